@@ -1,0 +1,12 @@
+// The native core's whole C interface: one header per operation, and the choice of instruction set.
+#pragma once
+#include "rcekd/common.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+const char* rcekd_isa_name(void);
+int rcekd_set_isa(const char* name);  // 0: unknown, or this processor has not got it
+#ifdef __cplusplus
+}
+#endif

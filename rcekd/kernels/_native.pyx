@@ -1,0 +1,16 @@
+# distutils: language = c++
+"""Thin door to the C core (csrc/): raw addresses in, a status out, the GIL released. Checks are the callers'."""
+
+cdef extern from "rcekd/ops.h" nogil:
+    const char* rcekd_isa_name()
+    int rcekd_set_isa(const char* name)
+
+
+def isa() -> str:
+    """The instruction set in use: scalar, avx2 or avx512."""
+    return rcekd_isa_name().decode()
+
+
+def set_isa(name: str) -> bool:
+    """Switch the instruction set; False when this processor or build has not got it."""
+    return bool(rcekd_set_isa(name.encode()))

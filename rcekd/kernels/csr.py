@@ -1,0 +1,45 @@
+"""Compressed sparse rows, the one shape in which user histories travel."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class CSR(NamedTuple):
+    """Row r holds `indices[indptr[r]:indptr[r + 1]]`.
+
+    indptr: int64 [rows + 1], non-decreasing from 0. indices: int32 [entries].
+    Kernels that look items up want each row sorted ascending without repeats: `sorted_unique` gives that.
+    """
+
+    indptr: Tensor
+    indices: Tensor
+
+    @property
+    def n_rows(self) -> int:
+        return self.indptr.numel() - 1
+
+    def lengths(self) -> Tensor:
+        """Entries per row, int64 [rows]."""
+        return self.indptr.diff()
+
+    def rows(self) -> Tensor:
+        """The row of every entry, int32 [entries]."""
+        row = torch.arange(self.n_rows, dtype=torch.int32, device=self.indices.device)
+        return row.repeat_interleave(self.lengths())
+
+    def sorted_unique(self) -> "CSR":
+        """The same rows as sets: ascending, each entry once."""
+        span = int(self.indices.max()) + 1 if self.indices.numel() else 1
+        key = torch.unique(self.rows().long() * span + self.indices.long())
+        row, column = key // span, key % span
+        return CSR.from_pairs(row, column, self.n_rows)
+
+    @staticmethod
+    def from_pairs(row: Tensor, column: Tensor, n_rows: int) -> "CSR":
+        """Group pairs by row, keeping their order within a row."""
+        order = torch.argsort(row.long(), stable=True)
+        counts = torch.bincount(row.long(), minlength=n_rows)
+        indptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return CSR(indptr, column[order].to(torch.int32))
