@@ -1,0 +1,62 @@
+"""Checks shared by the operations that scan a catalogue: factor tables, chosen users, seen items."""
+
+import torch
+from torch import Tensor
+
+from rcekd.kernels.csr import CSR
+
+_ID_TYPES = (torch.int32, torch.int64)
+_INT32_MAX = 2**31 - 1
+
+
+def factor_table(name: str, factor: Tensor) -> Tensor:
+    """A float32 CPU table [rows, D], contiguous; ValueError or TypeError otherwise."""
+    if factor.dtype != torch.float32:
+        raise TypeError(f"{name} must be float32, not {factor.dtype}")
+    if factor.ndim != 2 or factor.shape[1] == 0:
+        raise ValueError(f"{name} must be [rows, D] with D >= 1, not {list(factor.shape)}")
+    if factor.device.type != "cpu":
+        raise ValueError(f"{name} must be on the CPU, not on {factor.device}")
+    if factor.shape[0] > _INT32_MAX:
+        raise ValueError(f"{name} has {factor.shape[0]} rows; ids are int32")
+    return factor.detach().contiguous()
+
+
+def factor_tables(user_factor_UD: Tensor, item_factor_ID: Tensor) -> tuple[Tensor, Tensor]:
+    """Both tables, checked, of one width."""
+    user, item = factor_table("user_factor_UD", user_factor_UD), factor_table("item_factor_ID", item_factor_ID)
+    if user.shape[1] != item.shape[1]:
+        raise ValueError(f"user factors have width {user.shape[1]}, item factors {item.shape[1]}")
+    return user, item
+
+
+def ids(name: str, value: Tensor, ndim: int, lowest: int, n: int) -> Tensor:
+    """An int32 contiguous CPU tensor with every entry in [lowest, n)."""
+    if value.dtype not in _ID_TYPES or value.device.type != "cpu":
+        raise TypeError(f"{name} must be int32 or int64 on the CPU, not {value.dtype} on {value.device}")
+    if value.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimensions, not {value.ndim}")
+    if value.numel():
+        smallest, largest = (int(x) for x in torch.aminmax(value))
+        if smallest < lowest or largest >= n:
+            raise ValueError(f"{name} holds ids {smallest}..{largest}, outside {lowest}..{n - 1}")
+    return value.to(torch.int32).contiguous()
+
+
+def chosen_users(users_B: Tensor | None, n_users: int) -> Tensor:
+    """The rows asked for, int32; every user in order when None."""
+    if users_B is None:
+        return torch.arange(n_users, dtype=torch.int32)
+    return ids("users_B", users_B, 1, 0, n_users)
+
+
+def seen_items(seen: CSR | None, n_users: int, n_items: int) -> CSR | None:
+    """A CSR over all users whose rows the core may search: int64 offsets that fit, ids in range."""
+    if seen is None:
+        return None
+    indptr, indices = seen.indptr, ids("seen.indices", seen.indices, 1, 0, n_items)
+    if indptr.dtype != torch.int64 or indptr.ndim != 1 or indptr.numel() != n_users + 1:
+        raise ValueError(f"seen.indptr must be int64 with {n_users + 1} entries, one row per user")
+    if int(indptr[0]) != 0 or int(indptr[-1]) != indices.numel() or bool((indptr.diff() < 0).any()):
+        raise ValueError("seen.indptr must rise from 0 to the number of indices")
+    return CSR(indptr.contiguous(), indices)
