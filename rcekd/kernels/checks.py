@@ -1,0 +1,58 @@
+"""Checks every kernel door makes before an address goes to the native core: dtype, shape, device, range of ids."""
+
+import torch
+from torch import Tensor
+
+ID_TYPES = (torch.int32, torch.int64)
+
+
+def check_factors(name: str, factor: Tensor) -> None:
+    """A floating-point table of shape [rows, D]."""
+    if not factor.is_floating_point():
+        raise TypeError(f"{name} must be floating point, not {factor.dtype}")
+    if factor.dim() != 2:
+        raise ValueError(f"{name} must have shape [rows, D], not {list(factor.shape)}")
+
+
+def check_tables(user_factor_UD: Tensor, item_factor_ID: Tensor) -> None:
+    """Two factor tables of one dtype, device and width."""
+    check_factors("user_factor_UD", user_factor_UD)
+    check_factors("item_factor_ID", item_factor_ID)
+    if user_factor_UD.shape[1] != item_factor_ID.shape[1]:
+        raise ValueError(
+            f"user_factor_UD has width {user_factor_UD.shape[1]}, item_factor_ID has width {item_factor_ID.shape[1]}"
+        )
+    if user_factor_UD.dtype != item_factor_ID.dtype or user_factor_UD.device != item_factor_ID.device:
+        raise TypeError("user_factor_UD and item_factor_ID must share dtype and device")
+
+
+def check_shape(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Exactly this shape."""
+    if tuple(tensor.shape) != shape:
+        raise ValueError(f"{name} must have shape {list(shape)}, not {list(tensor.shape)}")
+
+
+def as_ids(name: str, ids: Tensor, bound: int, *, lowest: int = 0) -> Tensor:
+    """`ids` as contiguous int32, every one in [lowest, bound)."""
+    if ids.dtype not in ID_TYPES:
+        raise TypeError(f"{name} must be int32 or int64, not {ids.dtype}")
+    if ids.numel():
+        low, high = torch.aminmax(ids)
+        if int(low) < lowest or int(high) >= bound:
+            raise ValueError(f"{name} must lie in [{lowest}, {bound}), found {int(low)} to {int(high)}")
+    return ids.to(torch.int32).contiguous()
+
+
+def check_indptr(name: str, indptr: Tensor, entries: int) -> None:
+    """Row starts of a ragged array of `entries` entries: int64, from 0 to `entries`, never decreasing."""
+    if indptr.dtype != torch.int64 or indptr.dim() != 1 or not indptr.numel():
+        raise TypeError(f"{name} must be a non-empty int64 vector, not {indptr.dtype} {list(indptr.shape)}")
+    if int(indptr[0]) != 0 or int(indptr[-1]) != entries:
+        raise ValueError(f"{name} must run from 0 to {entries}, not from {int(indptr[0])} to {int(indptr[-1])}")
+    if indptr.numel() > 1 and int(indptr.diff().min()) < 0:
+        raise ValueError(f"{name} must not decrease")
+
+
+def is_native(*tensors: Tensor) -> bool:
+    """True when the C++ core takes these floats: float32, dense, on the CPU."""
+    return all(t.dtype == torch.float32 and t.device.type == "cpu" and t.layout == torch.strided for t in tensors)

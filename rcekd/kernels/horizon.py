@@ -1,0 +1,65 @@
+"""The authors' sampler: draws from the head of the student's list, favouring items above what it ranks too low."""
+
+from typing import Literal
+
+from torch import Tensor
+
+from rcekd.kernels import reference
+from rcekd.kernels.checks import as_ids, check_shape
+
+NO_BOUND = 2**31 - 1
+
+
+def horizon_draws(
+    student_item_BM: Tensor,
+    teacher_item_BK: Tensor,
+    *,
+    draws: int,
+    tau: float,
+    seed: int,
+    epoch: int,
+    users_B: Tensor | None = None,
+    top_k: int,
+    raised_by: Literal["teacher", "missing"] = "teacher",
+    inclusive: bool = True,
+    clip: int | None = 50,
+    exclude_teacher: bool = False,
+    by_rank: bool = False,
+) -> Tensor:
+    """int32 [B, L]: L draws without replacement among each user's M listed items, in draw order, −1 padded.
+
+    `student_item_BM` is the student's ranking (best first, −1 padded), `teacher_item_BK` the teacher's top-K (−1
+    padded). The item at position p has weight exp(z_p / τ): z_p counts the raising items at positions ≥ p
+    (`inclusive`) or > p, at most `clip`. Raising are all listed teacher items (`raised_by="teacher"`) or only those
+    beyond the first `top_k` positions, the student's own top-K ("missing"). `exclude_teacher` takes teacher items out
+    of the draw; `by_rank` uses exp(−(p + 1) / τ) instead. Draws are keyed by (seed, epoch, user, position).
+
+    Source: the authors' code, departures 1–5 and 7 from the paper (woriazzc/RCEKD). Raises ValueError for bad shapes.
+    """
+    batch = student_item_BM.shape[0]
+    check_shape("student_item_BM", student_item_BM, (batch, student_item_BM.numel() // max(batch, 1)))
+    check_shape("teacher_item_BK", teacher_item_BK, (batch, teacher_item_BK.numel() // max(batch, 1)))
+    if draws < 0 or top_k < 0 or tau <= 0:
+        raise ValueError(f"draws and top_k must be ≥ 0 and tau > 0, not {draws}, {top_k} and {tau}")
+    if raised_by not in ("teacher", "missing"):
+        raise ValueError(f"raised_by must be 'teacher' or 'missing', not {raised_by!r}")
+    student_item_BM = as_ids("student_item_BM", student_item_BM, NO_BOUND, lowest=-1)
+    teacher_item_BK = as_ids("teacher_item_BK", teacher_item_BK, NO_BOUND, lowest=-1)
+    if users_B is not None:
+        check_shape("users_B", users_B, (batch,))
+        users_B = as_ids("users_B", users_B, NO_BOUND)
+    return reference.horizon_draws(
+        student_item_BM,
+        teacher_item_BK,
+        draws=draws,
+        tau=tau,
+        seed=seed,
+        epoch=epoch,
+        users_B=users_B,
+        top_k=top_k,
+        raised_by=raised_by,
+        inclusive=inclusive,
+        clip=clip,
+        exclude_teacher=exclude_teacher,
+        by_rank=by_rank,
+    )
