@@ -2,24 +2,29 @@
 
 The build needs a C++17 compiler and Cython, and neither torch nor numpy: the core takes raw pointers.
 `RCEKD_ISA` (scalar, avx2, avx512) chooses at run time; nothing is compiled for "this machine".
+`RCEKD_CXXFLAGS` adds compiler flags. Objects are kept in build/objects and compiled again only when they have to be.
 """
 
+import hashlib
 import os
 import platform
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-ROOT = Path(__file__).parent
+CORE = Path("csrc/cpu")
+OBJECTS = Path("build/objects")
+# What an operation's source may include: a change of any of these compiles everything again.
+SHARED = sorted(path for path in Path("csrc").rglob("*") if path.suffix in {".h", ".def"})
+INCLUDE = ["-Icsrc/include", f"-I{CORE}"]
 COMMON_FLAGS = ["-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra"]
-ISA_FLAGS = {
-    "scalar": [],
-    "avx2": ["-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mpopcnt"],
-    "avx512": ["-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mpopcnt", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
-    + ["-mprefer-vector-width=512"],
-}
+AVX2_FLAGS = ["-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mpopcnt"]
+AVX512_FLAGS = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
+ISA_FLAGS = {"scalar": [], "avx2": AVX2_FLAGS, "avx512": AVX2_FLAGS + AVX512_FLAGS}
 # Compiled once, for the oldest processor supported; everything else in csrc/cpu is an operation, compiled per ISA.
 ONCE = {"dispatch.cpp"}
 
@@ -29,42 +34,45 @@ def instruction_sets() -> list[str]:
     return list(ISA_FLAGS) if platform.machine() in ("x86_64", "AMD64") else ["scalar"]
 
 
+def up_to_date(object_file: Path, sources: list[Path]) -> bool:
+    """Whether the object is younger than all it is made of."""
+    return object_file.exists() and object_file.stat().st_mtime > max(path.stat().st_mtime for path in sources)
+
+
 class BuildNativeCore(build_ext):
     """Compiles csrc/cpu per instruction set before the extension is linked."""
 
     def build_extension(self, ext: Extension) -> None:
         extra = os.environ.get("RCEKD_CXXFLAGS", "").split()
-        include = ["-I" + str(ROOT / "csrc" / "include"), "-I" + str(ROOT / "csrc" / "cpu")]
-        isas = instruction_sets()
-        have = [f"-DRCEKD_HAVE_{isa.upper()}=1" for isa in isas]
-        objects: list[str] = []
-        for source in sorted((ROOT / "csrc" / "cpu").glob("*.cpp")):
-            variants = [("once", [])] if source.name in ONCE else [(isa, ISA_FLAGS[isa]) for isa in isas]
-            for isa, flags in variants:
-                out = Path(self.build_temp) / isa
-                out.mkdir(parents=True, exist_ok=True)
-                relative = os.path.relpath(source)
-                objects += self.compiler.compile(
-                    [relative],
-                    output_dir=str(out),
-                    extra_postargs=[*COMMON_FLAGS, *flags, *include, *have, f"-DRCEKD_ISA={isa}", *extra],
-                    depends=self.headers(),
-                )
-        ext.extra_objects = objects
-        ext.extra_compile_args = [*COMMON_FLAGS, *include, "-Wno-unused-function", *extra]
+        have = [f"-DRCEKD_HAVE_{isa.upper()}=1" for isa in instruction_sets()]
+        jobs = [
+            (source, isa, [*COMMON_FLAGS, *ISA_FLAGS[isa], *INCLUDE, *have, f"-DRCEKD_ISA={isa}", *extra])
+            for source in sorted(CORE.glob("*.cpp"))
+            for isa in (["scalar"] if source.name in ONCE else instruction_sets())
+        ]
+        with ThreadPoolExecutor(self.parallel or os.cpu_count()) as pool:
+            ext.extra_objects = [str(path) for path in pool.map(lambda job: self.compile_object(*job), jobs)]
+        ext.extra_compile_args = [*COMMON_FLAGS, *INCLUDE, "-Wno-unused-function", *extra]
         ext.extra_link_args = ["-fopenmp", *[flag for flag in extra if flag.startswith("-fsanitize")]]
         super().build_extension(ext)
 
-    @staticmethod
-    def headers() -> list[str]:
-        return [str(path) for path in sorted((ROOT / "csrc").rglob("*.h"))]
+    def compile_object(self, source: Path, isa: str, flags: list[str]) -> Path:
+        """Compile one source for one instruction set, unless build/objects has it; whole or not at all."""
+        command = repr((vars(self.compiler).get("compiler_so"), vars(self.compiler).get("compiler_so_cxx"), flags))
+        kept = OBJECTS / hashlib.sha256(command.encode()).hexdigest()[:12] / f"{source.stem}.{isa}.o"
+        if not up_to_date(kept, [source, *SHARED]):
+            scratch = kept.with_name(f"{kept.name}.{os.getpid()}")
+            (made,) = self.compiler.compile([str(source)], output_dir=str(scratch), extra_postargs=flags)
+            os.replace(made, kept)
+            shutil.rmtree(scratch)
+        return kept
 
 
 native = Extension(
     "rcekd.kernels._native",
     sources=["rcekd/kernels/_native.pyx"],
     language="c++",
-    depends=BuildNativeCore.headers() + [os.path.relpath(p) for p in sorted((ROOT / "csrc" / "cpu").glob("*.cpp"))],
+    depends=["setup.py", *map(str, SHARED), *map(str, sorted(CORE.glob("*.cpp")))],
 )
 
 setup(

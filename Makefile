@@ -1,0 +1,99 @@
+# Everything from a fresh clone: each target first makes what it needs (.venv, the pinned packages, the native core)
+# and skips what is already there. Interrupt it whenever you like and run it again.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+TORCH := 2.13.0
+WORKERS ?= 2
+NATIVE_SOURCES := setup.py rcekd/kernels/_native.pyx $(shell find csrc -type f)
+CXX_FILES = $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.def')
+PYTEST = $(PY) -m pytest
+
+.PHONY: help demo setup test test-slow lint format bench wheel sanitize lock clean FORCE
+.DELETE_ON_ERROR:
+
+help:  ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: setup  ## set up, then teacher, student and RCE-KD on MovieLens 100k, ending with a table
+	$(VENV)/bin/rcekd distill --dataset ml-100k --with-scratch
+
+setup: $(VENV)/.built  ## .venv, the pinned packages and the native core, no more
+
+test: setup  ## set up, then the tests of a few minutes
+	$(PYTEST) -q -n $(WORKERS) -m "not slow"
+
+test-slow: setup  ## set up, then all tests
+	$(PYTEST) -q -n $(WORKERS)
+
+lint: setup  ## style, types and the form of the C++
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_FILES)
+
+format: setup  ## write every file in the house style
+	$(PY) -m ruff check --fix-only --quiet .
+	$(PY) -m ruff format .
+	$(VENV)/bin/clang-format -i $(CXX_FILES)
+
+bench: setup  ## every benchmark, one after the other
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; PYTHONPATH=. $(PY) $$file; done
+
+wheel: setup  ## dist/*.whl, built in isolation, without torch
+	$(PIP) wheel --no-deps --wheel-dir dist .
+	@ls dist
+
+# The core again, under the address and undefined-behaviour sanitizers, in build/sanitize; then the kernels' tests on it.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1
+sanitize: setup  ## the kernels' tests under the address and undefined-behaviour sanitizers
+	RCEKD_CXXFLAGS="$(SANITIZE)" $(PY) setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  PYTHONSAFEPATH=1 $(PYTEST) -q -p no:cacheprovider -o pythonpath="build/sanitize/lib ." -m "not slow" tests/kernels
+
+lock: setup  ## requirements.lock anew: the newest versions pyproject.toml allows, torch as pinned above
+	$(PIP) install pip-tools
+	@mkdir -p build && echo "torch==$(TORCH)" > build/torch.in
+	$(PY) -m piptools compile --quiet --upgrade --constraint build/torch.in --extra test --extra lint \
+	  --all-build-deps --allow-unsafe --strip-extras --no-header --annotation-style line --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host --output-file build/requirements.txt pyproject.toml
+	@{ echo "# Made by \`make lock\`: everything .venv holds. What torch itself needs for CUDA is left to torch, which"; \
+	   echo "# pins it exactly, so that the same file serves its CPU and its CUDA builds, from whichever index."; \
+	   sed -E 's/^(torch==[0-9.]+)\+[a-z0-9]+/\1/; /^(nvidia-|cuda-|triton)/d; /^#/d; /^$$/d' build/requirements.txt; \
+	} > requirements.lock
+
+clean:  ## away with all that was made, downloads and runs excepted
+	rm -rf $(VENV) build dist *.egg-info rcekd/kernels/_native.cpp rcekd/kernels/_native*.so \
+	  .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- how the set-up is made -----------------------------------------------------------------------------------------
+
+# A .venv whose packages were half installed carries .unfinished and is made anew.
+$(VENV)/.installed: requirements.lock
+	@if [ -e $(VENV)/.unfinished ] || [ ! -x $(PY) ]; then \
+	  for python in "$(PYTHON)" $(if $(PYTHON),,python3.11 python3.12 python3.13 python3.14 python3 python); do \
+	    ! "$$python" $(PYTHON_CHECK) 2>/dev/null || exec "$$python" -m venv --clear $(VENV); \
+	  done; \
+	  echo "make: needs Python 3.11 or later with venv and headers (python3-venv, python3-dev);" \
+	    "install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi
+	@touch $(VENV)/.unfinished
+	$(PIP) install --requirement requirements.lock
+	@rm $(VENV)/.unfinished
+	@touch $@
+
+# `python -c …` that fails unless this Python can make a virtual environment and compile an extension.
+PYTHON_CHECK := -c 'import sys, os, ensurepip, venv, sysconfig as s; \
+  sys.exit(sys.version_info < (3, 11) or not os.path.exists(os.path.join(s.get_path("include"), "Python.h")))'
+
+# The extension module may have been removed behind the stamp's back.
+ifeq ($(wildcard rcekd/kernels/_native*.so),)
+$(VENV)/.built: FORCE
+endif
+$(VENV)/.built: $(VENV)/.installed pyproject.toml $(NATIVE_SOURCES)
+	@command -v $${CXX:-g++} >/dev/null || { echo "make: needs a C++17 compiler; install g++, or name yours: make CXX=…" >&2; exit 1; }
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+FORCE:

@@ -1,0 +1,3 @@
+from rcekd.commands import main
+
+raise SystemExit(main())
