@@ -1,0 +1,20 @@
+"""Data: from a name or a path to `Interactions`, cut into train, valid and test.
+
+source (which files) -> download -> formats, lists, tables (reading) -> prepare, cores, split -> cache -> Interactions.
+"""
+
+from rcekd.datasets.catalog import CATALOG, CatalogEntry
+from rcekd.datasets.interactions import Interactions, Pairs
+from rcekd.datasets.load import load_dataset
+from rcekd.datasets.settings import ColumnSettings, DataSettings, SyntheticSettings
+
+__all__ = [
+    "CATALOG",
+    "CatalogEntry",
+    "ColumnSettings",
+    "DataSettings",
+    "Interactions",
+    "Pairs",
+    "SyntheticSettings",
+    "load_dataset",
+]

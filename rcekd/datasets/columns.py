@@ -1,0 +1,74 @@
+"""Which column of a table holds users, items, ratings and times."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from rcekd.datasets.settings import ColumnSettings
+from rcekd.errors import InputError, nearest
+
+UNREAD = "-"
+
+# Compared in lower case without punctuation; earlier names win over later ones.
+_USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "user": ("userid", "user", "uid", "username", "customerid", "customer", "reviewerid", "visitorid", "memberid"),
+        "item": (
+            *("itemid", "item", "iid", "movieid", "movie", "productid", "product", "articleid", "article", "bookid"),
+            *("trackid", "songid", "artistid", "businessid", "placeid", "locationid", "parentasin", "asin", "isbn"),
+        ),
+        "rating": ("rating", "score", "stars", "overall", "bookrating", "preference"),
+        "time": ("timestamp", "time", "datetime", "date", "unixreviewtime", "unixtime", "ratingtime", "ts"),
+    }
+)
+
+
+class Columns(NamedTuple):
+    """Names of columns as the file spells them; rating and time may be absent."""
+
+    user: str
+    item: str
+    rating: str | None
+    time: str | None
+
+
+def find_columns(header: Sequence[str], given: ColumnSettings, path: Path) -> Columns:
+    """Take the given names, guess the others. Raises InputError where users or items cannot be told."""
+    found = {kind: _find(kind, header, getattr(given, kind), path) for kind in _USUAL}
+    user, item = found["user"], found["item"]
+    if user is None or item is None:
+        missing = "user" if user is None else "item"
+        shown = ", ".join(repr(name) for name in header[:8])
+        raise InputError(
+            f"{path}, line 1: no {missing} column among {shown}; "
+            f"the first line must name the columns, or name it with data.columns.{missing}"
+        )
+    if user == item:
+        raise InputError(f"{path}, line 1: column {user!r} cannot be both user and item; set data.columns.item")
+    return Columns(user, item, found["rating"], found["time"])
+
+
+def _find(kind: str, header: Sequence[str], given: str | None, path: Path) -> str | None:
+    if given == UNREAD and kind in ("rating", "time"):
+        return None
+    if given is not None:
+        return _named(kind, header, given, path)
+    by_plain = {_plain(name): name for name in reversed(header)}
+    return next((by_plain[usual] for usual in _USUAL[kind] if usual in by_plain), None)
+
+
+def _named(kind: str, header: Sequence[str], given: str, path: Path) -> str:
+    for name in header:
+        if given in (name, without_type(name)):
+            return name
+    raise InputError(f"{path}, line 1: data.columns.{kind}={given!r} is not a column{nearest(given, header)}")
+
+
+def without_type(name: str) -> str:
+    """`user_id:token` (RecBole) -> `user_id`."""
+    return name.split(":")[0]
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in without_type(name).lower() if letter.isalnum())

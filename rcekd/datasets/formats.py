@@ -1,0 +1,77 @@
+"""Which format a file is in, judged by its name and its first lines."""
+
+from pathlib import Path
+
+from rcekd.datasets.settings import FormatName
+from rcekd.errors import InputError
+
+# RecBole and Parquet are told by name; text is told by looking at it.
+_BY_SUFFIX: dict[str, FormatName] = {".inter": "recbole", ".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+TABLE_SUFFIXES = (*_BY_SUFFIX, ".tsv", ".txt", ".dat")
+_LOOK_AT = 100
+_HEADER_LIMIT = 65536
+
+
+def guess_format(path: Path) -> FormatName:
+    """By suffix, else: tabs or words in the first line mean a table with a header, numbers mean user lists.
+
+    User lists whose first number counts the others are CiteULike's, the rest LightGCN's; most lines decide, so that
+    one broken line is reported as such rather than changing the format.
+    """
+    by_suffix = _BY_SUFFIX.get(path.suffix.lower())
+    if by_suffix is not None:
+        return by_suffix
+    lines = _first_lines(path)
+    words = lines[0].split()
+    if any(mark in lines[0] for mark in ("\t", ",", ";", "|")) or not all(map(_is_integer, words)):
+        return "csv"
+    counted = sum(_counts_itself(line) for line in lines)
+    return "citeulike" if 2 * counted > len(lines) else "lightgcn"
+
+
+def header_line(path: Path) -> str:
+    """The first line without its end. Raises InputError for a missing, empty or binary file."""
+    refuse_empty(path)
+    with path.open("rb") as file:
+        line = file.readline(_HEADER_LIMIT)
+    try:
+        return line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}, line 1: not UTF-8 text; convert the file to UTF-8") from None
+
+
+def guess_separator(header: str) -> str:
+    """The one of tab, comma, semicolon, bar and space that occurs most; earlier ones win ties."""
+    return max("\t,;| ", key=header.count)
+
+
+def refuse_empty(path: Path) -> None:
+    """Raise InputError where there is no file at `path`, or nothing in it."""
+    if path.is_dir() or not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if empty:
+        raise InputError(f"{path}: the file is empty; download or export it again")
+
+
+def _first_lines(path: Path) -> list[str]:
+    header_line(path)
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        lines = [line.rstrip("\r\n") for line, _ in zip(file, range(_LOOK_AT), strict=False)]
+    filled = [line for line in lines if line.strip()]
+    if not filled:
+        raise InputError(f"{path}: the file holds nothing but blank lines")
+    return filled
+
+
+def _counts_itself(line: str) -> bool:
+    tokens = line.split()
+    return bool(tokens) and tokens[0].isdecimal() and int(tokens[0]) == len(tokens) - 1
+
+
+def _is_integer(word: str) -> bool:
+    return word.removeprefix("-").isdecimal()

@@ -1,0 +1,100 @@
+"""Interactions: what the rest of the package knows of a dataset."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from rcekd.kernels.csr import CSR
+
+
+class Pairs(NamedTuple):
+    """Training interactions as two columns, in the order of the train CSR. user_B, item_B: int32 [train]."""
+
+    user_B: Tensor
+    item_B: Tensor
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """A dataset cut into train, valid and test.
+
+    Each part is a CSR of n_users rows holding item ids below n_items. Within a user, entries stand in time order where
+    times are known (in file order under split=reference), repeated as the data has them. Items and users that occur
+    only in valid or test keep their ids: they are cold. The original id of user u is `user_ids[u]`, and so for items;
+    inner ids follow the increasing order of the original ones.
+    """
+
+    name: str
+    split: str
+    n_users: int
+    n_items: int
+    train: CSR
+    valid: CSR
+    test: CSR
+    user_ids: pl.Series
+    item_ids: pl.Series
+    fingerprint: str
+    """Hex digest of sizes, parts and original ids: equal for equal content, on any machine."""
+    preparation: Mapping[str, object] = field(default_factory=dict)
+    """The resolved settings that led here."""
+
+    @cached_property
+    def seen(self) -> CSR:
+        """Train rows as sets: ascending, each item once."""
+        return self.train.sorted_unique()
+
+    @cached_property
+    def train_pairs(self) -> Pairs:
+        """The train interactions as (user, item) columns."""
+        return Pairs(self.train.rows(), self.train.indices)
+
+    def counts(self) -> dict[str, int | float]:
+        """Sizes and the figures that show what an evaluation on this split can mean.
+
+        cold_test_share and cold_valid_share: share of pairs whose item is never trained on (0 where there are none).
+        users_single: users with one interaction in all. users_without_train/_test: users with no entry there.
+        """
+        lengths = {part: getattr(self, part).lengths() for part in ("train", "valid", "test")}
+        total = lengths["train"] + lengths["valid"] + lengths["test"]
+        sizes = {part: int(length.sum()) for part, length in lengths.items()}
+        interactions = sum(sizes.values())
+        return {
+            "users": self.n_users,
+            "items": self.n_items,
+            **sizes,
+            "interactions": interactions,
+            "density": interactions / max(self.n_users * self.n_items, 1),
+            "cold_valid_share": self._cold_share(self.valid),
+            "cold_test_share": self._cold_share(self.test),
+            "items_without_train": int((~self._trained_I).sum()),
+            "users_without_train": int((lengths["train"] == 0).sum()),
+            "users_without_test": int((lengths["test"] == 0).sum()),
+            "users_single": int((total == 1).sum()),
+        }
+
+    @cached_property
+    def _trained_I(self) -> Tensor:
+        return torch.bincount(self.train.indices, minlength=self.n_items) > 0
+
+    def _cold_share(self, part: CSR) -> float:
+        if not part.indices.numel():
+            return 0.0
+        return float((~self._trained_I[part.indices.long()]).double().mean())
+
+
+def content_fingerprint(parts: tuple[CSR, CSR, CSR], user_ids: pl.Series, item_ids: pl.Series) -> str:
+    """SHA-256 over ids, row offsets (int64) and entries (int32), little-endian as on every machine torch runs on."""
+    digest = hashlib.sha256(f"rcekd interactions 1: {len(user_ids)} x {len(item_ids)}".encode())
+    for ids in (user_ids, item_ids):
+        digest.update(f"{ids.dtype}".encode())
+        digest.update("\0".join(ids.cast(pl.String)).encode())
+    for part in parts:
+        digest.update(part.indptr.numpy().data)
+        digest.update(part.indices.numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,179 @@
+"""Readers of tables with a header: CSV, TSV (FreeRec), RecBole `.inter`, and Parquet."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from rcekd.datasets.columns import Columns, find_columns
+from rcekd.datasets.formats import guess_separator, header_line, refuse_empty
+from rcekd.datasets.settings import ColumnSettings
+from rcekd.errors import InputError
+
+_LINE = "line"
+
+
+def read_csv(path: Path, columns: ColumnSettings, separator: str | None) -> pl.DataFrame:
+    """Columns user, item (Int64 or String) and, where the table has them, rating (Float64) and time.
+
+    time is Int64, or Float64 where the file has fractions; dates become microseconds since 1970.
+    Raises InputError with the line for a bad header, a wrong number of fields, an empty id, a bad rating or time.
+    """
+    header = header_line(path)
+    separator = separator or guess_separator(header)
+    quote = '"' if path.suffix.lower() == ".csv" else None
+    names = _fields(header, separator, quote)
+    return _read_text(path, names, columns, separator, quote)
+
+
+def read_recbole(path: Path, columns: ColumnSettings) -> pl.DataFrame:
+    """As `read_csv`, for RecBole's atomic files: tabs, and a header of `name:type`."""
+    names = header_line(path).split("\t")
+    for name in names:
+        if ":" not in name:
+            raise InputError(
+                f"{path}, line 1: {name!r} is not name:type, as in user_id:token; a RecBole header has tabs between"
+            )
+    return _read_text(path, names, columns, "\t", None)
+
+
+def read_parquet(path: Path, columns: ColumnSettings) -> pl.DataFrame:
+    """As `read_csv`, for Parquet; rows are numbered from 1 in messages."""
+    refuse_empty(path)
+    try:
+        lazy = pl.scan_parquet(path)
+        found = find_columns(lazy.collect_schema().names(), columns, path)
+        table = _renamed(lazy, found).with_row_index(_LINE, offset=1).collect()
+    except (PolarsError, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({_one_line(error)}); export it again") from error
+    return _typed(path, table, "row")
+
+
+def _read_text(
+    path: Path, names: list[str], columns: ColumnSettings, separator: str, quote: str | None
+) -> pl.DataFrame:
+    found = find_columns([name.strip() for name in names], columns, path)
+    schema = {name.strip(): pl.String for name in names}
+    if len(schema) != len(names):
+        raise InputError(f"{path}, line 1: a column name occurs twice; rename one")
+    try:
+        lazy = pl.scan_csv(
+            path, separator=separator, quote_char=quote, schema=schema, row_index_name=_LINE, row_index_offset=2
+        )
+        table = _renamed(lazy, found, _LINE).collect()
+    except PolarsError as error:
+        raise _diagnosis(path, len(names), separator, quote, error) from error
+    fields = [name for name in table.columns if name != _LINE]
+    table = table.with_columns(pl.col(fields).str.strip_chars())
+    blank = pl.all_horizontal(pl.col(name).is_null() for name in fields)
+    return _typed(path, table.filter(~blank), "line")
+
+
+def _renamed(lazy: pl.LazyFrame, found: Columns, *also: str) -> pl.LazyFrame:
+    named = [pl.col(name).alias(kind) for kind, name in found._asdict().items() if name is not None]
+    return lazy.select(*also, *named)
+
+
+def _diagnosis(path: Path, width: int, separator: str, quote: str | None, error: Exception) -> InputError:
+    """Polars does not name the line: read again, slowly, to find it."""
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                text = raw.decode()
+            except UnicodeDecodeError:
+                return InputError(f"{path}, line {number}: not UTF-8 text; convert the file to UTF-8")
+            fields = _fields(text, separator, quote)
+            if len(fields) > width:
+                return InputError(f"{path}, line {number}: {len(fields)} fields where the header names {width}")
+    return InputError(f"{path}: not a readable table ({_one_line(error)})")
+
+
+def _typed(path: Path, table: pl.DataFrame, row: str) -> pl.DataFrame:
+    """Turn the fields into ids, ratings and times, refusing those that are not."""
+    if table.is_empty():
+        raise InputError(f"{path}: a header but no interactions; download or export the file again")
+    readers: dict[str, Callable[[pl.Series], pl.Series]] = {
+        "user": ids,
+        "item": ids,
+        "rating": _ratings,
+        "time": _times,
+    }
+    typed = []
+    for kind in table.columns:
+        if kind == _LINE:
+            continue
+        values = readers[kind](table[kind])
+        _refuse_null(path, table, kind, values, row)
+        typed.append(values.alias(kind))
+    return pl.DataFrame(typed)
+
+
+def ids(values: pl.Series) -> pl.Series:
+    """Int64 where every id is an integer plainly written, else String, so that "007" stays apart from "7"."""
+    if values.dtype.is_integer() or values.dtype.is_float():
+        whole = values.cast(pl.Int64, strict=False)
+        return whole.set(whole.cast(pl.Float64) != values.cast(pl.Float64), None)
+    text = values.cast(pl.String, strict=False)
+    text = text.set(text == "", None)
+    whole = text.cast(pl.Int64, strict=False)
+    return whole if whole.cast(pl.String).equals(text) else text
+
+
+def _ratings(values: pl.Series) -> pl.Series:
+    number = values.cast(pl.Float64, strict=False)
+    return number.set(~number.is_finite(), None)
+
+
+def _times(values: pl.Series) -> pl.Series:
+    if values.dtype.is_integer():
+        return values.cast(pl.Int64)
+    if values.dtype.is_temporal():
+        return values.cast(pl.Datetime("us"), strict=False).cast(pl.Int64)
+    number = values.cast(pl.Float64, strict=False)
+    number = number.set(~number.is_finite(), None)
+    if number.null_count() == len(values) > 0 and values.dtype == pl.String:
+        return _dates(values)
+    if number.null_count():
+        return number
+    whole = values.cast(pl.Int64, strict=False)
+    return number if whole.null_count() else whole
+
+
+def _dates(values: pl.Series) -> pl.Series:
+    frame = values.alias("text").to_frame()
+    stamp = pl.col("text").str.to_datetime(strict=False, time_unit="us", time_zone="UTC")
+    for reading in (stamp, pl.col("text").str.to_date(strict=False).cast(pl.Datetime("us"))):
+        try:
+            dates = frame.select(reading.cast(pl.Int64).alias("text")).to_series()
+        except PolarsError:  # no pattern fits at all
+            continue
+        if dates.null_count() < len(dates):
+            return dates
+    return pl.Series(values=[None] * len(values), dtype=pl.Int64)
+
+
+_WANTED = {"user": "an id", "item": "an id", "rating": "a finite number", "time": "a timestamp or date"}
+
+
+def _refuse_null(path: Path, table: pl.DataFrame, kind: str, values: pl.Series, row: str) -> None:
+    if not values.null_count():
+        return
+    at = values.is_null().arg_true()[0]
+    raw = table[kind][at]
+    shown = "empty" if raw is None or raw == "" else repr(str(raw)[:40])
+    remedy = f"; data.columns.{kind}=- leaves the column unread" if kind in ("rating", "time") else ""
+    raise InputError(
+        f"{path}, {row} {table[_LINE][at]}: the {kind} is {shown}, not {_WANTED[kind]}; correct the file{remedy}"
+    )
+
+
+def _fields(line: str, separator: str, quote: str | None) -> list[str]:
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    return next(csv.reader([line], delimiter=separator, quotechar=quote, quoting=quoting), [])
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).split("\n")[0][:200]
