@@ -3,7 +3,7 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --quiet
+PIP := $(PY) -m pip --disable-pip-version-check -qq
 TORCH := 2.13.0
 WORKERS ?= 2
 NATIVE_SOURCES := setup.py rcekd/kernels/_native.pyx $(shell find csrc -type f)
@@ -80,7 +80,8 @@ $(VENV)/.installed: requirements.lock
 	    "install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
 	fi
 	@touch $(VENV)/.unfinished
-	$(PIP) install --requirement requirements.lock
+	@echo "installing the packages of requirements.lock into $(VENV) (the first time takes a minute or more)"
+	@$(PIP) install --requirement requirements.lock
 	@rm $(VENV)/.unfinished
 	@touch $@
 
@@ -94,6 +95,7 @@ $(VENV)/.built: FORCE
 endif
 $(VENV)/.built: $(VENV)/.installed pyproject.toml $(NATIVE_SOURCES)
 	@command -v $${CXX:-g++} >/dev/null || { echo "make: needs a C++17 compiler; install g++, or name yours: make CXX=…" >&2; exit 1; }
-	$(PIP) install --no-build-isolation --no-deps --editable .
+	@echo "building the native core"
+	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 FORCE:

@@ -8,7 +8,7 @@ The build needs a C++17 compiler and Cython, and neither torch nor numpy: the co
 import hashlib
 import os
 import platform
-import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,10 +61,10 @@ class BuildNativeCore(build_ext):
         command = repr((vars(self.compiler).get("compiler_so"), vars(self.compiler).get("compiler_so_cxx"), flags))
         kept = OBJECTS / hashlib.sha256(command.encode()).hexdigest()[:12] / f"{source.stem}.{isa}.o"
         if not up_to_date(kept, [source, *SHARED]):
-            scratch = kept.with_name(f"{kept.name}.{os.getpid()}")
-            (made,) = self.compiler.compile([str(source)], output_dir=str(scratch), extra_postargs=flags)
-            os.replace(made, kept)
-            shutil.rmtree(scratch)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
+                (made,) = self.compiler.compile([str(source)], output_dir=scratch, extra_postargs=flags)
+                os.replace(made, kept)
         return kept
 
 
