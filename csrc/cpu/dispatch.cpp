@@ -85,16 +85,16 @@ extern "C" int rcekd_set_isa(const char* name) {
 #define RCEKD_CASE_AVX512(name)
 #endif
 
-#define RCEKD_OP(name, Args)                         \
+#define RCEKD_OP(name, Args)                          \
     extern "C" int rcekd_##name##_scalar(Args* args); \
     extern "C" int rcekd_##name##_avx2(Args* args);   \
     extern "C" int rcekd_##name##_avx512(Args* args); \
-    extern "C" int rcekd_##name(Args* args) {        \
-        switch (current()) {                         \
-            RCEKD_CASE_AVX512(name)                  \
-            RCEKD_CASE_AVX2(name)                    \
-            default:                                 \
-                return rcekd_##name##_scalar(args);  \
-        }                                            \
+    extern "C" int rcekd_##name(Args* args) {         \
+        switch (current()) {                          \
+            RCEKD_CASE_AVX512(name)                   \
+            RCEKD_CASE_AVX2(name)                     \
+            default:                                  \
+                return rcekd_##name##_scalar(args);   \
+        }                                             \
     }
 #include "ops.def"
