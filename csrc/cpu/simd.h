@@ -34,6 +34,15 @@ inline Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.x)}; }
 // Bit i is set where lane i of a is strictly greater (NaN: not greater).
 inline uint32_t greater(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.x, b.x, _CMP_GT_OQ); }
 inline uint32_t is_nan(Vec a) { return _mm512_cmp_ps_mask(a.x, a.x, _CMP_UNORD_Q); }
+// Appends the lanes of s that mask names to score, and first + lane to id; returns how many. Up to a whole vector past
+// them is overwritten.
+inline int append(float* score, int32_t* id, Vec s, int32_t first, uint32_t mask) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i ids = _mm512_add_epi32(_mm512_set1_epi32(first), lane);
+    _mm512_storeu_ps(score, _mm512_maskz_compress_ps((__mmask16)mask, s.x));
+    _mm512_storeu_si512(id, _mm512_maskz_compress_epi32((__mmask16)mask, ids));
+    return __builtin_popcount(mask);
+}
 #elif defined(__AVX2__)
 struct Vec {
     static constexpr int width = 8;
@@ -50,6 +59,24 @@ inline Vec div(Vec a, Vec b) { return {_mm256_div_ps(a.x, b.x)}; }
 inline Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.x)}; }
 inline uint32_t greater(Vec a, Vec b) { return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a.x, b.x, _CMP_GT_OQ)); }
 inline uint32_t is_nan(Vec a) { return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a.x, a.x, _CMP_UNORD_Q)); }
+// For each mask of eight lanes, the lanes it names, ascending.
+struct LaneTable {
+    alignas(8) uint8_t lane[256][8];
+    constexpr LaneTable() : lane() {
+        for (int mask = 0; mask < 256; ++mask)
+            for (int bit = 0, n = 0; bit < 8; ++bit)
+                if (mask >> bit & 1) lane[mask][n++] = (uint8_t)bit;
+    }
+};
+static constexpr LaneTable kLanes;
+// Appends the lanes of s that mask names to score, and first + lane to id; returns how many. Up to a whole vector past
+// them is overwritten.
+inline int append(float* score, int32_t* id, Vec s, int32_t first, uint32_t mask) {
+    const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLanes.lane[mask]));
+    _mm256_storeu_ps(score, _mm256_permutevar8x32_ps(s.x, order));
+    _mm256_storeu_si256((__m256i*)id, _mm256_add_epi32(_mm256_set1_epi32(first), order));
+    return __builtin_popcount(mask);
+}
 #else
 // Four plain floats, written so that a compiler may vectorise them; fmaf keeps the single rounding everywhere.
 struct Vec {
@@ -81,6 +108,13 @@ inline uint32_t is_nan(Vec a) {
     uint32_t m = 0;
     for (int i = 0; i < 4; ++i) m |= (uint32_t)(a.x[i] != a.x[i]) << i;
     return m;
+}
+// Appends the lanes of s that mask names to score, and first + lane to id; returns how many.
+inline int append(float* score, int32_t* id, Vec s, int32_t first, uint32_t mask) {
+    int n = 0;
+    for (int i = 0; i < 4; ++i)
+        if (mask >> i & 1) score[n] = s.x[i], id[n++] = first + i;
+    return n;
 }
 #endif
 

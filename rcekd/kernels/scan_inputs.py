@@ -4,9 +4,11 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.reference.scores import not_finite
 
 _ID_TYPES = (torch.int32, torch.int64)
 _INT32_MAX = 2**31 - 1
+_OK, _NAN, _NO_MEMORY = 0, 1, 3  # rcekd_status in csrc/include/rcekd/common.h
 
 
 def factor_table(name: str, factor: Tensor) -> Tensor:
@@ -60,3 +62,18 @@ def seen_items(seen: CSR | None, n_users: int, n_items: int) -> CSR | None:
     if int(indptr[0]) != 0 or int(indptr[-1]) != indices.numel() or bool((indptr.diff() < 0).any()):
         raise ValueError("seen.indptr must rise from 0 to the number of indices")
     return CSR(indptr.contiguous(), indices)
+
+
+def address(tensor: Tensor | None) -> int:
+    """Where the tensor's data lies, 0 for none: the core's null pointer."""
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def raise_for(status: int, users_B: Tensor, bad_row: int) -> None:
+    """Turn the core's status into the exception the doors promise."""
+    if status == _NAN:
+        raise not_finite(int(users_B[bad_row]))
+    if status == _NO_MEMORY:
+        raise MemoryError("the native core could not allocate its scratch memory")
+    if status != _OK:
+        raise RuntimeError(f"the native core returned status {status}")

@@ -1,10 +1,17 @@
 """Fused streaming top-K: the best items of each user by inner product, never storing a score matrix."""
 
+import torch
 from torch import Tensor
 
+import rcekd.kernels._native as _native
 from rcekd.kernels import scan_inputs
 from rcekd.kernels.csr import CSR
-from rcekd.kernels.reference.topk import topk as reference_topk
+
+_library = torch.library.Library("rcekd", "FRAGMENT")  # type: ignore[no-untyped-call]
+_library.define(  # type: ignore[no-untyped-call]
+    "topk(Tensor user_factor_UD, Tensor item_factor_ID, int k, Tensor users_B, Tensor? seen_indptr, Tensor? seen_item)"
+    " -> (Tensor, Tensor)"
+)
 
 
 def topk(
@@ -23,4 +30,38 @@ def topk(
         raise ValueError(f"k must be at least 1, not {k}")
     users_B = scan_inputs.chosen_users(users_B, user_factor_UD.shape[0])
     seen = scan_inputs.seen_items(seen, user_factor_UD.shape[0], item_factor_ID.shape[0])
-    return reference_topk(user_factor_UD, item_factor_ID, k, users_B=users_B, seen=seen)
+    indptr, indices = seen if seen is not None else (None, None)
+    found: tuple[Tensor, Tensor] = torch.ops.rcekd.topk(user_factor_UD, item_factor_ID, k, users_B, indptr, indices)
+    return found
+
+
+def _topk_cpu(
+    user_factor_UD: Tensor,
+    item_factor_ID: Tensor,
+    k: int,
+    users_B: Tensor,
+    seen_indptr: Tensor | None,
+    seen_item: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    rows = users_B.numel()
+    item_BK = torch.empty(rows, k, dtype=torch.int32)
+    score_BK = torch.empty(rows, k, dtype=torch.float32)
+    status, bad_row = _native.topk(
+        user_factor_UD.data_ptr(),
+        item_factor_ID.data_ptr(),
+        users_B.data_ptr(),
+        scan_inputs.address(seen_indptr),
+        scan_inputs.address(seen_item),
+        rows,
+        item_factor_ID.shape[0],
+        item_factor_ID.shape[1],
+        k,
+        item_BK.data_ptr(),
+        score_BK.data_ptr(),
+        torch.get_num_threads(),
+    )
+    scan_inputs.raise_for(status, users_B, bad_row)
+    return item_BK, score_BK
+
+
+_library.impl("topk", _topk_cpu, "CPU")  # type: ignore[no-untyped-call]

@@ -5,7 +5,8 @@
 #if defined(__CUDACC__)
 #define RCEKD_HD __host__ __device__ __forceinline__
 #else
-#define RCEKD_HD inline
+// static: the instruction sets' translation units must not share one compiled copy of a function.
+#define RCEKD_HD static inline
 #endif
 
 // An operation returns one of these; the Python door turns it into an exception.

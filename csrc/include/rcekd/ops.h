@@ -1,6 +1,7 @@
 // The native core's whole C interface: one header per operation, and the choice of instruction set.
 #pragma once
 #include "rcekd/common.h"
+#include "rcekd/topk.h"
 
 #ifdef __cplusplus
 extern "C" {
