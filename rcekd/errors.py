@@ -17,3 +17,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ";"
     return f"{hint} known: {', '.join(names)}"
+
+
+class DivergedError(InputError):
+    """A loss is not finite or has exploded; the message names epoch, batch and the likely setting."""
+
+
+class InterruptedRun(Exception):
+    """The user stopped a run; its state is saved. Commands exit with code 130 and say how to go on."""

@@ -20,7 +20,7 @@ class Pairs(NamedTuple):
     item_B: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interactions:
     """A dataset cut into train, valid and test.
 
@@ -48,6 +48,12 @@ class Interactions:
     def seen(self) -> CSR:
         """Train rows as sets: ascending, each item once."""
         return self.train.sorted_unique()
+
+    @cached_property
+    def seen_with_valid(self) -> CSR:
+        """Train and valid rows together as sets: what the sterner masking takes out of the test ranking."""
+        row = torch.cat([self.train.rows(), self.valid.rows()])
+        return CSR.from_pairs(row, torch.cat([self.train.indices, self.valid.indices]), self.n_users).sorted_unique()
 
     @cached_property
     def train_pairs(self) -> Pairs:

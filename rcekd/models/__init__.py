@@ -1,0 +1,33 @@
+"""Backbones. `MODELS` is the one table from a name to its settings and its class."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from rcekd.errors import InputError, nearest
+from rcekd.models.base import Backbone, Batch, FactorTables, ModelSettings
+from rcekd.models.mf import MF, MFSettings
+
+__all__ = ["MF", "MODELS", "Backbone", "Batch", "FactorTables", "MFSettings", "ModelSettings", "build_model", "find"]
+
+
+class Entry(NamedTuple):
+    settings: type[ModelSettings]
+    build: Callable[[int, int, Any, torch.Generator], Backbone]
+
+
+MODELS: dict[str, Entry] = {"mf": Entry(MFSettings, MF)}
+
+
+def find(name: str) -> Entry:
+    """The entry of a backbone; InputError with the nearest name when there is none."""
+    if name not in MODELS:
+        raise InputError(f"unknown model {name!r}{nearest(name, MODELS)}")
+    return MODELS[name]
+
+
+def build_model(settings: ModelSettings, n_users: int, n_items: int, *, seed: int) -> Backbone:
+    """A freshly initialised model; the same seed gives the same bytes on every machine with this torch."""
+    generator = torch.Generator().manual_seed(seed)
+    return find(settings.model).build(n_users, n_items, settings, generator)

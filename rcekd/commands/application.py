@@ -1,0 +1,59 @@
+"""The application: which commands there are, and how an error becomes one line and an exit code."""
+
+import errno
+import sys
+import traceback
+
+import typer
+
+from rcekd.commands import data, distill, evaluate, train_teacher
+from rcekd.commands.console import print_error
+from rcekd.errors import InputError, InterruptedRun
+
+app = typer.Typer(
+    name="rcekd",
+    help="Distil a large recommender into a small one, and prove what was kept and what was saved.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("distill")(distill.distill)
+app.command("train-teacher")(train_teacher.train_teacher)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(data.app, name="data")
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit. `--debug` shows tracebacks."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, InterruptedRun) as error:
+        print_error(f"{error or 'interrupted'}; go on with --resume RUN_DIR, or give the same command again")
+        return 130
+    except Exception as error:  # every error ends as one line and a code
+        if "--debug" in arguments:
+            traceback.print_exc()
+        message, code = explain(error)
+        print_error(message)
+        return code
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """The line and the exit code for an error."""
+    if isinstance(error, InputError):
+        return str(error), 2
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
+        return f"{error.format_message()} (see rcekd --help)", 2
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"cannot write {error.filename or 'a file'}: {error.strerror}; free space or choose another folder", 2
+    detail = " ".join(str(error).split())[:300]
+    return f"internal error, please report it ({type(error).__name__}: {detail}); --debug shows where", 1

@@ -1,0 +1,80 @@
+"""`rcekd data list | info | prepare`: what is known, what a dataset holds, and preparation alone."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rcekd.commands import options
+from rcekd.commands.console import Output
+from rcekd.datasets import CATALOG, Interactions, load_dataset
+from rcekd.reports.comparison import Table
+
+app = typer.Typer(help="Datasets: what is known, what one holds, and preparation alone.", no_args_is_help=True)
+
+OptionalName = Annotated[str | None, typer.Argument(help="name of a known dataset, or a path")]
+DatasetFlag = Annotated[str | None, typer.Option("--dataset", help="the same as the argument")]
+
+
+@app.command("list")
+def list_datasets(quiet: options.Quiet = False, as_json: options.Json = False, debug: options.Debug = False) -> None:
+    """Every dataset known by name."""
+    del debug
+    output = Output(as_json=as_json, quiet=quiet)
+    rows = [(entry.name, entry.summary, str(entry.defaults.split or ""), entry.licence) for entry in CATALOG.values()]
+    output.table(Table("datasets", ("name", "what it is", "split", "licence"), rows, []))
+    fields = ("name", "summary", "split", "licence")
+    output.result({"datasets": [dict(zip(fields, row, strict=True)) for row in rows]})
+
+
+@app.command("info")
+def info(
+    name: OptionalName = None,
+    dataset: DatasetFlag = None,
+    assignments: options.Set = None,
+    config: options.Config = None,
+    data_dir: options.DataDir = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """What a dataset holds after preparation, per split, and how much of the test it never trains on."""
+    del debug
+    _show(name or dataset, assignments, config, data_dir, Output(as_json=as_json, quiet=quiet))
+
+
+@app.command("prepare")
+def prepare(
+    name: OptionalName = None,
+    dataset: DatasetFlag = None,
+    assignments: options.Set = None,
+    config: options.Config = None,
+    data_dir: options.DataDir = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Fetch, read, filter and split a dataset, and keep the result in the cache for later runs."""
+    del debug
+    _show(name or dataset, assignments, config, data_dir, Output(as_json=as_json, quiet=quiet))
+
+
+def _show(
+    name: str | None, assignments: list[str] | None, config: Path | None, data_dir: Path | None, output: Output
+) -> None:
+    settings = options.run_settings(name, config=config, assignments=assignments, seed=None)
+    data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
+    counts = data.counts()
+    output.table(_table(data, counts))
+    output.result({"name": data.name, "split": data.split, "fingerprint": data.fingerprint, **counts})
+
+
+def _table(data: Interactions, counts: dict[str, Any]) -> Table:
+    rows = [(key.replace("_", " "), _cell(key, value)) for key, value in counts.items()]
+    return Table(f"{data.name}, split {data.split}", ("", "count"), rows, [f"fingerprint {data.fingerprint[:16]}"])
+
+
+def _cell(key: str, value: float) -> str:
+    if key.endswith("_share"):
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3%}"

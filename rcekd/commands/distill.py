@@ -1,0 +1,58 @@
+"""`rcekd distill`: the whole road from a dataset to a distilled student, with the table that compares them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rcekd.commands import options
+from rcekd.errors import InputError
+from rcekd.experiments import pipeline
+from rcekd.reports.comparison import comparison
+
+
+def distill(
+    dataset: Annotated[str | None, typer.Option("--dataset", help="known dataset or path [ml-100k]")] = None,
+    teacher: Annotated[str | None, typer.Option(help="teacher's model, or the run folder of a trained one")] = None,
+    student: Annotated[str | None, typer.Option(help="student's model")] = None,
+    method: Annotated[str | None, typer.Option(help="distillation method: rcekd, ce, none")] = None,
+    with_scratch: Annotated[
+        bool, typer.Option("--with-scratch", help="train the student alone too, if it is not there")
+    ] = False,
+    assignments: options.Set = None,
+    config: options.Config = None,
+    seed: options.Seed = None,
+    data_dir: options.DataDir = None,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    resume: options.Resume = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Distil a large recommender into a small one; finds or fetches the data, finds or trains the teacher."""
+    del debug  # read by the application itself
+    env = options.environment(
+        data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
+    )
+    if resume is not None:
+        if dataset or teacher or student or method or assignments or config or seed is not None:
+            raise InputError("--resume takes its settings from the run folder; leave the other settings out")
+        summary = pipeline.resume(resume, env.place)
+    else:
+        teacher_dir = Path(teacher) if teacher and "/" in teacher else None
+        settings = options.run_settings(
+            dataset,
+            teacher=None if teacher_dir else teacher,
+            student=student,
+            method=method,
+            config=config,
+            assignments=assignments,
+            seed=seed,
+        )
+        summary = pipeline.distill(settings, env.place, with_scratch=with_scratch, teacher_dir=teacher_dir)
+    if summary["kind"] == "distill":
+        env.output.table(comparison(summary))
+    env.output.say(f"  run folder: {summary['run_dir']}")
+    env.output.result(summary)

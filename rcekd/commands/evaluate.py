@@ -1,0 +1,32 @@
+"""`rcekd evaluate`: judge the model of a finished run again, by the same protocol or another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rcekd.commands import options
+from rcekd.config import parse_assignment
+from rcekd.experiments import pipeline
+from rcekd.reports.comparison import single
+
+
+def evaluate(
+    run_dir: Annotated[Path, typer.Argument(help="run folder of a teacher or student")],
+    assignments: options.Set = None,
+    data_dir: options.DataDir = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Evaluate a trained model on validation and test; `--set eval.mask=train+valid` changes the protocol."""
+    del debug
+    env = options.environment(
+        data_dir=data_dir, runs_dir=run_dir.parent, device=device, threads=threads, quiet=quiet, as_json=as_json
+    )
+    overrides = [(f"--set {text}", parse_assignment(text)) for text in assignments or []]
+    summary = pipeline.evaluate_run(run_dir, env.place, overrides)
+    env.output.table(single(summary, f"{summary['model']} {summary['dim']}"))
+    env.output.result(summary)

@@ -1,0 +1,110 @@
+"""Options that several commands share, and the settings they add up to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from rcekd import methods, models
+from rcekd.commands.console import Output, TrainingView
+from rcekd.config import RunSettings, Values, merge, parse_assignment, preset, read_config, resolve
+from rcekd.errors import InputError
+from rcekd.experiments.place import Place
+
+Dataset = Annotated[str, typer.Option("--dataset", help="known dataset (see `rcekd data list`) or path")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="folder of raw data [RCEKD_DATA_DIR, else cache]")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="set a dotted key; repeatable")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings, like a run's config.yaml")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="seed of the run [0]")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="threads of native and torch code [all cores]")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="folder that run folders are made in")]
+Resume = Annotated[Path | None, typer.Option("--resume", metavar="RUN_DIR", help="go on with the run in this folder")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, all else on stderr")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+
+DEFAULT_DATASET = "ml-100k"
+RUNS_DIR = Path("runs")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where and how a command works, apart from what it computes."""
+
+    output: Output
+    place: Place
+
+
+def environment(
+    *, data_dir: Path | None, runs_dir: Path, device: str, threads: int | None, quiet: bool, as_json: bool
+) -> Environment:
+    """Set up output, threads and device. InputError for a device that is not there."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device {device!r}: expected auto, cpu or cuda")
+    if device == "cuda":
+        raise InputError("--device cuda: this version computes on the CPU; its CUDA kernels are not there yet")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    output = Output(as_json=as_json, quiet=quiet)
+    return Environment(output, Place(runs_dir, data_dir, TrainingView(output)))
+
+
+def run_settings(
+    dataset: str | None,
+    *,
+    teacher: str | None = None,
+    student: str | None = None,
+    method: str | None = None,
+    config: Path | None,
+    assignments: list[str] | None,
+    seed: int | None,
+    alias: Callable[[Values], Values] = lambda values: values,
+) -> RunSettings:
+    """Settings from the preset of the dataset, --config, --set and the flags, in rising order of precedence."""
+    given: list[tuple[str, Values]] = []
+    if config is not None:
+        given.append((str(config), alias(_without_kind(read_config(config)))))
+    given += [(f"--set {text}", alias(parse_assignment(text))) for text in assignments or []]
+    flags: Values = {"teacher": {"model": teacher}, "student": {"model": student}, "method": {"name": method}}
+    flags = {room: values for room, values in flags.items() if None not in values.values()}
+    flags |= {"seed": seed} if seed is not None else {}
+    flags |= {"dataset": dataset} if dataset is not None else {}
+    asked: Values = {}
+    for _, values in [*given, ("", flags)]:
+        asked = merge(asked, values)
+    asked.setdefault("dataset", DEFAULT_DATASET)
+    names = {
+        "teacher": _name(asked, "teacher", "model", "mf"),
+        "student": _name(asked, "student", "model", "mf"),
+        "method": _name(asked, "method", "name", "rcekd"),
+    }
+    models.find(names["teacher"]), models.find(names["student"]), methods.find(names["method"])
+    chosen = preset(str(asked["dataset"]), **names)
+    flags |= {"dataset": asked["dataset"], "method": {"name": names["method"]}}
+    return resolve([("the preset", _fitting(chosen, asked)), *given, ("the flags", flags)])
+
+
+def _name(asked: Values, room: str, field: str, default: str) -> str:
+    value = asked.get(room, {})
+    if not isinstance(value, dict):
+        raise InputError(f"setting {room}: expected a group of settings, e.g. {room}.{field}={default}, not {value!r}")
+    return str(value.get(field, default))
+
+
+def _fitting(chosen: Values, asked: Values) -> Values:
+    """The preset, without the method settings it tuned for another variant than the one asked for."""
+    method = chosen.get("method", {})
+    variant = asked.get("method", {}).get("variant")
+    if variant is not None and method.get("variant", variant) != variant:
+        shared = ("name", "lambda", "K", "L", "beta", "tau", "logit_tau", "mask")
+        chosen = {**chosen, "method": {key: value for key, value in method.items() if key in shared}}
+    return chosen
+
+
+def _without_kind(values: dict[str, Any]) -> Values:
+    """A run folder's config.yaml is a config file too, but for what names the run's kind."""
+    return {key: value for key, value in values.items() if key not in ("kind", "with_scratch", "teacher_dir")}

@@ -1,0 +1,55 @@
+"""`rcekd train-teacher`: train a teacher, or find the one these settings have already trained."""
+
+from typing import Annotated
+
+import typer
+
+from rcekd.commands import options
+from rcekd.config import Values
+from rcekd.errors import InputError
+from rcekd.experiments import pipeline
+from rcekd.reports.comparison import single
+
+
+def train_teacher(
+    dataset: Annotated[str | None, typer.Option("--dataset", help="known dataset or path [ml-100k]")] = None,
+    teacher: Annotated[str | None, typer.Option(help="teacher's model")] = None,
+    assignments: options.Set = None,
+    config: options.Config = None,
+    seed: options.Seed = None,
+    data_dir: options.DataDir = None,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    resume: options.Resume = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train the teacher that `distill` with the same settings would use. `train.…` is short for `teacher.train.…`."""
+    del debug
+    env = options.environment(
+        data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
+    )
+    if resume is not None:
+        if dataset or teacher or assignments or config or seed is not None:
+            raise InputError("--resume takes its settings from the run folder; leave the other settings out")
+        summary = pipeline.resume(resume, env.place)
+    else:
+        settings = options.run_settings(
+            dataset, teacher=teacher, config=config, assignments=assignments, seed=seed, alias=_train_is_the_teachers
+        )
+        summary = pipeline.train_teacher(settings, env.place)
+    env.output.table(single(summary, f"teacher ({summary['model']} {summary['dim']})"))
+    env.output.say(f"  run folder: {summary['run_dir']}")
+    env.output.result(summary)
+
+
+def _train_is_the_teachers(values: Values) -> Values:
+    """Only the teacher is trained here, so `train.epochs=3` means its epochs."""
+    if "train" not in values:
+        return values
+    rest = {key: value for key, value in values.items() if key != "train"}
+    teacher = dict(rest.get("teacher", {}))
+    teacher.setdefault("train", values["train"])
+    return {**rest, "teacher": teacher}

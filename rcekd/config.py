@@ -1,0 +1,205 @@
+"""The settings of a run, resolved once: defaults, then the dataset's preset, a --config file, --set, and the flags."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, NonNegativeInt, SerializeAsAny, ValidationError, field_validator
+
+from rcekd import methods, models
+from rcekd.datasets.settings import DataSettings
+from rcekd.errors import InputError, nearest
+from rcekd.evaluation.ranking import EvalSettings
+from rcekd.methods import MethodSettings, RCEKDSettings
+from rcekd.models import ModelSettings
+from rcekd.settings import Settings
+from rcekd.training.settings import TrainSettings
+
+Values = dict[str, Any]
+
+
+class TeacherSettings(Settings):
+    """The teacher: its model's own settings beside `train` and `seed`."""
+
+    backbone: SerializeAsAny[ModelSettings]
+    train: TrainSettings = TrainSettings()
+    seed: NonNegativeInt | None = Field(default=None, description="None: the run's seed")
+
+
+class RunSettings(Settings):
+    """Everything a run depends on."""
+
+    dataset: str = Field(description="name of a known dataset, or a path")
+    seed: NonNegativeInt = Field(default=0, description="seed of initialisation, order, negatives and draws")
+    data: DataSettings = DataSettings()
+    teacher: TeacherSettings
+    student: SerializeAsAny[ModelSettings]
+    method: SerializeAsAny[MethodSettings] = RCEKDSettings()
+    train: TrainSettings = Field(default=TrainSettings(), description="the student's training")
+    eval: EvalSettings = EvalSettings()
+
+    @property
+    def teacher_seed(self) -> int:
+        return self.seed if self.teacher.seed is None else self.teacher.seed
+
+    @field_validator("student", mode="before")
+    @classmethod
+    def _student(cls, value: Any) -> Any:
+        return model_settings(value) if isinstance(value, Mapping) else value
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _method(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return methods.find(str(value.get("name", "rcekd"))).settings.model_validate(value)
+        return value
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _teacher(cls, value: Any) -> Any:
+        """Accept the teacher's model settings beside its own: {model, dim, …, train, seed}."""
+        if not isinstance(value, Mapping) or "backbone" in value:
+            return value
+        own = {key: value[key] for key in ("train", "seed") if key in value}
+        return {"backbone": model_settings({k: v for k, v in value.items() if k not in own}), **own}
+
+    def to_values(self) -> Values:
+        """Plain values of every setting, by the keys that a user writes."""
+        values: Values = self.model_dump(mode="json", by_alias=True)
+        backbone = values["teacher"].pop("backbone")
+        values["teacher"] = {**backbone, **values["teacher"]}
+        return values
+
+
+def model_settings(value: Mapping[str, Any]) -> ModelSettings:
+    """The settings of the backbone that `value["model"]` names."""
+    return models.find(str(value.get("model", "mf"))).settings.model_validate(value)
+
+
+def resolve(layers: list[tuple[str, Values]]) -> RunSettings:
+    """Merge layers, later over earlier, and validate. InputError names the key, its layer and what would be right."""
+    merged: Values = {"teacher": {"model": "mf", "dim": 400}, "student": {"model": "mf", "dim": 20}}
+    for _, values in layers:
+        merged = merge(merged, values)
+    try:
+        return RunSettings.model_validate(merged)
+    except ValidationError as error:
+        raise InputError(_explain(error, layers)) from error
+
+
+def merge(base: Values, over: Values) -> Values:
+    """`base` with the nested keys of `over` put in their places; neither is changed."""
+    result = deepcopy(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), dict):
+            result[key] = merge(result[key], dict(value))
+        else:
+            result[key] = deepcopy(value)
+    return result
+
+
+def parse_assignment(text: str) -> Values:
+    """`a.b=value` as nested keys; the value is YAML, so 3, 0.5, true, null and [1, 2] are what they look like."""
+    key, equals, raw = text.partition("=")
+    if not equals or not all(part for part in key.split(".")):
+        raise InputError(f"--set {text!r}: expected KEY=VALUE with a dotted key, e.g. --set method.beta=5")
+    try:
+        value = yaml.safe_load(raw) if raw.strip() else ""
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {text!r}: cannot read the value ({str(error).splitlines()[0]})") from error
+    nested: Values = {}
+    *groups, last = key.strip().split(".")
+    node = nested
+    for group in groups:
+        node = node.setdefault(group, {})
+    node[last] = value
+    return nested
+
+
+def read_config(path: Path) -> Values:
+    """A --config file: YAML, the same keys as config.yaml in a run folder."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read this config file ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', error)})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a UTF-8 text file") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected settings by key, e.g. `method: {{beta: 5}}`")
+    return values
+
+
+def preset(dataset: str, teacher: str, student: str, method: str) -> Values:
+    """What the package's preset for a dataset says about this teacher, student and method; {} where it says nothing."""
+    file = resources.files("rcekd") / "presets" / f"{dataset}.yaml"
+    if not file.is_file():
+        return {}
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    values: Values = {}
+    if "data" in content:
+        values["data"] = content["data"]
+    values["teacher"] = content.get("teachers", {}).get(teacher, {})
+    values = merge(values, content.get("students", {}).get(student, {}))
+    return merge(values, content.get("pairs", {}).get(f"{teacher}-{student}", {}).get(method, {}))
+
+
+def _explain(error: ValidationError, layers: list[tuple[str, Values]]) -> str:
+    """The first problem in one line: key, value, layer, remedy."""
+    first = error.errors()[0]
+    parts = [str(part) for part in first["loc"] if part != "backbone"]
+    key = ".".join(parts)
+    where = _layer_of(parts, layers)
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {key!r}{where}{nearest(parts[-1], _known_keys(parts[:-1], layers))}"
+    if first["type"] == "missing":
+        return f"setting {key!r} is missing; give it with --set {key}=…"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"setting {key}={first['input']!r}{where}: {message[0].lower()}{message[1:]}"
+
+
+def _layer_of(parts: list[str], layers: list[tuple[str, Values]]) -> str:
+    """ " (from X)" for the last layer that holds the key."""
+    for name, values in reversed(layers):
+        node: Any = values
+        for part in parts:
+            node = node.get(part) if isinstance(node, Mapping) and part in node else None
+            if node is None:
+                break
+        else:
+            return f" (from {name})"
+    return ""
+
+
+def _known_keys(group: list[str], layers: list[tuple[str, Values]]) -> list[str]:
+    """The keys that a group of settings has."""
+    names = {"teacher": "mf", "student": "mf", "method": "rcekd"}
+    for _, values in layers:
+        for room, field in (("teacher", "model"), ("student", "model"), ("method", "name")):
+            chosen = values.get(room)
+            if isinstance(chosen, Mapping) and field in chosen:
+                names[room] = str(chosen[field])
+    classes: dict[str, list[type[Any]]] = {
+        "": [RunSettings],
+        "data": [DataSettings],
+        "train": [TrainSettings],
+        "eval": [EvalSettings],
+        "teacher": [models.find(names["teacher"]).settings, TeacherSettings],
+        "teacher.train": [TrainSettings],
+        "student": [models.find(names["student"]).settings],
+        "method": [methods.find(names["method"]).settings],
+    }
+    known: list[str] = []
+    for group_class in classes.get(".".join(group), []):
+        for name, field in group_class.model_fields.items():
+            known += [field.alias or name] if name != "backbone" else []
+    return known

@@ -1,0 +1,67 @@
+"""Full-ranking evaluation: every item is ranked for every user, in one fused pass that holds no score matrix."""
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from rcekd.datasets import Interactions
+from rcekd.evaluation.metrics import hits, ndcg, recall
+from rcekd.kernels.csr import CSR
+from rcekd.kernels.topk import topk
+from rcekd.models import FactorTables
+from rcekd.settings import Settings
+
+CUTOFFS = (10, 20)
+METRICS = tuple(f"{metric}@{cutoff}" for cutoff in CUTOFFS for metric in ("recall", "ndcg"))
+
+
+class EvalSettings(Settings):
+    """How rankings are judged. The defaults are the RCE-KD authors' protocol."""
+
+    mask: Literal["train", "train+valid"] = Field(
+        default="train",
+        description="items taken out of the ranking for the test set; for the validation set it is always train",
+    )
+    users: Literal["all", "with-targets"] = Field(
+        default="all", description="who is averaged over: all users (no target counts 0), or those with a target"
+    )
+
+
+def rank(tables: FactorTables, excluded: CSR) -> Tensor:
+    """The best max(CUTOFFS) items of every user outside `excluded`: int32 [U, N], ordered, −1 padded."""
+    item_UN, _ = topk(tables.user_UD, tables.item_ID, max(CUTOFFS), seen=excluded)
+    return item_UN
+
+
+def per_user(item_UN: Tensor, targets: CSR) -> dict[str, Tensor]:
+    """Every metric for every user: name → float64 [U]."""
+    hit_UN = hits(item_UN, targets)
+    n_targets_U = targets.lengths()
+    values: dict[str, Tensor] = {}
+    for cutoff in CUTOFFS:
+        values[f"recall@{cutoff}"] = recall(hit_UN, n_targets_U, cutoff)
+        values[f"ndcg@{cutoff}"] = ndcg(hit_UN, n_targets_U, cutoff)
+    return values
+
+
+def average(values: dict[str, Tensor], targets: CSR, users: str) -> dict[str, float]:
+    """Means over all users, or over those that have a target."""
+    if users == "with-targets":
+        has_target_U = targets.lengths() > 0
+        values = {name: value_U[has_target_U] for name, value_U in values.items()}
+    return {name: float(value_U.mean()) if value_U.numel() else 0.0 for name, value_U in values.items()}
+
+
+def evaluate_valid(tables: FactorTables, data: Interactions, settings: EvalSettings) -> dict[str, float]:
+    """Metrics on the validation set, what training watches."""
+    return average(per_user(rank(tables, data.seen), data.valid), data.valid, settings.users)
+
+
+def evaluate(tables: FactorTables, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:
+    """Metrics on both held-out sets: {"valid": {...}, "test": {...}} with the keys of METRICS."""
+    ranked = rank(tables, data.seen)
+    valid = average(per_user(ranked, data.valid), data.valid, settings.users)
+    if settings.mask == "train+valid":
+        ranked = rank(tables, data.seen_with_valid)
+    return {"valid": valid, "test": average(per_user(ranked, data.test), data.test, settings.users)}

@@ -1,0 +1,38 @@
+"""What makes two runs the same: a digest of everything that their weights depend on."""
+
+import hashlib
+import json
+from typing import Any
+
+from rcekd.config import RunSettings
+from rcekd.datasets import Interactions
+
+# Raised when the same settings would train to other weights than before.
+VERSION = 1
+
+
+def digest(values: dict[str, Any]) -> str:
+    """Hex digest of plain values, whatever the order of their keys."""
+    text = json.dumps({"version": VERSION, **values}, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def teacher_identity(settings: RunSettings, data: Interactions) -> str:
+    """Of the teacher: its model, training, seed, the data, and how its epochs are judged."""
+    values = settings.to_values()
+    teacher = {**values["teacher"], "seed": settings.teacher_seed, "train": _training(values["teacher"]["train"])}
+    return digest({"kind": "teacher", "data": data.fingerprint, "teacher": teacher, "eval": values["eval"]})
+
+
+def student_identity(settings: RunSettings, data: Interactions, teacher: str | None) -> str:
+    """Of a student; `teacher` is its teacher's identity, None for a student alone."""
+    values = settings.to_values()
+    own = {key: values[key] for key in ("student", "seed", "eval")} | {"train": _training(values["train"])}
+    if teacher is not None:
+        own |= {"method": values["method"], "teacher": teacher}
+    return digest({"kind": "student", "data": data.fingerprint, **own})
+
+
+def _training(train: dict[str, Any]) -> dict[str, Any]:
+    """Without what does not touch the weights."""
+    return {key: value for key, value in train.items() if key != "checkpoint_seconds"}

@@ -1,0 +1,112 @@
+"""Runs that are made once and shared: a teacher, or a student trained alone, found by what they depend on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rcekd.config import RunSettings
+from rcekd.datasets import Interactions
+from rcekd.errors import InputError
+from rcekd.experiments.identity import student_identity, teacher_identity
+from rcekd.experiments.place import Place
+from rcekd.experiments.summary import describe, run_summary
+from rcekd.methods import Method
+from rcekd.models import Backbone, ModelSettings, build_model
+from rcekd.training.loop import Task, Trainer
+from rcekd.training.run_folder import RunFolder
+
+
+def train_in(
+    folder: RunFolder, kind: str, task: Task, settings: RunSettings, place: Place, extra: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Train a task in a folder and write its summary, which is returned. Goes on from a saved state."""
+    place.memory.restart()
+    trained = Trainer(task, folder, place.observer).run()
+    peaks = {"peak_rss_bytes": place.memory.overall(), "training_peak_rss_bytes": place.memory.phase()}
+    summary = run_summary(kind, str(folder.path), settings, task.data, task.seed, trained, peaks)
+    summary |= {"identity": task.identity, **describe(task.model), **(extra or {})}
+    folder.write_summary(summary)
+    return summary
+
+
+def shared_run(
+    folder: RunFolder, kind: str, settings: RunSettings, place: Place, make_task: Callable[[], Task]
+) -> dict[str, Any]:
+    """The summary of a run that others may have made already; trains it where nobody has."""
+    if folder.is_complete():
+        return folder.read_summary() | {"run_dir": str(folder.path)}
+    folder.create({"kind": kind, **settings.to_values()})
+    folder.lock()
+    try:
+        return train_in(folder, kind, make_task(), settings, place)
+    finally:
+        folder.unlock()
+
+
+def teacher_folder(settings: RunSettings, data: Interactions, runs_dir: Path) -> RunFolder:
+    """Where the teacher of these settings lives."""
+    backbone, identity = settings.teacher.backbone, teacher_identity(settings, data)
+    return RunFolder(runs_dir / f"teacher-{_label(data, backbone)}-s{settings.teacher_seed}-{identity}")
+
+
+def scratch_folder(settings: RunSettings, data: Interactions, runs_dir: Path) -> RunFolder:
+    """Where the student alone of these settings lives."""
+    identity = student_identity(settings, data, None)
+    return RunFolder(runs_dir / f"alone-{_label(data, settings.student)}-s{settings.seed}-{identity}")
+
+
+def teacher(settings: RunSettings, data: Interactions, place: Place) -> dict[str, Any]:
+    """The teacher's summary; trains it unless it is there."""
+    seed = settings.teacher_seed
+
+    def make_task() -> Task:
+        model = build_model(settings.teacher.backbone, data.n_users, data.n_items, seed=seed)
+        title = f"teacher {_label(data, settings.teacher.backbone)}"
+        identity = teacher_identity(settings, data)
+        return Task(title, model, data, settings.teacher.train, settings.eval, seed, identity)
+
+    return shared_run(teacher_folder(settings, data, place.runs_dir), "teacher", settings, place, make_task)
+
+
+def student_alone(settings: RunSettings, data: Interactions, place: Place, *, train: bool) -> dict[str, Any] | None:
+    """The summary of the student trained without a teacher; None where it is not there and shall not be trained."""
+    folder = scratch_folder(settings, data, place.runs_dir)
+    if not train and not folder.is_complete():
+        return None
+
+    def make_task() -> Task:
+        model = build_model(settings.student, data.n_users, data.n_items, seed=settings.seed)
+        title = f"student alone {_label(data, settings.student)}"
+        identity = student_identity(settings, data, None)
+        return Task(title, model, data, settings.train, settings.eval, settings.seed, identity)
+
+    return shared_run(folder, "alone", settings, place, make_task)
+
+
+def student_task(settings: RunSettings, data: Interactions, method: Method | None, teacher_id: str, title: str) -> Task:
+    """The distillation of a student, ready to train."""
+    model = build_model(settings.student, data.n_users, data.n_items, seed=settings.seed)
+    identity = student_identity(settings, data, teacher_id)
+    return Task(
+        title, model, data, settings.train, settings.eval, settings.seed, identity, method, settings.method.weight
+    )
+
+
+def load_model(folder: RunFolder, backbone: ModelSettings, data: Interactions, what: str) -> Backbone:
+    """The trained model of a run. InputError where its weights do not fit the dataset or the settings."""
+    weights, _ = folder.read_model()
+    model = build_model(backbone, data.n_users, data.n_items, seed=0)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if expected != found:
+        raise InputError(
+            f"{folder.model_file}: this {what} does not fit {data.name} ({data.n_users} users, {data.n_items} items): "
+            f"it holds {found}; it was made for another dataset or with other settings"
+        )
+    model.load_state_dict(weights)
+    return model
+
+
+def _label(data: Interactions, backbone: ModelSettings) -> str:
+    dim = getattr(backbone, "dim", "")
+    return f"{data.name}-{backbone.model}{dim}"

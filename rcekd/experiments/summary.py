@@ -1,0 +1,73 @@
+"""summary.json: what a run came to, what it was judged by, and what it cost."""
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from rcekd.config import RunSettings
+from rcekd.datasets import Interactions
+from rcekd.models import Backbone
+from rcekd.training.loop import Trained
+
+
+def dataset_part(data: Interactions) -> dict[str, Any]:
+    """Name, sizes, split, and the share of test pairs whose item was never trained on."""
+    counts = data.counts()
+    kept = ("users", "items", "train", "valid", "test", "cold_test_share")
+    return {"name": data.name, "split": data.split, "fingerprint": data.fingerprint, **{k: counts[k] for k in kept}}
+
+
+def run_summary(
+    kind: str,
+    run_dir: str,
+    settings: RunSettings,
+    data: Interactions,
+    seed: int,
+    trained: Trained,
+    peaks: dict[str, int],
+) -> dict[str, Any]:
+    """The part that all kinds of run share. Seconds are wall-clock, per epoch the median over epochs."""
+    return {
+        "kind": kind,
+        "run_dir": run_dir,
+        "dataset": dataset_part(data),
+        "seed": seed,
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "seconds_per_epoch": trained.seconds_per_epoch,
+        "seconds_total": trained.seconds_total,
+        "phases": trained.phases,
+        **peaks,
+        "protocol": settings.eval.model_dump(mode="json"),
+        "valid": trained.metrics["valid"],
+        "test": trained.metrics["test"],
+        "versions": versions(),
+    }
+
+
+def model_part(name: str, dim: int, parameters: int, summary: dict[str, Any]) -> dict[str, Any]:
+    """One row of the comparison: a model, its size, its metrics and its cost."""
+    cost = ("run_dir", "epochs", "best_epoch", "seconds_per_epoch", "training_peak_rss_bytes", "valid", "test")
+    return {"model": name, "dim": dim, "parameters": parameters, **{key: summary[key] for key in cost}}
+
+
+def describe(model: Backbone) -> dict[str, Any]:
+    """A model's name and size."""
+    return {"model": model.name, "dim": model.dim, "parameters": model.parameter_count()}
+
+
+def versions() -> dict[str, str]:
+    """What the numbers were made with."""
+    try:
+        own = version("rcekd")
+    except PackageNotFoundError:
+        own = "unknown"
+    return {
+        "rcekd": own,
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+    }

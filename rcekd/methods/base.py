@@ -1,0 +1,77 @@
+"""What a distillation method supplies: something to do when an epoch starts, and a loss for a batch."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from rcekd.datasets import Interactions
+from rcekd.models import Backbone, Batch
+from rcekd.settings import Settings
+from rcekd.stopwatch import Stopwatch
+from rcekd.teachers import TeacherKnowledge
+
+Weighting = Literal["interaction", "user", "distinct"]
+
+
+class MethodSettings(Settings):
+    """What every method has."""
+
+    name: str
+    weight: float = Field(default=1.0, ge=0.0, alias="lambda", description="λ: weight of the loss beside the base loss")
+    weighting: Weighting = Field(
+        default="interaction",
+        description=(
+            "how often a user counts: once per training interaction in the batch; once per user and epoch "
+            "(the 1/|U| Σ_u of the papers); or once per batch that the user occurs in"
+        ),
+    )
+
+
+class Method(ABC):
+    """A distillation loss. The loop, the data, the device, the seed and the logging belong to others."""
+
+    name: ClassVar[str]
+    citation: ClassVar[str]
+
+    def __init__(self, weighting: Weighting, teacher: TeacherKnowledge | None, data: Interactions) -> None:
+        self.clock = Stopwatch()
+        self._weighting = weighting
+        self._teacher = teacher
+        self._data = data
+        self._share_U = self._epoch_share(data)
+
+    @abstractmethod
+    def start_epoch(self, student: Backbone, epoch: int) -> None:
+        """Freeze what holds for the epoch (item sets, teacher probabilities, weights). Epochs count from 0."""
+
+    @abstractmethod
+    def loss(self, student: Backbone, batch: Batch) -> Tensor:
+        """The loss of a batch, on the scale of a sum over its interactions and without λ: a scalar."""
+
+    def report(self) -> dict[str, float]:
+        """Figures about the epoch that belong into its log line."""
+        return {}
+
+    def rows(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The distinct users of a batch and how much each counts.
+
+        A user who occurs m times needs one loss with weight m, not m losses. Returns int64 [R] and float32 [R].
+        Whatever the weighting, the weights of an average batch add up to its size, so that λ keeps its meaning.
+        """
+        user_R, count_R = torch.unique(batch.user_B.long(), return_counts=True)
+        weight_R = count_R.to(torch.float32)
+        if self._weighting == "user":
+            weight_R = weight_R * self._share_U[user_R]
+        elif self._weighting == "distinct":
+            weight_R = torch.full_like(weight_R, batch.user_B.numel() / user_R.numel())
+        return user_R, weight_R
+
+    @staticmethod
+    def _epoch_share(data: Interactions) -> Tensor:
+        """(interactions / users with any) / (interactions of u): makes every user count the same over an epoch."""
+        length_U = data.train.lengths()
+        mean = length_U.sum() / (length_U > 0).sum().clamp(min=1)
+        return (mean / length_U.clamp(min=1)).to(torch.float32)

@@ -1,0 +1,74 @@
+"""Cross-entropy distillation on one item set per user (the RCE-KD paper's eq. 1 and its baselines).
+
+`items: teacher` is "vanilla CE" (the teacher's top K, fixed once); `student` takes the student's top K anew each
+epoch; `all` is "full CE" over the whole catalogue, whose every step costs O(users of the batch · I · D).
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from rcekd.datasets import Interactions
+from rcekd.errors import InputError
+from rcekd.kernels.full_cross_entropy import full_cross_entropy
+from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
+from rcekd.kernels.topk import topk
+from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.item_sets import judged_sets
+from rcekd.models import Backbone, Batch
+from rcekd.teachers import TeacherKnowledge
+
+
+class CrossEntropySettings(MethodSettings):
+    """Settings of plain cross-entropy distillation."""
+
+    name: Literal["ce"] = "ce"
+    items: Literal["teacher", "student", "all"] = Field(default="teacher", description="the item set of a user")
+    top_k: PositiveInt = Field(default=50, alias="K", description="K: length of the list (not used by `all`)")
+    logit_tau: PositiveFloat = Field(default=1.0, description="temperature of both softmaxes")
+
+
+class CrossEntropy(Method):
+    """−Σ_i softmax(t)_i log softmax(s)_i over the user's item set."""
+
+    name: ClassVar[str] = "ce"
+    citation: ClassVar[str] = "vanilla CE / full CE as in Zhu & Zhang, arXiv 2509.20989, eq. 1 and section 6.4"
+
+    def __init__(
+        self, settings: CrossEntropySettings, teacher: TeacherKnowledge, data: Interactions, seed: int
+    ) -> None:
+        del seed  # nothing is drawn
+        super().__init__(settings.weighting, teacher, data)
+        if settings.items != "all" and settings.top_k > data.n_items:
+            raise InputError(f"method.K={settings.top_k} is more than the {data.n_items} items of {data.name}")
+        self._settings = settings
+        self._knowledge = teacher
+        self._sets: ItemSets | None = None
+
+    def start_epoch(self, student: Backbone, epoch: int) -> None:
+        del epoch
+        if self._settings.items == "student":
+            with self.clock.phase("closure"):
+                tables = student.tables()
+                lists, _ = topk(tables.user_UD, tables.item_ID, self._settings.top_k)
+        elif self._settings.items == "teacher" and self._sets is None:
+            lists = self._knowledge.top_items(self._settings.top_k)
+        else:
+            return
+        with self.clock.phase("teacher scores"):
+            self._sets = judged_sets(self._knowledge, [lists], self._settings.logit_tau)
+
+    def loss(self, student: Backbone, batch: Batch) -> Tensor:
+        user_R, weight_R = self.rows(batch)
+        user_RD, tau = student.user_factors(user_R), self._settings.logit_tau
+        if self._settings.items == "all":
+            teacher = self._knowledge.tables
+            return full_cross_entropy(
+                user_RD, student.item_factors(), teacher.user_UD[user_R], teacher.item_ID, weight_R, tau=tau
+            )
+        if self._sets is None:
+            raise RuntimeError("start_epoch has not been called")
+        position_R = torch.arange(user_R.numel(), dtype=torch.int64)
+        return set_cross_entropy(user_RD, student.item_factors(), self._sets, position_R, user_R, weight_R, tau=tau)

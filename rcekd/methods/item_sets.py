@@ -1,0 +1,46 @@
+"""Item sets of all users, kept padded with −1 while they are built and ragged when they are used."""
+
+import torch
+from torch import Tensor
+
+from rcekd.kernels.set_cross_entropy import ItemSets
+from rcekd.kernels.set_softmax import set_softmax
+from rcekd.teachers import TeacherKnowledge
+
+
+def contains(set_UW: Tensor, item_UK: Tensor) -> Tensor:
+    """Row by row, which of `item_UK` stand in `set_UW`; padding is in no set. Returns bool [U, K]."""
+    if set_UW.shape[1] == 0:
+        return torch.zeros_like(item_UK, dtype=torch.bool)
+    sorted_UW = set_UW.sort(dim=1).values.contiguous()
+    place_UK = torch.searchsorted(sorted_UW, item_UK.contiguous()).clamp_(max=set_UW.shape[1] - 1)
+    return (sorted_UW.gather(1, place_UK) == item_UK) & (item_UK >= 0)
+
+
+def drop_repeats(item_UW: Tensor) -> Tensor:
+    """The same rows with every second and later occurrence of an item replaced by −1."""
+    value_UW, order_UW = item_UW.sort(dim=1, stable=True)
+    repeat_UW = torch.zeros_like(value_UW, dtype=torch.bool)
+    repeat_UW[:, 1:] = value_UW[:, 1:] == value_UW[:, :-1]
+    return item_UW.masked_fill(torch.zeros_like(repeat_UW).scatter_(1, order_UW, repeat_UW), -1)
+
+
+def ragged(item_UW: Tensor) -> tuple[Tensor, Tensor]:
+    """Padded rows as (indptr int64 [U + 1], items int32)."""
+    valid_UW = item_UW >= 0
+    indptr = torch.cat([valid_UW.new_zeros(1, dtype=torch.int64), valid_UW.sum(1).cumsum(0)])
+    return indptr, item_UW[valid_UW]
+
+
+def judged_sets(teacher: TeacherKnowledge, padded: list[Tensor], tau: float) -> ItemSets:
+    """Several sets per user with the teacher's softmax over each.
+
+    padded: G tensors int32 [U, W_g]. Set g of user u becomes row g·U + u.
+    """
+    pieces = [ragged(item_UW) for item_UW in padded]
+    offsets = [0, *torch.tensor([items.numel() for _, items in pieces]).cumsum(0).tolist()]
+    indptr = torch.cat([pieces[0][0][:1], *[p[1:] + offset for (p, _), offset in zip(pieces, offsets, strict=False)]])
+    items = torch.cat([items for _, items in pieces])
+    user_S = torch.arange(teacher.n_users, dtype=torch.int32).repeat(len(padded))
+    score = teacher.scores(user_S, indptr, items)
+    return ItemSets(indptr, items, set_softmax(score, indptr, tau=tau))

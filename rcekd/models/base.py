@@ -1,0 +1,77 @@
+"""What every backbone answers: a loss for a batch, and a pair of factor tables whose inner products are its scores."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rcekd.settings import Settings
+
+
+class Batch(NamedTuple):
+    """Training interactions of one step.
+
+    user_B, positive_B: int32 [B]. negative_BN: int32 [B, N], items the user has no training interaction with.
+    """
+
+    user_B: Tensor
+    positive_B: Tensor
+    negative_BN: Tensor
+
+
+class FactorTables(NamedTuple):
+    """Two float32 tables, user_UD [U, D] and item_ID [I, D], whose inner products are the scores."""
+
+    user_UD: Tensor
+    item_ID: Tensor
+
+    @property
+    def n_users(self) -> int:
+        return self.user_UD.shape[0]
+
+    @property
+    def n_items(self) -> int:
+        return self.item_ID.shape[0]
+
+
+class ModelSettings(Settings):
+    """Settings of one backbone; the class of every backbone derives from this one."""
+
+    model: str
+
+
+class Backbone(nn.Module, ABC):
+    """A recommender. It knows no device, no optimiser and no distillation."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """The base loss of a batch, summed over its interactions: a scalar."""
+
+    @abstractmethod
+    def user_factors(self, users_B: Tensor | None = None) -> Tensor:
+        """Factors [B, D] of the listed users (int [B]; None: of all users), differentiable."""
+
+    @abstractmethod
+    def item_factors(self) -> Tensor:
+        """Factors [I, D] of all items, differentiable."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Width D of the factors that scores are made of."""
+
+    def tables(self) -> FactorTables:
+        """Both tables as they are now, detached and without dropout; not copies where the model stores them so."""
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            tables = FactorTables(self.user_factors().detach(), self.item_factors().detach())
+        self.train(was_training)
+        return tables
+
+    def parameter_count(self) -> int:
+        """Number of trained numbers."""
+        return sum(parameter.numel() for parameter in self.parameters())

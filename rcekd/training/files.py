@@ -1,0 +1,40 @@
+"""Writing that leaves a whole file or none: write aside, flush to disk, rename."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Let `write` fill a file beside `path`, then rename it onto `path`. On any failure nothing is left behind."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """One indented JSON document."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(path, lambda file: _write_all(file, text.encode()))
+
+
+def write_text(path: Path, text: str) -> None:
+    """A UTF-8 text file."""
+    write_whole(path, lambda file: _write_all(file, text.encode()))
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    file.write(data)

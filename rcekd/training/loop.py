@@ -1,0 +1,184 @@
+"""The one training loop: base loss, plus λ times a method's loss where there is one."""
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from rcekd.datasets import Interactions
+from rcekd.errors import DivergedError, InterruptedRun
+from rcekd.evaluation.ranking import EvalSettings, evaluate, evaluate_valid
+from rcekd.methods import Method
+from rcekd.models import Backbone, Batch
+from rcekd.stopwatch import Stopwatch
+from rcekd.training.batches import TrainingPairs
+from rcekd.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rcekd.training.interrupt import StopRequest, stop_on_signal
+from rcekd.training.optimizer import Adam
+from rcekd.training.run_folder import RunFolder
+from rcekd.training.settings import TrainSettings
+
+# A mean loss this many times the first epoch's is no longer training.
+EXPLOSION = 1e4
+
+
+class Observer(Protocol):
+    """Whoever watches a run; the loop itself prints nothing."""
+
+    def begin(self, title: str, settings: TrainSettings, progress: Progress, steps: int) -> None: ...
+    def step(self) -> None: ...
+    def epoch(self, line: dict[str, Any], progress: Progress) -> None: ...
+    def end(self, progress: Progress) -> None: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained, on what, and how."""
+
+    title: str
+    model: Backbone
+    data: Interactions
+    train: TrainSettings
+    evaluation: EvalSettings
+    seed: int
+    identity: str
+    method: Method | None = None
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best epoch's model (in `task.model`), its metrics, and what the run cost."""
+
+    epochs: int
+    best_epoch: int
+    seconds_per_epoch: float
+    seconds_total: float
+    phases: dict[str, float]
+    metrics: dict[str, dict[str, float]]
+
+
+class Trainer:
+    """Runs a task in a run folder, from its last saved state where there is one."""
+
+    def __init__(self, task: Task, folder: RunFolder, observer: Observer) -> None:
+        self._task, self._folder, self._observer = task, folder, observer
+        self._pairs = TrainingPairs(task.data)
+        self._clock = Stopwatch()
+        self._optimizer = Adam(
+            task.model.parameters(), learning_rate=task.train.learning_rate, weight_decay=task.train.weight_decay
+        )
+        self._progress = Progress()
+        if folder.checkpoint_file.is_file():
+            self._progress = load_checkpoint(folder.checkpoint_file, task.identity, task.model, self._optimizer)
+        self._saved_at = time.monotonic()
+
+    def run(self) -> Trained:
+        """Train to the end. InterruptedRun after a signal, DivergedError where the loss stops being one."""
+        task, progress = self._task, self._progress
+        self._folder.truncate_metrics(progress.epochs)
+        self._observer.begin(task.title, task.train, progress, self._pairs.steps(task.train))
+        with stop_on_signal() as stop:
+            while progress.epochs < task.train.epochs and not progress.best.exhausted(task.train.patience):
+                self._epoch(progress.epochs)
+                self._save(stop)
+        self._observer.end(progress)
+        return self._finish()
+
+    def _epoch(self, epoch: int) -> None:
+        task, progress = self._task, self._progress
+        begin = time.perf_counter()
+        task.model.train()
+        loss_N2 = self._train(epoch)
+        mean_base, mean_kd = (loss_N2.sum(0) / len(self._pairs)).tolist()
+        self._check(loss_N2, epoch)
+        line: dict[str, Any] = {"epoch": epoch, "loss": mean_base + task.weight * mean_kd, "base_loss": mean_base}
+        if task.method is not None:
+            line |= {"kd_loss": mean_kd, **task.method.report()}
+        if (epoch + 1) % task.train.eval_every == 0 or epoch + 1 == task.train.epochs:
+            with self._clock.phase("evaluation"):
+                line["valid"] = evaluate_valid(task.model.tables(), task.data, task.evaluation)
+            line["best"] = progress.best.update(epoch, line["valid"][task.train.watch], task.model.state_dict())
+        phases = self._clock.take() | (task.method.clock.take() if task.method is not None else {})
+        line["seconds"] = time.perf_counter() - begin
+        line["phases"] = phases
+        progress.epochs = epoch + 1
+        progress.seconds.append(line["seconds"])
+        for name, seconds in phases.items():
+            progress.phases[name] = progress.phases.get(name, 0.0) + seconds
+        self._folder.append_metrics(line)
+        self._observer.epoch(line, progress)
+
+    def _train(self, epoch: int) -> Tensor:
+        """One pass over the pairs; returns every step's base and distillation loss, float64 [steps, 2]."""
+        task = self._task
+        with self._clock.phase("negatives"):
+            negative_PN = self._pairs.negatives(task.train, task.seed, epoch)
+        if task.method is not None:
+            task.method.start_epoch(task.model, epoch)
+        losses = [self._step(batch) for batch in self._pairs.batches(negative_PN, task.train, task.seed, epoch)]
+        return torch.stack(losses)
+
+    def _step(self, batch: Batch) -> Tensor:
+        task = self._task
+        with self._clock.phase("forward"):
+            base = task.model.loss(batch)
+            kd = task.method.loss(task.model, batch) if task.method is not None else None
+            loss = base if kd is None else base + task.weight * kd
+            if task.train.reduction == "mean":
+                loss = loss / batch.user_B.numel()
+        with self._clock.phase("backward"):
+            self._optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+        with self._clock.phase("optimiser"):
+            self._optimizer.step()
+        self._observer.step()
+        return torch.stack([base.detach(), torch.zeros_like(base) if kd is None else kd.detach()]).double()
+
+    def _check(self, loss_N2: Tensor, epoch: int) -> None:
+        """DivergedError where a loss is not finite or has exploded."""
+        progress = self._progress
+        total_N = loss_N2[:, 0] + self._task.weight * loss_N2[:, 1]
+        bad = (~torch.isfinite(total_N)).nonzero()
+        mean = float(total_N.sum()) / len(self._pairs)
+        if bad.numel():
+            raise DivergedError(self._diverged(f"not finite from batch {int(bad[0])} of {len(total_N)}", epoch))
+        if progress.first_loss is None:
+            progress.first_loss = mean
+        if mean > EXPLOSION * max(progress.first_loss, 1e-6):
+            raise DivergedError(self._diverged(f"{mean:.3g}, up from {progress.first_loss:.3g} at the start", epoch))
+
+    def _diverged(self, what: str, epoch: int) -> str:
+        task = self._task
+        remedy = f"lower train.learning_rate (now {task.train.learning_rate:g})"
+        if task.method is not None:
+            remedy += f" or method.lambda (now {task.weight:g})"
+        return f"{task.title}: the loss is {what} in epoch {epoch}; {remedy}"
+
+    def _save(self, stop: StopRequest) -> None:
+        """Save the state when it is due, and always before stopping on request."""
+        task, progress = self._task, self._progress
+        over = progress.epochs >= task.train.epochs or progress.best.exhausted(task.train.patience)
+        if stop or over or time.monotonic() - self._saved_at >= task.train.checkpoint_seconds:
+            save_checkpoint(self._folder.checkpoint_file, task.identity, task.model, self._optimizer, progress)
+            self._saved_at = time.monotonic()
+        if stop:
+            self._observer.end(progress)
+            raise InterruptedRun(f"{task.title}: stopped after {progress.epochs} epochs, state saved")
+
+    def _finish(self) -> Trained:
+        task, progress = self._task, self._progress
+        task.model.load_state_dict(progress.best.weights)
+        self._folder.write_model(progress.best.weights, {"model": task.model.name, "identity": task.identity})
+        return Trained(
+            epochs=progress.epochs,
+            best_epoch=progress.best.epoch,
+            seconds_per_epoch=statistics.median(progress.seconds) if progress.seconds else math.nan,
+            seconds_total=sum(progress.seconds),
+            phases={name: seconds / progress.epochs for name, seconds in progress.phases.items()},
+            metrics=evaluate(task.model.tables(), task.data, task.evaluation),
+        )

@@ -1,0 +1,158 @@
+"""A run folder: config.yaml, metrics.jsonl, summary.json, model.safetensors, and state/ with what resuming needs."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import safetensors
+import yaml
+from safetensors.torch import save as serialise_tensors
+from torch import Tensor
+
+from rcekd.errors import InputError
+from rcekd.training.files import write_json, write_text, write_whole
+
+
+class RunFolder:
+    """One run on disk. `lock` admits one process at a time; every other file appears whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def summary_file(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def model_file(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.path / "state" / "checkpoint.pt"
+
+    def create(self, config: dict[str, Any]) -> None:
+        """Make the folder with its resolved settings. InputError where that cannot be written."""
+        try:
+            (self.path / "state").mkdir(parents=True, exist_ok=True)
+            write_text(self.config_file, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot write a run folder here ({error.strerror}); give --runs-dir"
+            ) from error
+
+    def lock(self) -> None:
+        """Hold the folder until `unlock` or the end of the process, however it ends."""
+        try:
+            file = open(self.path / "state" / "lock", "w")  # noqa: SIM115 - held open on purpose
+        except OSError as error:
+            raise InputError(f"{self.path}: not a run folder that can be written ({error.strerror})") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise InputError(f"{self.path}: another process is running in this folder; wait for it to end") from error
+        self._lock = file
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def is_complete(self) -> bool:
+        return self.summary_file.is_file() and self.model_file.is_file()
+
+    def read_config(self) -> dict[str, Any]:
+        """The settings the run was started with."""
+        if not self.config_file.is_file():
+            raise InputError(f"{self.path}: no config.yaml here, so this is not a run folder")
+        try:
+            config = yaml.safe_load(self.config_file.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.config_file}: not YAML ({str(error).splitlines()[0]})") from error
+        if not isinstance(config, dict):
+            raise InputError(f"{self.config_file}: expected settings by key, found {type(config).__name__}")
+        return config
+
+    def read_summary(self) -> dict[str, Any]:
+        """What the run came to. InputError where it has not finished or the file is damaged."""
+        if not self.summary_file.is_file():
+            raise InputError(f"{self.path}: the run has not finished; go on with --resume {self.path}")
+        try:
+            summary = json.loads(self.summary_file.read_text())
+        except ValueError as error:
+            raise InputError(f"{self.summary_file}: damaged ({error}); delete the folder and run again") from error
+        if not isinstance(summary, dict):
+            raise InputError(f"{self.summary_file}: damaged (not an object); delete the folder and run again")
+        return summary
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        write_json(self.summary_file, summary)
+
+    def append_metrics(self, line: dict[str, Any]) -> None:
+        """Add an epoch's line."""
+        with open(self.metrics_file, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The epochs' lines; a last line cut off by a kill is passed over."""
+        if not self.metrics_file.is_file():
+            return []
+        lines = []
+        for text in self.metrics_file.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                break
+        return lines
+
+    def truncate_metrics(self, epochs: int) -> None:
+        """Keep the lines of the first `epochs` epochs: what came after the last saved state happens again."""
+        kept = [line for line in self.read_metrics() if line["epoch"] < epochs]
+        write_text(self.metrics_file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept))
+
+    def write_model(self, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
+        """The trained weights, the same bytes for the same weights and metadata."""
+        data = serialise_tensors({name: tensor.contiguous() for name, tensor in weights.items()}, metadata)
+        write_whole(self.model_file, lambda file: _write(file, data))
+
+    def read_model(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Weights and metadata. InputError for a missing, damaged or foreign file."""
+        try:
+            with safetensors.safe_open(self.model_file, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+        except FileNotFoundError:
+            raise InputError(f"{self.model_file}: no trained model here; finish the run with --resume") from None
+        except (OSError, safetensors.SafetensorError) as error:
+            raise InputError(f"{self.model_file}: damaged or not a model file ({error})") from error
+
+
+def _write(file: Any, data: bytes) -> None:
+    file.write(data)
+
+
+def next_free(parent: Path, stem: str) -> Path:
+    """Make and return parent/stem-NNN with the lowest free number; two processes never get the same one."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 100_000):
+            path = parent / f"{stem}-{number:03d}"
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                continue
+            return path
+    except OSError as error:
+        raise InputError(f"{parent}: cannot make a run folder here ({error.strerror}); give --runs-dir") from error
+    raise InputError(f"{parent}: no free folder name for {stem}; clear old runs")
