@@ -4,10 +4,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
+from torch import Tensor
 
 import rcekd.kernels._native as native
+from rcekd.datasets.interactions import Interactions, content_fingerprint
+from rcekd.kernels.csr import CSR
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +27,37 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real datasets are not here: set RCEKD_DATA_DIR, or put them into {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_interactions() -> Interactions:
+    """A checkerboard whose answer is known: 30 users, 40 items, a user likes the items of the user's own parity.
+
+    Of the 20 liked items a user has 10 in train, 2 in valid and 3 in test, in an order of the user's own; 5 are unseen.
+    """
+    users, items = 30, 40
+    generator = torch.Generator().manual_seed(7)
+    order_UI = torch.stack([2 * torch.randperm(items // 2, generator=generator) + user % 2 for user in range(users)])
+    train, valid, test = (rectangle(part) for part in order_UI[:, :15].split([10, 2, 3], dim=1))
+    user_ids, item_ids = (pl.Series(range(100, 100 + n), dtype=pl.Int64) for n in (users, items))
+    return Interactions(
+        name="checkerboard",
+        split="random",
+        n_users=users,
+        n_items=items,
+        train=train,
+        valid=valid,
+        test=test,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        fingerprint=content_fingerprint((train, valid, test), user_ids, item_ids),
+    )
+
+
+def rectangle(item_UN: Tensor) -> CSR:
+    """A CSR with N items in every row."""
+    users, per_user = item_UN.shape
+    return CSR(torch.arange(users + 1) * per_user, item_UN.flatten().to(torch.int32))
 
 
 @pytest.fixture(autouse=True)
