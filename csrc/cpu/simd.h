@@ -88,8 +88,8 @@ struct Vec {
         for (int i = 0; i < 4; ++i) p[i] = x[i];
     }
 };
-#define RCEKD_LANES(expr)                     \
-    Vec r;                                    \
+#define RCEKD_LANES(expr)                      \
+    Vec r;                                     \
     for (int i = 0; i < 4; ++i) r.x[i] = expr; \
     return r;
 inline Vec fma(Vec a, Vec b, Vec c) { RCEKD_LANES(fmaf(a.x[i], b.x[i], c.x[i])) }

@@ -12,7 +12,7 @@
 // An operation returns one of these; the Python door turns it into an exception.
 enum rcekd_status {
     RCEKD_OK = 0,
-    RCEKD_NAN = 1,           // a score was NaN; args->bad_row says for which row
-    RCEKD_EXHAUSTED = 2,     // no admissible item is left to draw; args->bad_row says for which row
-    RCEKD_NO_MEMORY = 3,     // the host allocator refused scratch memory
+    RCEKD_NAN = 1,        // a score was NaN; args->bad_row says for which row
+    RCEKD_EXHAUSTED = 2,  // no admissible item is left to draw; args->bad_row says for which row
+    RCEKD_NO_MEMORY = 3,  // the host allocator refused scratch memory
 };
