@@ -50,7 +50,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 sanitize: setup  ## the kernels' tests under the address and undefined-behaviour sanitizers
 	RCEKD_CXXFLAGS="$(SANITIZE)" $(PY) setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
-	  PYTHONSAFEPATH=1 $(PYTEST) -q -p no:cacheprovider -o pythonpath="build/sanitize/lib ." -m "not slow" tests/kernels
+	  PYTHONSAFEPATH=1 $(PYTEST) -q --capture=sys -p no:cacheprovider -o pythonpath="build/sanitize/lib ." -m "not slow" tests/kernels
 
 lock: setup  ## requirements.lock anew: the newest versions pyproject.toml allows, torch as pinned above
 	$(PIP) install pip-tools
