@@ -41,8 +41,9 @@ def header_line(path: Path) -> str:
 
 
 def guess_separator(header: str) -> str:
-    """The one of tab, comma, semicolon, bar and space that occurs most; earlier ones win ties."""
-    return max("\t,;| ", key=header.count)
+    """The one of tab, comma, semicolon and bar that occurs most; a space only where there is none of them."""
+    best = max("\t,;|", key=header.count)
+    return best if best in header else " "
 
 
 def refuse_empty(path: Path) -> None:

@@ -54,7 +54,7 @@ def find_source(name_or_path: str, places: Places) -> Source:
     if entry is not None:
         return _from_catalog(entry, places)
     for path in (Path(name_or_path).expanduser(), places.data_dir / name_or_path):
-        if name_or_path and path.exists():
+        if name_or_path and _exists(path):
             return _from_path(path)
     if "/" in name_or_path or "\\" in name_or_path or Path(name_or_path).suffix:
         raise InputError(
@@ -75,8 +75,18 @@ def _from_path(path: Path) -> Source:
     return Source(path.stem, (SourceFile(path),), DataSettings())
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long for a name, or behind a closed door
+        return False
+
+
 def _in_folder(folder: Path) -> tuple[SourceFile, ...]:
-    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed: {error.strerror}") from error
     parts = _parts(folder, names)
     if parts:
         return parts

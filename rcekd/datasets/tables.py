@@ -55,26 +55,35 @@ def read_parquet(path: Path, columns: ColumnSettings) -> pl.DataFrame:
 def _read_text(
     path: Path, names: list[str], columns: ColumnSettings, separator: str, quote: str | None
 ) -> pl.DataFrame:
-    found = find_columns([name.strip() for name in names], columns, path)
-    schema = {name.strip(): pl.String for name in names}
-    if len(schema) != len(names):
+    names = [name.strip() for name in names]
+    if len(set(names)) != len(names):
         raise InputError(f"{path}, line 1: a column name occurs twice; rename one")
+    place = {
+        kind: f"{names.index(name)}" for kind, name in find_columns(names, columns, path)._asdict().items() if name
+    }
+    # Columns go by place, so that no name of the user's can clash with the line numbers.
+    lazy = pl.scan_csv(
+        path,
+        separator=separator,
+        quote_char=quote,
+        has_header=False,
+        skip_rows=1,
+        schema={f"{place}": pl.String for place in range(len(names))},
+        row_index_name=_LINE,
+        row_index_offset=2,
+    )
     try:
-        lazy = pl.scan_csv(
-            path, separator=separator, quote_char=quote, schema=schema, row_index_name=_LINE, row_index_offset=2
-        )
-        table = _renamed(lazy, found, _LINE).collect()
+        table = lazy.select(_LINE, *(pl.col(name).alias(kind) for kind, name in place.items())).collect()
     except PolarsError as error:
         raise _diagnosis(path, len(names), separator, quote, error) from error
     fields = [name for name in table.columns if name != _LINE]
     table = table.with_columns(pl.col(fields).str.strip_chars())
-    blank = pl.all_horizontal(pl.col(name).is_null() for name in fields)
+    blank = pl.all_horizontal(pl.col(name).is_null() | (pl.col(name) == "") for name in fields)
     return _typed(path, table.filter(~blank), "line")
 
 
-def _renamed(lazy: pl.LazyFrame, found: Columns, *also: str) -> pl.LazyFrame:
-    named = [pl.col(name).alias(kind) for kind, name in found._asdict().items() if name is not None]
-    return lazy.select(*also, *named)
+def _renamed(lazy: pl.LazyFrame, found: Columns) -> pl.LazyFrame:
+    return lazy.select(pl.col(name).alias(kind) for kind, name in found._asdict().items() if name is not None)
 
 
 def _diagnosis(path: Path, width: int, separator: str, quote: str | None, error: Exception) -> InputError:

@@ -1,0 +1,43 @@
+"""Telling formats apart."""
+
+import pytest
+
+from rcekd.datasets.formats import guess_format, guess_separator, header_line
+from rcekd.errors import InputError
+from tests.datasets.aid import Write
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.csv", "user,item\n1,2\n", "csv"),
+        ("a.inter", "user_id:token\titem_id:token\n", "recbole"),
+        ("a.parquet", "PAR1", "parquet"),
+        ("users.dat", "2 5 7\n1 3\n0\n", "citeulike"),
+        ("users.dat", "2 5 7\n3 5 7\n1 3\n", "citeulike"),  # one broken line does not change the format
+        ("train.txt", "0 5 7\n1 3 8 9\n2 4\n", "lightgcn"),
+        ("train.txt", "USER\tITEM\n0\t5\n", "csv"),
+        ("train.txt", "user item\n0 5\n", "csv"),
+        ("u.data.txt", "196\t242\t3\t881250949\n", "csv"),  # a table without its header, not a user list
+        ("a.tsv", "user\titem\n", "csv"),
+    ],
+)
+def test_format_is_guessed(write: Write, name: str, text: str, expected: str) -> None:
+    assert guess_format(write(name, text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("a,b", ","), ("a\tb c", "\t"), ("User ID;Item ID", ";"), ("a|b", "|"), ("a b", " "), ("user", " ")],
+)
+def test_separator_is_guessed(header: str, expected: str) -> None:
+    assert guess_separator(header) == expected
+
+
+def test_header_drops_byte_order_mark_and_line_end(write: Write) -> None:
+    assert header_line(write("a.csv", "\ufeffuser,item\r\n1,2\r\n")) == "user,item"
+
+
+def test_blank_file_is_refused(write: Write) -> None:
+    with pytest.raises(InputError, match="nothing but blank lines"):
+        guess_format(write("a.txt", "\n \n"))
