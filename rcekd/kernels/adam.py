@@ -1,10 +1,16 @@
-"""Adam with coupled weight decay, one sweep over a table, for dense and row-sparse gradients."""
+"""Adam with coupled weight decay (Kingma and Ba, ICLR'15): one sweep over a table, dense or row-sparse gradient."""
 
+import math
+
+import torch
 from torch import Tensor
 
-from rcekd.kernels import reference
+from rcekd.kernels import _native, reference
+from rcekd.kernels.checks import is_native
+from rcekd.kernels.library import address, register
 
 
+@torch.no_grad()
 def adam_step_(
     param: Tensor,
     exp_avg: Tensor,
@@ -20,22 +26,84 @@ def adam_step_(
 ) -> None:
     """One update of `torch.optim.Adam` (step counts from 1) in place on `param` and its two moments.
 
-    `grad` is dense, or row-sparse (coalesced `sparse_coo` over rows): a row without an entry has gradient zero but
-    still decays and moves, exactly as with the dense gradient.
+    `grad` is dense, or row-sparse (`sparse_coo` over the rows of a [rows, D] table): a row without an entry has
+    gradient zero but still decays and moves, exactly, bit for bit, as with the dense gradient. Contiguous float32
+    tensors on the CPU take the native sweep. Raises ValueError for shapes that differ or a step below 1.
     """
     if not (param.shape == exp_avg.shape == exp_avg_sq.shape == grad.shape):
         raise ValueError("param, exp_avg, exp_avg_sq and grad must have the same shape")
     if step < 1:
         raise ValueError(f"step counts from 1, not {step}")
-    reference.adam_step_(
-        param,
-        exp_avg,
-        exp_avg_sq,
-        grad,
-        step=step,
-        lr=lr,
-        beta1=beta1,
-        beta2=beta2,
-        eps=eps,
-        weight_decay=weight_decay,
+    state = (param, exp_avg, exp_avg_sq)
+    if not _fits(grad, state):
+        reference.adam_step_(
+            *state, grad, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
+        )
+        return
+    row, value = _rows(grad) if grad.is_sparse else (None, grad.contiguous())
+    correction = math.sqrt(1 - beta2**step)
+    rate = lr * correction / (1 - beta1**step)
+    _operation(*state, value, row, weight_decay, 1 - beta1, beta2, 1 - beta2, rate, eps * correction)
+    for tensor in state:
+        torch.autograd.graph.increment_version(tensor)
+
+
+def _fits(grad: Tensor, state: tuple[Tensor, ...]) -> bool:
+    """Whether the native sweep takes these tensors."""
+    if grad.is_sparse:
+        layout = grad.sparse_dim() == 1 and grad.dim() == 2 and is_native(grad._values())
+    else:
+        layout = is_native(grad)
+    return layout and is_native(*state) and all(tensor.is_contiguous() for tensor in state)
+
+
+def _rows(grad: Tensor) -> tuple[Tensor, Tensor]:
+    """Ascending rows, each once, and their values, of a row-sparse gradient."""
+    row = grad._indices()[0]
+    # Autograd drops the coalesced flag when it hands a gradient over; the rows themselves tell.
+    if not grad.is_coalesced() and bool((row.diff() <= 0).any()):
+        grad = grad.coalesce()
+        row = grad._indices()[0]
+    if row.numel() and (int(row[0]) < 0 or int(row[-1]) >= grad.shape[0]):
+        raise ValueError(f"rows of the sparse gradient must lie in [0, {grad.shape[0]})")
+    return row.contiguous(), grad._values().contiguous()
+
+
+def _adam_cpu(
+    param: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    grad: Tensor,
+    row: Tensor | None,
+    weight_decay: float,
+    take: float,
+    keep_sq: float,
+    take_sq: float,
+    rate: float,
+    eps: float,
+) -> None:
+    rows = param.shape[0] if param.dim() else 1
+    _native.adam(
+        param.data_ptr(),
+        exp_avg.data_ptr(),
+        exp_avg_sq.data_ptr(),
+        grad.data_ptr(),
+        address(row),
+        rows,
+        param.numel() // max(rows, 1),
+        0 if row is None else row.numel(),
+        weight_decay,
+        take,
+        keep_sq,
+        take_sq,
+        rate,
+        eps,
+        torch.get_num_threads(),
     )
+
+
+_operation = register(
+    "adam_(Tensor(a!) param, Tensor(b!) exp_avg, Tensor(c!) exp_avg_sq, Tensor grad, Tensor? row, float weight_decay,"
+    " float take, float keep_sq, float take_sq, float rate, float eps) -> ()",
+    _adam_cpu,
+)

@@ -2,12 +2,17 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
-from rcekd.kernels import reference
+from rcekd.kernels import _native, reference
 from rcekd.kernels.checks import as_ids, check_shape
+from rcekd.kernels.library import address, as_signed, as_unsigned, raise_for_memory, register
+from rcekd.kernels.reference.philox import Stream, philox_key
 
 NO_BOUND = 2**31 - 1
+# enum rcekd_horizon_flags
+MISSING, INCLUSIVE, EXCLUDE_TEACHER, BY_RANK = 1, 2, 4, 8
 
 
 def horizon_draws(
@@ -48,18 +53,71 @@ def horizon_draws(
     if users_B is not None:
         check_shape("users_B", users_B, (batch,))
         users_B = as_ids("users_B", users_B, NO_BOUND)
-    return reference.horizon_draws(
-        student_item_BM,
-        teacher_item_BK,
-        draws=draws,
-        tau=tau,
-        seed=seed,
-        epoch=epoch,
-        users_B=users_B,
-        top_k=top_k,
-        raised_by=raised_by,
-        inclusive=inclusive,
-        clip=clip,
-        exclude_teacher=exclude_teacher,
-        by_rank=by_rank,
+    if student_item_BM.device.type != "cpu":
+        return reference.horizon_draws(
+            student_item_BM,
+            teacher_item_BK,
+            draws=draws,
+            tau=tau,
+            seed=seed,
+            epoch=epoch,
+            users_B=users_B,
+            top_k=top_k,
+            raised_by=raised_by,
+            inclusive=inclusive,
+            clip=clip,
+            exclude_teacher=exclude_teacher,
+            by_rank=by_rank,
+        )
+    flags = (
+        MISSING * (raised_by == "missing")
+        + INCLUSIVE * inclusive
+        + EXCLUDE_TEACHER * exclude_teacher
+        + BY_RANK * by_rank
     )
+    key = as_signed(philox_key(seed, epoch, Stream.HORIZON))
+    bound = NO_BOUND if clip is None else clip
+    item_BL: Tensor = _operation(student_item_BM, teacher_item_BK, users_B, draws, top_k, bound, tau, key, flags)
+    return item_BL
+
+
+def _horizon_cpu(
+    student_item_BM: Tensor,
+    teacher_item_BK: Tensor,
+    users_B: Tensor | None,
+    draws: int,
+    top_k: int,
+    clip: int,
+    tau: float,
+    key: int,
+    flags: int,
+) -> Tensor:
+    batch, listed = student_item_BM.shape
+    item_BL = torch.empty(batch, draws, dtype=torch.int32)
+    highest = max((int(ids.max()) for ids in (student_item_BM, teacher_item_BK) if ids.numel()), default=-1)
+    status = _native.horizon(
+        student_item_BM.data_ptr(),
+        teacher_item_BK.data_ptr(),
+        address(users_B),
+        batch,
+        listed,
+        teacher_item_BK.shape[1],
+        draws,
+        top_k,
+        highest + 1,
+        clip,
+        tau,
+        as_unsigned(key),
+        flags,
+        item_BL.data_ptr(),
+        torch.get_num_threads(),
+    )
+    raise_for_memory(status)
+    return item_BL
+
+
+_operation = register(
+    "horizon(Tensor student_item_BM, Tensor teacher_item_BK, Tensor? users_B, int draws, int top_k, int clip,"
+    " float tau, int key, int flags) -> Tensor",
+    _horizon_cpu,
+)

@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
-from rcekd.kernels import reference
+from rcekd.kernels import _native, reference
 from rcekd.kernels.checks import as_ids, check_indptr
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.library import as_signed, as_unsigned, register
+from rcekd.kernels.reference.philox import Stream, philox_key
 
 
 def sample_negatives(
@@ -23,7 +25,37 @@ def sample_negatives(
     seen = CSR(seen.indptr, as_ids("seen.indices", seen.indices, n_items))
     _check_ascending(seen)
     _check_something_unseen(user_B, seen, n_items)
-    return reference.sample_negatives(user_B, seen, n_items, n_negatives, seed=seed, epoch=epoch, first=first)
+    if user_B.device.type != "cpu":
+        return reference.sample_negatives(user_B, seen, n_items, n_negatives, seed=seed, epoch=epoch, first=first)
+    key = as_signed(philox_key(seed, epoch, Stream.NEGATIVES))
+    item_BN: Tensor = _operation(user_B, seen.indptr.contiguous(), seen.indices, n_items, n_negatives, key, first)
+    return item_BN
+
+
+def _negatives_cpu(
+    user_B: Tensor, indptr: Tensor, indices: Tensor, n_items: int, n_negatives: int, key: int, first: int
+) -> Tensor:
+    item_BN = torch.empty(user_B.numel(), n_negatives, dtype=torch.int32)
+    _native.negatives(
+        user_B.data_ptr(),
+        indptr.data_ptr(),
+        indices.data_ptr(),
+        user_B.numel(),
+        n_negatives,
+        n_items,
+        as_unsigned(key),
+        first,
+        item_BN.data_ptr(),
+        torch.get_num_threads(),
+    )
+    return item_BN
+
+
+_operation = register(
+    "negatives(Tensor user_B, Tensor indptr, Tensor indices, int n_items, int n_negatives, int key, int first)"
+    " -> Tensor",
+    _negatives_cpu,
+)
 
 
 def _check_ascending(seen: CSR) -> None:

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from rcekd.kernels import reference
-from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables
+from rcekd.kernels import _native, reference
+from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, is_native
+from rcekd.kernels.library import register
 
 
 @torch.no_grad()
@@ -20,4 +21,33 @@ def pair_scores(
     check_shape("user_R", user_R, (indptr.numel() - 1,))
     user_R = as_ids("user_R", user_R, user_factor_UD.shape[0])
     items = as_ids("items", items, item_factor_ID.shape[0])
-    return reference.pair_scores(user_factor_UD, item_factor_ID, user_R, indptr, items)
+    if not is_native(user_factor_UD, item_factor_ID):
+        return reference.pair_scores(user_factor_UD, item_factor_ID, user_R, indptr, items)
+    score: Tensor = _operation(
+        user_factor_UD.contiguous(), item_factor_ID.contiguous(), user_R, indptr.contiguous(), items
+    )
+    return score
+
+
+def _pair_scores_cpu(
+    user_factor_UD: Tensor, item_factor_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor
+) -> Tensor:
+    score = torch.empty(items.numel())
+    _native.pair_scores(
+        user_factor_UD.data_ptr(),
+        item_factor_ID.data_ptr(),
+        user_factor_UD.shape[1],
+        user_R.data_ptr(),
+        indptr.data_ptr(),
+        items.data_ptr(),
+        user_R.numel(),
+        score.data_ptr(),
+        torch.get_num_threads(),
+    )
+    return score
+
+
+_operation = register(
+    "pair_scores(Tensor user_factor_UD, Tensor item_factor_ID, Tensor user_R, Tensor indptr, Tensor items) -> Tensor",
+    _pair_scores_cpu,
+)

@@ -1,9 +1,14 @@
-"""Cross-entropy between teacher and student softmaxes over ragged item sets (RCE-KD, equation 7 and below)."""
+"""Cross-entropy between teacher and student softmaxes over ragged item sets (RCE-KD, arXiv 2509.20989, equation 7)."""
 
+from typing import Any
+
+import torch
 from torch import Tensor
+from torch.autograd import Function
 
-from rcekd.kernels import reference
-from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables
+from rcekd.kernels import _native, reference
+from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, is_native
+from rcekd.kernels.library import address, raise_for_memory, register
 from rcekd.kernels.sets import ItemSets
 
 __all__ = ["ItemSets", "set_cross_entropy"]
@@ -21,20 +26,110 @@ def set_cross_entropy(
 ) -> Tensor:
     """Σ_r weight_r · (−Σ_{i ∈ set_r} prob_i · log softmax_{set_r}(s_{user_r, i} / τ)), a scalar.
 
-    Row r pairs user `user_R[r]` with set `set_R[r]`; rows come in any order, users may repeat. A NaN score gives a NaN
-    loss, which the caller checks. Raises TypeError or ValueError for wrong dtypes, shapes or ids.
+    Row r pairs user `user_R[r]` with set `set_R[r]`; rows come in any order, users may repeat. Gradients flow to the
+    two factor tables only, dense; in float32 on the CPU they are made together with the loss, the same bytes for any
+    number of threads. A NaN score gives a NaN loss, which the caller checks. Raises TypeError or ValueError for wrong
+    dtypes, shapes or ids.
     """
     check_tables(user_factor_UD, item_factor_ID)
-    check_indptr("sets.indptr", sets.indptr, sets.items.numel())
-    check_shape("sets.prob", sets.prob, tuple(sets.items.shape))
-    rows = user_R.numel()
-    check_shape("user_R", user_R, (rows,))
-    check_shape("set_R", set_R, (rows,))
-    check_shape("weight_R", weight_R, (rows,))
     if tau <= 0:
         raise ValueError(f"tau must be positive, not {tau}")
-    items = as_ids("sets.items", sets.items, item_factor_ID.shape[0])
+    sets = _check_sets(sets, item_factor_ID.shape[0])
+    rows = user_R.numel()
+    for name, column in (("user_R", user_R), ("set_R", set_R), ("weight_R", weight_R)):
+        check_shape(name, column, (rows,))
     user_R = as_ids("user_R", user_R, user_factor_UD.shape[0])
     set_R = as_ids("set_R", set_R, sets.indptr.numel() - 1)
-    sets = ItemSets(sets.indptr, items, sets.prob)
-    return reference.set_cross_entropy(user_factor_UD, item_factor_ID, sets, user_R, set_R, weight_R, tau=tau)
+    if not is_native(user_factor_UD, item_factor_ID, sets.prob, weight_R):
+        return reference.set_cross_entropy(user_factor_UD, item_factor_ID, sets, user_R, set_R, weight_R, tau=tau)
+    loss: Tensor = _SetCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        user_factor_UD, item_factor_ID, sets, user_R, set_R, weight_R, tau
+    )
+    return loss
+
+
+def _check_sets(sets: ItemSets, n_items: int) -> ItemSets:
+    check_indptr("sets.indptr", sets.indptr, sets.items.numel())
+    check_shape("sets.prob", sets.prob, tuple(sets.items.shape))
+    return ItemSets(sets.indptr.contiguous(), as_ids("sets.items", sets.items, n_items), sets.prob)
+
+
+class _SetCrossEntropy(Function):
+    """Gradients are made in forward; backward only scales them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        user_factor_UD: Tensor,
+        item_factor_ID: Tensor,
+        sets: ItemSets,
+        user_R: Tensor,
+        set_R: Tensor,
+        weight_R: Tensor,
+        tau: float,
+    ) -> Tensor:
+        need = ctx.needs_input_grad[:2]
+        factors = (user_factor_UD.contiguous(), item_factor_ID.contiguous())
+        prob, weight = sets.prob.contiguous(), weight_R.contiguous()
+        loss, user_grad, item_grad = _operation(
+            *factors, sets.indptr, sets.items, prob, user_R, set_R, weight, tau, *need
+        )
+        ctx.save_for_backward(user_grad, item_grad)
+        scalar: Tensor = loss
+        return scalar
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        tables = (
+            table * grad_outputs[0] if need else None
+            for table, need in zip(ctx.saved_tensors, ctx.needs_input_grad[:2], strict=True)
+        )
+        return (*tables, None, None, None, None, None)
+
+
+def _set_cross_entropy_cpu(
+    user_factor_UD: Tensor,
+    item_factor_ID: Tensor,
+    indptr: Tensor,
+    items: Tensor,
+    prob: Tensor,
+    user_R: Tensor,
+    set_R: Tensor,
+    weight_R: Tensor,
+    tau: float,
+    need_user: bool,
+    need_item: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    loss = torch.empty(())
+    user_grad = torch.empty_like(user_factor_UD) if need_user else None
+    item_grad = torch.empty_like(item_factor_ID) if need_item else None
+    status = _native.set_cross_entropy(
+        user_factor_UD.data_ptr(),
+        item_factor_ID.data_ptr(),
+        user_factor_UD.shape[0],
+        item_factor_ID.shape[0],
+        user_factor_UD.shape[1],
+        indptr.data_ptr(),
+        items.data_ptr(),
+        prob.data_ptr(),
+        user_R.data_ptr(),
+        set_R.data_ptr(),
+        weight_R.data_ptr(),
+        user_R.numel(),
+        tau,
+        loss.data_ptr(),
+        address(user_grad),
+        address(item_grad),
+        torch.get_num_threads(),
+    )
+    raise_for_memory(status)
+    nothing = torch.empty(0)
+    return loss, nothing if user_grad is None else user_grad, nothing.clone() if item_grad is None else item_grad
+
+
+_operation = register(
+    "set_cross_entropy(Tensor user_factor_UD, Tensor item_factor_ID, Tensor indptr, Tensor items, Tensor prob,"
+    " Tensor user_R, Tensor set_R, Tensor weight_R, float tau, bool need_user, bool need_item)"
+    " -> (Tensor, Tensor, Tensor)",
+    _set_cross_entropy_cpu,
+)

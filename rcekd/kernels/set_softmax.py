@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from rcekd.kernels import reference
-from rcekd.kernels.checks import check_indptr
+from rcekd.kernels import _native, reference
+from rcekd.kernels.checks import check_indptr, is_native
+from rcekd.kernels.library import register
 
 
 @torch.no_grad()
@@ -13,4 +14,17 @@ def set_softmax(score: Tensor, indptr: Tensor, *, tau: float = 1.0) -> Tensor:
     check_indptr("indptr", indptr, score.numel())
     if tau <= 0:
         raise ValueError(f"tau must be positive, not {tau}")
-    return reference.set_softmax(score, indptr, tau=tau)
+    if not is_native(score):
+        return reference.set_softmax(score, indptr, tau=tau)
+    prob: Tensor = _operation(score.contiguous(), indptr.contiguous(), tau)
+    return prob
+
+
+def _set_softmax_cpu(score: Tensor, indptr: Tensor, tau: float) -> Tensor:
+    prob = torch.empty_like(score)
+    threads = torch.get_num_threads()
+    _native.set_softmax(score.data_ptr(), indptr.data_ptr(), indptr.numel() - 1, tau, prob.data_ptr(), threads)
+    return prob
+
+
+_operation = register("set_softmax(Tensor score, Tensor indptr, float tau) -> Tensor", _set_softmax_cpu)

@@ -1,6 +1,13 @@
 // The native core's whole C interface: one header per operation, and the choice of instruction set.
 #pragma once
 #include "rcekd/common.h"
+#include "rcekd/adam.h"
+#include "rcekd/bpr.h"
+#include "rcekd/horizon.h"
+#include "rcekd/negatives.h"
+#include "rcekd/pair_scores.h"
+#include "rcekd/set_cross_entropy.h"
+#include "rcekd/set_softmax.h"
 #include "rcekd/topk.h"
 
 #ifdef __cplusplus

@@ -1,0 +1,123 @@
+"""The native Adam step against torch.optim.Adam and its twin."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from rcekd.kernels import reference
+from rcekd.kernels.adam import adam_step_
+
+SETTINGS: dict[str, Any] = {"lr": 1e-2, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 1e-3}
+
+
+def tables(rows: int, width: int, seed: int = 0) -> tuple[Tensor, list[Tensor]]:
+    """A parameter and the gradients of four steps."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(rows, width, generator=generator), [
+        torch.randn(rows, width, generator=generator) for _ in range(4)
+    ]
+
+
+def row_sparse(grad: Tensor, rows: list[int]) -> Tensor:
+    index = torch.tensor(rows, dtype=torch.int64)[None]
+    return torch.sparse_coo_tensor(index, grad[index[0]], grad.shape, is_coalesced=True, check_invariants=True)
+
+
+def run(step: Callable[..., None], param: Tensor, grads: list[Tensor], **settings: Any) -> list[Tensor]:
+    state = [param.clone(), torch.zeros_like(param), torch.zeros_like(param)]
+    for t, grad in enumerate(grads, start=1):
+        step(*state, grad, step=t, **(SETTINGS | settings))
+    return state
+
+
+def torch_adam(param: Tensor, grads: list[Tensor]) -> Tensor:
+    leaf = param.clone().requires_grad_()
+    betas = (SETTINGS["beta1"], SETTINGS["beta2"])
+    optimizer = torch.optim.Adam(
+        [leaf], lr=SETTINGS["lr"], betas=betas, eps=SETTINGS["eps"], weight_decay=SETTINGS["weight_decay"]
+    )
+    for grad in grads:
+        leaf.grad = grad.clone()
+        optimizer.step()
+    return leaf.detach()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (13, 20), (33, 64), (5, 400), (3000, 17)], ids=str)
+def test_is_torch_adam(shape: tuple[int, int], assert_as_exact: Callable[[Tensor, Tensor, Tensor], None]) -> None:
+    param, grads = tables(*shape)
+    exact = torch_adam(param.double(), [grad.double() for grad in grads])
+    assert_as_exact(run(adam_step_, param, grads)[0], torch_adam(param, grads), exact)
+    twin = run(reference.adam_step_, param.double(), [grad.double() for grad in grads])
+    torch.testing.assert_close(twin[0], exact, rtol=1e-12, atol=1e-14)
+
+
+def test_moments_match_twin(assert_as_exact: Callable[[Tensor, Tensor, Tensor], None]) -> None:
+    param, grads = tables(41, 20)
+    found, plain = run(adam_step_, param, grads), run(reference.adam_step_, param, grads)
+    exact = run(reference.adam_step_, param.double(), [grad.double() for grad in grads])
+    for triple in zip(found, plain, exact, strict=True):
+        assert_as_exact(*triple)
+
+
+@pytest.mark.parametrize("rows", [[], [0], [12], [0, 1, 2, 7, 12], list(range(13))], ids=str)
+@pytest.mark.parametrize("width", [1, 3, 20, 400])
+def test_sparse_is_dense(rows: list[int], width: int) -> None:
+    param, grads = tables(13, width)
+    sparse = [row_sparse(grad, rows) for grad in grads]
+    dense = [grad.to_dense() for grad in sparse]
+    for a, b in zip(run(adam_step_, param, sparse), run(adam_step_, param, dense), strict=True):
+        assert torch.equal(a.view(torch.int32), b.view(torch.int32))
+
+
+def test_uncoalesced_gradient_is_summed() -> None:
+    param, _ = tables(5, 3)
+    index = torch.tensor([[4, 1, 4]])
+    grad = torch.sparse_coo_tensor(index, torch.ones(3, 3), (5, 3), check_invariants=True)
+    assert torch.equal(run(adam_step_, param, [grad])[0], run(adam_step_, param, [grad.to_dense()])[0])
+
+
+def test_unnamed_row_decays_and_moves() -> None:
+    param = torch.ones(2, 4)
+    grads = [row_sparse(torch.ones(2, 4), [0])]
+    moved = run(adam_step_, param, grads, weight_decay=0.5)[0]
+    assert torch.allclose(moved[1], torch.full((4,), 1 - SETTINGS["lr"]))
+    still = run(adam_step_, param, grads, weight_decay=0.0)[0]
+    assert torch.equal(still[1], param[1])
+
+
+def test_same_bytes(same_bytes: Callable[[Callable[[], list[Tensor]]], None]) -> None:
+    param, grads = tables(2100, 19)
+    sparse = [row_sparse(grad, sorted({(7 * i * i) % 2100 for i in range(300)})) for grad in grads]
+    same_bytes(lambda: run(adam_step_, param, grads) + run(adam_step_, param, sparse))
+
+
+def test_version_is_bumped() -> None:
+    leaf = torch.ones(3, 2, requires_grad=True)
+    loss = (leaf * leaf).sum()
+    adam_step_(leaf, torch.zeros(3, 2), torch.zeros(3, 2), torch.ones(3, 2), step=1, **SETTINGS)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("make", [torch.Tensor.double, lambda t: t.t().contiguous().t()], ids=["float64", "strided"])
+def test_other_tensors_take_the_twin(make: Callable[[Tensor], Tensor]) -> None:
+    param, grads = tables(6, 5)
+    state = [make(param), make(torch.zeros(6, 5)), make(torch.zeros(6, 5))]
+    adam_step_(*state, make(grads[0]), step=1, **SETTINGS)
+    torch.testing.assert_close(state[0].float(), run(adam_step_, param, grads[:1])[0])
+
+
+def test_misuse() -> None:
+    param = torch.ones(3, 2)
+    with pytest.raises(ValueError, match="same shape"):
+        adam_step_(param, param, param, torch.ones(2, 2), step=1, **SETTINGS)
+    with pytest.raises(ValueError, match="counts from 1"):
+        adam_step_(param, param, param, param, step=0, **SETTINGS)
+    outside = torch.sparse_coo_tensor(
+        torch.tensor([[7]]), torch.ones(1, 2), (3, 2), is_coalesced=True, check_invariants=False
+    )
+    with pytest.raises(ValueError, match="must lie in"):
+        adam_step_(param, param.clone(), param.clone(), outside, step=1, **SETTINGS)
