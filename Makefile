@@ -8,7 +8,8 @@ TORCH := 2.13.0
 WORKERS ?= 2
 NATIVE_SOURCES := setup.py rcekd/kernels/_native.pyx $(shell find csrc -type f)
 CXX_FILES = $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.def')
-PYTEST = $(PY) -m pytest
+# Threads that wait sleep: spinning ones stall tests that run side by side.
+PYTEST := OMP_WAIT_POLICY=passive $(PY) -m pytest
 
 .PHONY: help demo setup test test-slow lint format bench wheel sanitize lock clean FORCE
 .DELETE_ON_ERROR:

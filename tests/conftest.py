@@ -1,4 +1,4 @@
-"""What every test may ask for. Tests run on RCEKD_TEST_THREADS threads (2 unless set)."""
+"""What every test may ask for."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    torch.set_num_threads(int(os.environ.get("RCEKD_TEST_THREADS", "2")))
+    """RCEKD_TEST_THREADS threads, else at most 2, and no more in all than there are cores.
+
+    Threads that wait for each other spin: with more of them than cores the same tests take ten times as long.
+    """
+    share = (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(int(os.environ.get("RCEKD_TEST_THREADS") or min(2, max(1, share))))
 
 
 @pytest.fixture(scope="session")
