@@ -72,7 +72,7 @@ native = Extension(
     "rcekd.kernels._native",
     sources=["rcekd/kernels/_native.pyx"],
     language="c++",
-    depends=["setup.py", *map(str, SHARED), *map(str, sorted(CORE.glob("*.cpp")))],
+    depends=["setup.py", *map(str, [*SHARED, *sorted(CORE.glob("*.cpp")), *sorted(Path("rcekd").rglob("*.pxi"))])],
 )
 
 setup(
