@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rcekd.datasets import Interactions
+from rcekd.errors import InputError
 from rcekd.models import Backbone, Batch
 from rcekd.settings import Settings
 from rcekd.stopwatch import Stopwatch
@@ -28,6 +29,19 @@ class MethodSettings(Settings):
             "(the 1/|U| Σ_u of the papers); or once per batch that the user occurs in"
         ),
     )
+
+    def list_lengths(self) -> dict[str, int]:
+        """The settings that ask for so many items of the catalogue, by the key that a user writes."""
+        return {}
+
+    def check_catalogue(self, data: Interactions) -> None:
+        """InputError where a list is longer than the catalogue."""
+        for key, length in self.list_lengths().items():
+            if length > data.n_items:
+                raise InputError(
+                    f"method.{key}={length} is more than the {data.n_items} items of {data.name}; "
+                    f"give at most {data.n_items}"
+                )
 
 
 class Method(ABC):

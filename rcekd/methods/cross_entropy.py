@@ -11,7 +11,6 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from rcekd.datasets import Interactions
-from rcekd.errors import InputError
 from rcekd.kernels.full_cross_entropy import full_cross_entropy
 from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
 from rcekd.kernels.topk import topk
@@ -29,6 +28,9 @@ class CrossEntropySettings(MethodSettings):
     top_k: PositiveInt = Field(default=50, alias="K", description="K: length of the list (not used by `all`)")
     logit_tau: PositiveFloat = Field(default=1.0, description="temperature of both softmaxes")
 
+    def list_lengths(self) -> dict[str, int]:
+        return {} if self.items == "all" else {"K": self.top_k}
+
 
 class CrossEntropy(Method):
     """−Σ_i softmax(t)_i log softmax(s)_i over the user's item set."""
@@ -41,8 +43,7 @@ class CrossEntropy(Method):
     ) -> None:
         del seed  # nothing is drawn
         super().__init__(settings.weighting, teacher, data)
-        if settings.items != "all" and settings.top_k > data.n_items:
-            raise InputError(f"method.K={settings.top_k} is more than the {data.n_items} items of {data.name}")
+        settings.check_catalogue(data)
         self._settings = settings
         self._knowledge = teacher
         self._sets: ItemSets | None = None

@@ -19,7 +19,6 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from rcekd.datasets import Interactions
-from rcekd.errors import InputError
 from rcekd.kernels.closure import closure
 from rcekd.kernels.horizon import horizon_draws
 from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
@@ -88,7 +87,7 @@ class RCEKDSettings(MethodSettings):
     def _fill_variant(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {**VARIANTS.get(values.get("variant", "paper"), {}), **values}
+        return {**VARIANTS.get(str(values.get("variant", "paper")), {}), **values}
 
     @model_validator(mode="after")
     def _check_horizon(self) -> "RCEKDSettings":
@@ -100,6 +99,9 @@ class RCEKDSettings(MethodSettings):
             raise ValueError("by_rank needs a horizon, e.g. method.horizon=200")
         return self
 
+    def list_lengths(self) -> dict[str, int]:
+        return {"K": self.top_k, "L": self.draws, "horizon": self.horizon or 0}
+
 
 class RCEKD(Method):
     """The loss of RCE-KD, in either variant, with the paper's ablations."""
@@ -109,7 +111,7 @@ class RCEKD(Method):
 
     def __init__(self, settings: RCEKDSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
         super().__init__(settings.weighting, teacher, data)
-        check_list_lengths(settings, data)
+        settings.check_catalogue(data)
         self._settings = settings
         self._knowledge = teacher
         self._seed = seed
@@ -208,14 +210,3 @@ class RCEKD(Method):
         gamma_U = gamma_of(self._settings.gamma, self._settings.beta, measured_U, epoch)
         self._report = {"overlap": float(mastered_U.mean()), "gamma": float(gamma_U.mean())}
         return gamma_U
-
-
-def check_list_lengths(settings: RCEKDSettings, data: Interactions) -> None:
-    """InputError where K, L or the horizon ask for more items than the catalogue holds."""
-    lengths = {"K": settings.top_k, "L": settings.draws, "horizon": settings.horizon or 0}
-    for key, length in lengths.items():
-        if length > data.n_items:
-            raise InputError(
-                f"method.{key}={length} is more than the {data.n_items} items of {data.name}; "
-                f"give at most {data.n_items}"
-            )

@@ -1,0 +1,53 @@
+"""A small distillation with everything in reach: data, a teacher, a student and a batch with users who repeat."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rcekd.datasets import Interactions
+from rcekd.methods import build_method, find
+from rcekd.methods.base import Method
+from rcekd.models import MF, Batch, FactorTables, MFSettings
+from rcekd.teachers import TeacherKnowledge
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A teacher and a student whose tastes agree in part, so that Q₁ and Q₂ both have members."""
+
+    data: Interactions
+    tables: FactorTables
+    student: MF
+    batch: Batch
+
+    def method(self, name: str = "rcekd", seed: int = 3, **settings: Any) -> Method:
+        made = build_method(
+            find(name).settings.model_validate(settings), TeacherKnowledge(self.tables), self.data, seed=seed
+        )
+        assert made is not None
+        return made
+
+    def hidden(self, user: int) -> frozenset[int]:
+        seen = self.data.seen
+        return frozenset(seen.indices[seen.indptr[user] : seen.indptr[user + 1]].tolist())
+
+    def score_tables(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Teacher's scores [U, I], student's user and item factors (float64 leaves), and its scores [U, I]."""
+        teacher_UI = self.tables.user_UD.double() @ self.tables.item_ID.double().T
+        user_UD = self.student.user.detach().double().requires_grad_()
+        item_ID = self.student.item.detach().double().requires_grad_()
+        return teacher_UI, user_UD, item_ID, user_UD @ item_ID.T
+
+
+def make_scene(data: Interactions, *, users: int = 30, items: int = 40) -> Scene:
+    generator = torch.Generator().manual_seed(11)
+    user_UD, item_ID = (torch.randn(n, 6, generator=generator) for n in (users, items))
+    student = MF(users, items, MFSettings(dim=6), generator)
+    with torch.no_grad():
+        student.user.copy_(user_UD + 0.7 * torch.randn(users, 6, generator=generator))
+        student.item.copy_(item_ID + 0.7 * torch.randn(items, 6, generator=generator))
+    user_B = torch.tensor([4, 7, 4, 21, 4, 7, 0, 29, 13], dtype=torch.int32)
+    item_B = torch.arange(9, dtype=torch.int32)
+    return Scene(data, FactorTables(user_UD, item_ID), student, Batch(user_B, item_B, item_B[:, None]))
