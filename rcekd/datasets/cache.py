@@ -72,8 +72,6 @@ def write_cache(path: Path, data: Interactions) -> None:
 
 def read_cache(path: Path) -> Interactions | None:
     """What `write_cache` stored, memory-mapped; None where there is no such file or its content is not what it was."""
-    if not path.exists():
-        return None
     try:
         with safe_open(path, framework="pt") as file:
             told = json.loads((file.metadata() or {}).get("told", "{}"))

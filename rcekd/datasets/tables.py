@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -180,8 +179,12 @@ def _refuse_null(path: Path, table: pl.DataFrame, kind: str, values: pl.Series, 
 
 
 def _fields(line: str, separator: str, quote: str | None) -> list[str]:
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-    return next(csv.reader([line], delimiter=separator, quotechar=quote, quoting=quoting), [])
+    if quote is None:
+        return line.split(separator)
+    try:
+        return next(csv.reader([line], delimiter=separator, quotechar=quote), [])
+    except csv.Error:  # a stray carriage return, an endless field
+        return line.split(separator)
 
 
 def _one_line(error: Exception) -> str:
