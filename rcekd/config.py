@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import Field, NonNegativeInt, SerializeAsAny, ValidationError, field_validator
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, field_validator
 
 from rcekd import methods, models
+from rcekd.datasets import CATALOG
 from rcekd.datasets.settings import DataSettings
 from rcekd.errors import InputError, nearest
 from rcekd.evaluation.ranking import EvalSettings
@@ -19,6 +20,7 @@ from rcekd.settings import Settings
 from rcekd.training.settings import TrainSettings
 
 Values = dict[str, Any]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class TeacherSettings(Settings):
@@ -26,14 +28,14 @@ class TeacherSettings(Settings):
 
     backbone: SerializeAsAny[ModelSettings]
     train: TrainSettings = TrainSettings()
-    seed: NonNegativeInt | None = Field(default=None, description="None: the run's seed")
+    seed: Seed | None = Field(default=None, description="None: the run's seed")
 
 
 class RunSettings(Settings):
     """Everything a run depends on."""
 
     dataset: str = Field(description="name of a known dataset, or a path")
-    seed: NonNegativeInt = Field(default=0, description="seed of initialisation, order, negatives and draws")
+    seed: Seed = Field(default=0, description="seed of initialisation, order, negatives and draws")
     data: DataSettings = DataSettings()
     teacher: TeacherSettings
     student: SerializeAsAny[ModelSettings]
@@ -109,7 +111,7 @@ def parse_assignment(text: str) -> Values:
     try:
         value = yaml.safe_load(raw) if raw.strip() else ""
     except yaml.YAMLError as error:
-        raise InputError(f"--set {text!r}: cannot read the value ({str(error).splitlines()[0]})") from error
+        raise InputError(f"--set {text!r}: cannot read the value ({_problem(error)})") from error
     nested: Values = {}
     *groups, last = key.strip().split(".")
     node = nested
@@ -129,7 +131,7 @@ def read_config(path: Path) -> Values:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', error)})") from error
+        raise InputError(f"{path}{line}: not valid YAML ({_problem(error)})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a UTF-8 text file") from error
     if values is None:
@@ -139,10 +141,15 @@ def read_config(path: Path) -> Values:
     return values
 
 
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong, in one line."""
+    return str(getattr(error, "problem", None) or str(error).splitlines()[0])
+
+
 def preset(dataset: str, teacher: str, student: str, method: str) -> Values:
     """What the package's preset for a dataset says about this teacher, student and method; {} where it says nothing."""
     file = resources.files("rcekd") / "presets" / f"{dataset}.yaml"
-    if not file.is_file():
+    if dataset not in CATALOG or not file.is_file():
         return {}
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     values: Values = {}
@@ -164,7 +171,9 @@ def _explain(error: ValidationError, layers: list[tuple[str, Values]]) -> str:
     if first["type"] == "missing":
         return f"setting {key!r} is missing; give it with --set {key}=…"
     message = first["msg"].removeprefix("Value error, ")
-    return f"setting {key}={first['input']!r}{where}: {message[0].lower()}{message[1:]}"
+    # What concerns a whole group of settings does not repeat them all.
+    given = "" if isinstance(first["input"], Mapping) else f"={first['input']!r}"
+    return f"setting {key}{given}{where}: {message[0].lower()}{message[1:]}"
 
 
 def _layer_of(parts: list[str], layers: list[tuple[str, Values]]) -> str:
@@ -172,34 +181,45 @@ def _layer_of(parts: list[str], layers: list[tuple[str, Values]]) -> str:
     for name, values in reversed(layers):
         node: Any = values
         for part in parts:
-            node = node.get(part) if isinstance(node, Mapping) and part in node else None
-            if node is None:
+            if not isinstance(node, Mapping) or part not in node:
                 break
+            node = node[part]
         else:
             return f" (from {name})"
     return ""
 
 
 def _known_keys(group: list[str], layers: list[tuple[str, Values]]) -> list[str]:
-    """The keys that a group of settings has."""
-    names = {"teacher": "mf", "student": "mf", "method": "rcekd"}
+    """The keys that a group of settings has, found by following the annotations down from RunSettings."""
+    chosen = _chosen_classes(layers)
+    classes: list[type[BaseModel]] = [RunSettings]
+    for depth, key in enumerate(group):
+        inner = [found for settings in classes for found in _group_classes(settings, key)]
+        classes = inner + (chosen.get(key, []) if depth == 0 else [])
+    fields = [item for settings in classes for item in settings.model_fields.items()]
+    return sorted({field.alias or name for name, field in fields if name != "backbone"})
+
+
+def _chosen_classes(layers: list[tuple[str, Values]]) -> dict[str, list[type[BaseModel]]]:
+    """The settings classes behind teacher, student and method, as the layers choose them."""
+    merged: Values = {}
     for _, values in layers:
-        for room, field in (("teacher", "model"), ("student", "model"), ("method", "name")):
-            chosen = values.get(room)
-            if isinstance(chosen, Mapping) and field in chosen:
-                names[room] = str(chosen[field])
-    classes: dict[str, list[type[Any]]] = {
-        "": [RunSettings],
-        "data": [DataSettings],
-        "train": [TrainSettings],
-        "eval": [EvalSettings],
-        "teacher": [models.find(names["teacher"]).settings, TeacherSettings],
-        "teacher.train": [TrainSettings],
-        "student": [models.find(names["student"]).settings],
-        "method": [methods.find(names["method"]).settings],
+        merged = merge(merged, values)
+    rooms = {room: merged[room] if isinstance(merged.get(room), dict) else {} for room in ("teacher", "student")}
+    method = merged["method"] if isinstance(merged.get("method"), dict) else {}
+    found: dict[str, list[type[BaseModel]]] = {
+        room: [models.find(str(values.get("model", "mf"))).settings] for room, values in rooms.items()
     }
-    known: list[str] = []
-    for group_class in classes.get(".".join(group), []):
-        for name, field in group_class.model_fields.items():
-            known += [field.alias or name] if name != "backbone" else []
-    return known
+    return found | {"method": [methods.find(str(method.get("name", "rcekd"))).settings]}
+
+
+def _group_classes(settings: type[BaseModel], key: str) -> list[type[BaseModel]]:
+    """The settings classes that the annotation of the field `key` names."""
+    fields = [field for name, field in settings.model_fields.items() if key in (name, field.alias)]
+    return [found for field in fields for found in _classes_in(field.annotation)]
+
+
+def _classes_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _classes_in(part)]

@@ -14,8 +14,9 @@ class InputError(Exception):
 def nearest(name: str, known: Iterable[str]) -> str:
     """A ready ending for "unknown …" messages: the closest known name, then all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    plain = {other.lower(): other for other in reversed(names)}
+    close = difflib.get_close_matches(name.lower(), plain, n=1, cutoff=0.5)
+    hint = f"; did you mean {plain[close[0]]!r}?" if close else ";"
     return f"{hint} known: {', '.join(names)}"
 
 
