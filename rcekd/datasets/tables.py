@@ -96,6 +96,8 @@ def _diagnosis(path: Path, width: int, separator: str, quote: str | None, error:
             fields = _fields(text, separator, quote)
             if len(fields) > width:
                 return InputError(f"{path}, line {number}: {len(fields)} fields where the header names {width}")
+            if quote and text.count(quote) % 2:
+                return InputError(f"{path}, line {number}: a quotation mark is opened and not closed")
     return InputError(f"{path}: not a readable table ({_one_line(error)})")
 
 
@@ -188,4 +190,4 @@ def _fields(line: str, separator: str, quote: str | None) -> list[str]:
 
 
 def _one_line(error: Exception) -> str:
-    return str(error).split("\n")[0][:200]
+    return " ".join(str(error).split())[:200]

@@ -90,6 +90,7 @@ def test_times_and_dates(write: Write, text: str, expected: float) -> None:
         ("user,item,rating\n1,2,3\n4\n", "line 3: the item is empty"),
         ("user,item\n1,2\n3,4,5\n6,7\n", "line 3: 3 fields where the header names 2"),
         ("user,item\n1,2\n,4\n", "line 3: the user is empty"),
+        ('user,item\n1,2\n3,"4\n', "line 3: a quotation mark is opened and not closed"),
         ("user,item,rating\n1,2,nan\n", "line 2: the rating is 'nan', not a finite number"),
         ("user,item,rating\n1,2,5\n\n1,3,inf\n", "line 4: the rating is 'inf', not a finite number"),
         ("user,item,rating\n1,2,good\n", "line 2: the rating is 'good', not a finite number"),
