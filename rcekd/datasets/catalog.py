@@ -38,7 +38,10 @@ class CatalogFile:
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """A dataset known by name. `defaults` fills the settings that the user leaves open."""
+    """A dataset known by name. `defaults` fills the settings that the user leaves open.
+
+    `format` is None where other releases of the same files, in other formats, are in use: it is then guessed.
+    """
 
     name: str
     summary: str
@@ -135,7 +138,6 @@ _GOWALLA = CatalogEntry(
         ),
     ),
     defaults=DataSettings(split="given", duplicates="keep"),
-    format="lightgcn",
 )
 
 _YELP = CatalogEntry(
@@ -158,7 +160,6 @@ _YELP = CatalogEntry(
         ),
     ),
     defaults=DataSettings(split="given", duplicates="keep"),
-    format="lightgcn",
 )
 
 _SYNTHETIC = CatalogEntry(

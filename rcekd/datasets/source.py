@@ -65,7 +65,13 @@ def find_source(name_or_path: str, places: Places) -> Source:
 
 
 def _from_catalog(entry: CatalogEntry, places: Places) -> Source:
-    files = tuple(SourceFile(obtain(entry, file, places), file.part) for file in entry.files)
+    folder = places.data_dir / entry.name
+    own_parts = [file for file in entry.files if file.part is not None and os.path.isfile(folder / file.name)]
+    if own_parts and folder != places.downloads / entry.name:
+        # The user's own release of the dataset, perhaps another: its parts must not be mixed with downloaded ones.
+        files = _in_folder(folder)
+    else:
+        files = tuple(SourceFile(obtain(entry, file, places), file.part) for file in entry.files)
     return Source(entry.name, files, entry.defaults, entry.format)
 
 

@@ -180,6 +180,16 @@ def test_no_web_says_which_file_to_put_where(
 
 
 @pytest.mark.parametrize("entry", CATALOG.values(), ids=list(CATALOG))
+def test_the_readme_names_every_dataset_file_and_checksum(entry: CatalogEntry) -> None:
+    page = (Path(__file__).parents[2] / "data" / "README.md").read_text()
+    assert f"`{entry.name}`" in page
+    for file in entry.files:
+        assert file.sha256 in page
+        assert file.name in page
+        assert isinstance(file.origin, Url) or file.origin.wheel_sha256 in page
+
+
+@pytest.mark.parametrize("entry", CATALOG.values(), ids=list(CATALOG))
 def test_catalogue_entries_are_complete(entry: CatalogEntry) -> None:
     assert CATALOG[entry.name] is entry
     assert entry.summary

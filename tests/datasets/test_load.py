@@ -111,6 +111,19 @@ def test_catalogue_files_in_the_data_folder_are_used(write: Write, load: Load) -
     assert data.counts()["cold_test_share"] == 1.0
 
 
+def test_another_release_of_a_catalogue_dataset_may_stand_in_the_data_folder(write: Write, load: Load) -> None:
+    for part, item in (("train", 4), ("valid", 5), ("test", 6)):
+        write(f"data/yelp/{part}.txt", f"USER\tITEM\n0\t{item}\n")
+    data = load("yelp")
+    assert (data.name, data.split) == ("yelp", "given")
+    assert [rows(part) for part in (data.train, data.valid, data.test)] == [[[0]], [[1]], [[2]]]
+
+
+def test_half_a_release_is_not_completed_by_download(write: Write, refuse: Refuse) -> None:
+    write("data/gowalla/train.txt", "0 1 2\n")
+    assert "a split folder without a test file" in refuse("gowalla")
+
+
 def test_catalogue_defaults_can_be_overruled(write: Write, load: Load) -> None:
     write("data/citeulike/users.dat", "5 1 2 3 4 5\n4 1 2 3 4\n")
     assert load("citeulike", user_core=0, split="leave-one-out").n_users == 2
