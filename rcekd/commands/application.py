@@ -22,7 +22,12 @@ app.command("train-teacher")(train_teacher.train_teacher)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(data.app, name="data")
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+# What keeps us from a file is the user's to mend, but for faults of hardware.
+UNWRITABLE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENOTDIR", "EISDIR", "ENOENT", "ENAMETOOLONG")
+}
+INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,10 +40,15 @@ def run(arguments: list[str]) -> int:
     """Run one command; returns its exit code."""
     try:
         code = app(arguments, standalone_mode=False)
+        if code == INTERRUPTED:  # how typer passes KeyboardInterrupt on
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
-    except (KeyboardInterrupt, InterruptedRun) as error:
-        print_error(f"{error or 'interrupted'}; go on with --resume RUN_DIR, or give the same command again")
-        return 130
+    except (KeyboardInterrupt, typer.Abort):
+        print_error("interrupted; what was saved is kept: go on with --resume RUN_DIR, or give the same command again")
+        return INTERRUPTED
+    except InterruptedRun as error:
+        print_error(str(error))
+        return INTERRUPTED
     except Exception as error:  # every error ends as one line and a code
         if "--debug" in arguments:
             traceback.print_exc()
@@ -53,7 +63,7 @@ def explain(error: Exception) -> tuple[str, int]:
         return str(error), 2
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
         return f"{error.format_message()} (see rcekd --help)", 2
-    if isinstance(error, OSError) and error.errno in FULL:
-        return f"cannot write {error.filename or 'a file'}: {error.strerror}; free space or choose another folder", 2
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        return f"cannot write {error.filename or 'a file'}: {error.strerror}; make room or choose another folder", 2
     detail = " ".join(str(error).split())[:300]
     return f"internal error, please report it ({type(error).__name__}: {detail}); --debug shows where", 1

@@ -1,11 +1,14 @@
 """The main job: data → teacher → distilled student → evaluation. Each step is found if it was done before."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rcekd.config import RunSettings, resolve
 from rcekd.datasets import Interactions
-from rcekd.errors import InputError
+from rcekd.errors import InputError, InterruptedRun
 from rcekd.evaluation.ranking import evaluate
 from rcekd.experiments import runs
 from rcekd.experiments.place import Place
@@ -18,7 +21,9 @@ from rcekd.training.run_folder import RunFolder, next_free
 
 def train_teacher(settings: RunSettings, place: Place) -> dict[str, Any]:
     """Train the teacher of these settings, or find it. Returns its summary."""
-    return runs.teacher(settings, place.data(settings), place)
+    data = place.data(settings)
+    with _resumable(runs.teacher_folder(settings, data, place.runs_dir)):
+        return runs.teacher(settings, data, place)
 
 
 def distill(
@@ -30,11 +35,15 @@ def distill(
     teacher_dir: a run folder to take the teacher from, instead of the settings' own.
     """
     data = place.data(settings)
+    settings.method.check_catalogue(data)
+    if teacher_dir is not None:
+        _given_teacher(RunFolder(teacher_dir), data)
     stem = f"distill-{data.name}-{settings.teacher.backbone.model}-{settings.student.model}-{settings.method.name}"
     folder = RunFolder(next_free(place.runs_dir, f"{stem}-s{settings.seed}"))
     config = {"kind": "distill", "with_scratch": with_scratch, **settings.to_values()}
     folder.create(config | ({"teacher_dir": str(teacher_dir.resolve())} if teacher_dir else {}))
-    return _distill_in(folder, settings, data, place, with_scratch, teacher_dir)
+    with _resumable(folder):
+        return _distill_in(folder, settings, data, place, with_scratch, teacher_dir)
 
 
 def resume(run_dir: Path, place: Place) -> dict[str, Any]:
@@ -45,18 +54,21 @@ def resume(run_dir: Path, place: Place) -> dict[str, Any]:
     with_scratch, teacher_dir = bool(config.pop("with_scratch", False)), config.pop("teacher_dir", None)
     settings = resolve([(str(folder.config_file), config)])
     data = place.data(settings)
+    place = replace(place, runs_dir=run_dir.parent)  # where the run finds its teacher
     if kind == "distill":
         if folder.is_complete():
-            return folder.read_summary()
+            return runs.finished(folder)
         teacher_path = Path(teacher_dir) if teacher_dir else None
-        return _distill_in(folder, settings, data, place, with_scratch, teacher_path)
+        with _resumable(folder):
+            return _distill_in(folder, settings, data, place, with_scratch, teacher_path)
     if kind not in ("teacher", "alone"):
         raise InputError(f"{folder.config_file}: not the settings of a run (kind: {kind!r})")
     expected = (runs.teacher_folder if kind == "teacher" else runs.scratch_folder)(settings, data, run_dir.parent)
     if expected.path.resolve() != run_dir.resolve():
         raise InputError(f"{run_dir}: its settings or data have changed since it was started; start a new run")
-    summary = runs.teacher(settings, data, place) if kind == "teacher" else None
-    return summary or runs.student_alone(settings, data, place, train=True) or {}
+    with _resumable(folder):
+        summary = runs.teacher(settings, data, place) if kind == "teacher" else None
+        return summary or runs.student_alone(settings, data, place, train=True) or {}
 
 
 def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
@@ -71,8 +83,8 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
     stored = folder.read_summary()
     place.memory.restart()
     backbone = settings.teacher.backbone if kind == "teacher" else settings.student
-    model = runs.load_model(folder, backbone, data, "model")
     _check_same_data(stored, data, folder)
+    model = runs.load_model(folder, backbone, data, "model")
     kept = ("seed", "epochs", "best_epoch", "seconds_per_epoch", "identity")
     return {
         "kind": "evaluate",
@@ -103,14 +115,20 @@ def _distill_in(
         method = build_method(settings.method, knowledge, data, seed=settings.seed)
         title = f"{settings.method.name} {data.name} → {settings.student.model}"
         task = runs.student_task(settings, data, method, teacher["identity"], title)
-        extra = {"teacher": _row(teacher), "method": settings.method.model_dump(mode="json", by_alias=True)}
-        extra |= {"alone": _row(scratch)} if scratch else {}
-        summary = runs.train_in(folder, "distill", task, settings, place, extra)
-        summary["student"] = _row(summary)
-        folder.write_summary(summary)
-        return summary
+        extra = {"teacher": model_part(teacher), "method": settings.method.model_dump(mode="json", by_alias=True)}
+        extra |= {"alone": model_part(scratch)} if scratch else {}
+        return runs.train_in(folder, "distill", task, settings, place, extra)
     finally:
         folder.unlock()
+
+
+@contextmanager
+def _resumable(folder: RunFolder) -> Iterator[None]:
+    """Let an interruption say which folder to go on with: a student's, even where its teacher was being trained."""
+    try:
+        yield
+    except InterruptedRun as stopped:
+        raise InterruptedRun(f"{stopped}; go on with --resume {folder.path}") from stopped
 
 
 def _teacher(
@@ -122,15 +140,20 @@ def _teacher(
         folder = runs.teacher_folder(settings, data, place.runs_dir)
         return summary, runs.load_model(folder, settings.teacher.backbone, data, "teacher")
     folder = RunFolder(teacher_dir)
-    config = folder.read_config()
-    summary = folder.read_summary()
-    _check_same_data(summary, data, folder)
+    config, summary = _given_teacher(folder, data)
     kind = config.pop("kind", None)
     for key in ("with_scratch", "teacher_dir"):
         config.pop(key, None)
     theirs = resolve([(str(folder.config_file), config)])
     backbone = theirs.teacher.backbone if kind == "teacher" else theirs.student
     return summary, runs.load_model(folder, backbone, data, "teacher")
+
+
+def _given_teacher(folder: RunFolder, data: Interactions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Config and summary of a teacher's run. InputError unless it has finished and belongs to this data."""
+    config, summary = folder.read_config(), folder.read_summary()
+    _check_same_data(summary, data, folder)
+    return config, summary
 
 
 def _check_same_data(summary: dict[str, Any], data: Interactions, folder: RunFolder) -> None:
@@ -140,7 +163,3 @@ def _check_same_data(summary: dict[str, Any], data: Interactions, folder: RunFol
             f"{folder.path}: this model was made for other data ({made_for['name']}, split {made_for['split']}, "
             f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}"
         )
-
-
-def _row(summary: dict[str, Any]) -> dict[str, Any]:
-    return model_part(summary["model"], summary["dim"], summary["parameters"], summary)

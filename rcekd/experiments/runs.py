@@ -9,7 +9,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.experiments.identity import student_identity, teacher_identity
 from rcekd.experiments.place import Place
-from rcekd.experiments.summary import describe, run_summary
+from rcekd.experiments.summary import describe, model_part, run_summary
 from rcekd.methods import Method
 from rcekd.models import Backbone, ModelSettings, build_model
 from rcekd.training.loop import Task, Trainer
@@ -25,6 +25,9 @@ def train_in(
     peaks = {"peak_rss_bytes": place.memory.overall(), "training_peak_rss_bytes": place.memory.phase()}
     summary = run_summary(kind, str(folder.path), settings, task.data, task.seed, trained, peaks)
     summary |= {"identity": task.identity, **describe(task.model), **(extra or {})}
+    if kind == "distill":
+        summary["student"] = model_part(summary)
+    # The last file of a run: where it stands, the run is complete.
     folder.write_summary(summary)
     return summary
 
@@ -34,13 +37,18 @@ def shared_run(
 ) -> dict[str, Any]:
     """The summary of a run that others may have made already; trains it where nobody has."""
     if folder.is_complete():
-        return folder.read_summary() | {"run_dir": str(folder.path)}
+        return finished(folder)
     folder.create({"kind": kind, **settings.to_values()})
     folder.lock()
     try:
         return train_in(folder, kind, make_task(), settings, place)
     finally:
         folder.unlock()
+
+
+def finished(folder: RunFolder) -> dict[str, Any]:
+    """The summary of a complete run, with the place where it is found now."""
+    return folder.read_summary() | {"run_dir": str(folder.path)}
 
 
 def teacher_folder(settings: RunSettings, data: Interactions, runs_dir: Path) -> RunFolder:
@@ -63,7 +71,8 @@ def teacher(settings: RunSettings, data: Interactions, place: Place) -> dict[str
         model = build_model(settings.teacher.backbone, data.n_users, data.n_items, seed=seed)
         title = f"teacher {_label(data, settings.teacher.backbone)}"
         identity = teacher_identity(settings, data)
-        return Task(title, model, data, settings.teacher.train, settings.eval, seed, identity)
+        train = settings.teacher.train
+        return Task(title, model, data, train, settings.eval, seed, identity, section="teacher.train")
 
     return shared_run(teacher_folder(settings, data, place.runs_dir), "teacher", settings, place, make_task)
 

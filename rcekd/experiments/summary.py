@@ -48,10 +48,10 @@ def run_summary(
     }
 
 
-def model_part(name: str, dim: int, parameters: int, summary: dict[str, Any]) -> dict[str, Any]:
+def model_part(summary: dict[str, Any]) -> dict[str, Any]:
     """One row of the comparison: a model, its size, its metrics and its cost."""
-    cost = ("run_dir", "epochs", "best_epoch", "seconds_per_epoch", "training_peak_rss_bytes", "valid", "test")
-    return {"model": name, "dim": dim, "parameters": parameters, **{key: summary[key] for key in cost}}
+    cost = ("run_dir", "epochs", "best_epoch", "seconds_per_epoch", "training_peak_rss_bytes")
+    return {key: summary[key] for key in ("model", "dim", "parameters", *cost, "valid", "test")}
 
 
 def describe(model: Backbone) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""All that resuming needs, in one file: weights, optimiser moments, the best epoch, and where training stood."""
+"""All that resuming needs, in one file: weights, optimiser moments, the best epoch, and where training stood.
 
-import pickle
-import zipfile
+The file is what torch.save writes, followed by the SHA-256 of that: torch itself reads damaged weights without a word.
+"""
+
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -14,12 +16,13 @@ from rcekd.training.early_stopping import BestEpoch
 from rcekd.training.files import write_whole
 from rcekd.training.optimizer import Adam
 
-FORMAT = 1
+FORMAT = 2
+DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass
 class Progress:
-    """Where training stands: epochs finished, seconds each took, the first epoch's mean loss, the best epoch."""
+    """Where training stands: epochs finished, seconds each took, the first batch's mean loss, the best epoch."""
 
     epochs: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -37,19 +40,15 @@ def save_checkpoint(path: Path, identity: str, model: Backbone, optimizer: Adam,
         "optimizer": optimizer.state_dict(),
         "progress": {**vars(progress), "best": vars(progress.best)},
     }
-    write_whole(path, lambda file: torch.save(state, file))
+    write_whole(path, lambda file: _write(state, file))
 
 
 def load_checkpoint(path: Path, identity: str, model: Backbone, optimizer: Adam) -> Progress:
     """Restore the state into model and optimiser. InputError for a damaged or foreign file; no code is unpickled."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: damaged or not a checkpoint ({reason}); delete the run folder, run again") from error
+    state = _read(path)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this version of rcekd; delete the run folder and run again")
-    if state["identity"] != identity:
+    if state.get("identity") != identity:
         raise InputError(f"{path}: belongs to another run (its settings or data differ); start a new run")
     try:
         model.load_state_dict(state["model"])
@@ -58,3 +57,57 @@ def load_checkpoint(path: Path, identity: str, model: Backbone, optimizer: Adam)
         return Progress(**{**stored, "best": BestEpoch(**stored["best"])})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: its contents do not fit this run ({str(error).splitlines()[0]})") from error
+
+
+class _Hashing:
+    """A binary file that adds up the digest of what is written, and keeps the error that stopped it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.sha = hashlib.sha256()
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            written = self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+        self.sha.update(data)
+        return written
+
+    def flush(self) -> None:
+        """torch.save asks for it; `write_whole` flushes in the end."""
+
+
+def _write(state: dict[str, Any], file: BinaryIO) -> None:
+    hashing = _Hashing(file)
+    try:
+        torch.save(state, hashing)  # type: ignore[arg-type]
+    except RuntimeError:
+        # torch covers a full disk with a message about positions in its archive.
+        if hashing.error is not None:
+            raise hashing.error from None
+        raise
+    file.write(hashing.sha.digest())
+
+
+def _read(path: Path) -> Any:
+    """What was saved. InputError unless the digest is the one it was written with."""
+    try:
+        with open(path, "rb") as file:
+            if not _is_whole(file, path.stat().st_size - DIGEST_BYTES):
+                raise InputError(f"{path}: damaged or not a checkpoint; delete the run folder and run again")
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read this checkpoint ({error.strerror})") from error
+
+
+def _is_whole(file: BinaryIO, size: int) -> bool:
+    """Whether the first `size` bytes have the digest that follows them."""
+    sha = hashlib.sha256()
+    while size > 0 and (block := file.read(min(size, 1 << 20))):
+        sha.update(block)
+        size -= len(block)
+    return size == 0 and file.read() == sha.digest()

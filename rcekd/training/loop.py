@@ -22,7 +22,7 @@ from rcekd.training.optimizer import Adam
 from rcekd.training.run_folder import RunFolder
 from rcekd.training.settings import TrainSettings
 
-# A mean loss this many times the first epoch's is no longer training.
+# A batch whose mean loss is this many times the first batch's is no longer training.
 EXPLOSION = 1e4
 
 
@@ -48,6 +48,8 @@ class Task:
     identity: str
     method: Method | None = None
     weight: float = 0.0
+    section: str = "train"
+    """The key under which a user finds the settings in `train`."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,24 @@ class Trainer:
         self._observer.begin(task.title, task.train, progress, self._pairs.steps(task.train))
         with stop_on_signal() as stop:
             while progress.epochs < task.train.epochs and not progress.best.exhausted(task.train.patience):
-                self._epoch(progress.epochs)
+                self._guarded_epoch(progress.epochs)
                 self._save(stop)
         self._observer.end(progress)
         return self._finish()
+
+    def _guarded_epoch(self, epoch: int) -> None:
+        try:
+            self._epoch(epoch)
+        except FloatingPointError as error:  # a kernel met a score that is no number, between batches
+            raise DivergedError(self._diverged(f"training has diverged ({error}) in epoch {epoch + 1}")) from error
 
     def _epoch(self, epoch: int) -> None:
         task, progress = self._task, self._progress
         begin = time.perf_counter()
         task.model.train()
-        loss_N2 = self._train(epoch)
-        mean_base, mean_kd = (loss_N2.sum(0) / len(self._pairs)).tolist()
-        self._check(loss_N2, epoch)
+        loss_N3 = self._train(epoch)
+        self._check(loss_N3, epoch)
+        mean_base, mean_kd = (loss_N3[:, :2].sum(0) / len(self._pairs)).tolist()
         line: dict[str, Any] = {"epoch": epoch, "loss": mean_base + task.weight * mean_kd, "base_loss": mean_base}
         if task.method is not None:
             line |= {"kd_loss": mean_kd, **task.method.report()}
@@ -114,7 +122,7 @@ class Trainer:
         self._observer.epoch(line, progress)
 
     def _train(self, epoch: int) -> Tensor:
-        """One pass over the pairs; returns every step's base and distillation loss, float64 [steps, 2]."""
+        """One pass over the pairs; returns every step's base and distillation loss and size, float64 [steps, 3]."""
         task = self._task
         with self._clock.phase("negatives"):
             negative_PN = self._pairs.negatives(task.train, task.seed, epoch)
@@ -137,27 +145,30 @@ class Trainer:
         with self._clock.phase("optimiser"):
             self._optimizer.step()
         self._observer.step()
-        return torch.stack([base.detach(), torch.zeros_like(base) if kd is None else kd.detach()]).double()
+        kd_value = torch.zeros_like(base) if kd is None else kd.detach()
+        return torch.stack([base.detach(), kd_value, base.new_tensor(batch.user_B.numel())]).double()
 
-    def _check(self, loss_N2: Tensor, epoch: int) -> None:
+    def _check(self, loss_N3: Tensor, epoch: int) -> None:
         """DivergedError where a loss is not finite or has exploded."""
         progress = self._progress
-        total_N = loss_N2[:, 0] + self._task.weight * loss_N2[:, 1]
-        bad = (~torch.isfinite(total_N)).nonzero()
-        mean = float(total_N.sum()) / len(self._pairs)
-        if bad.numel():
-            raise DivergedError(self._diverged(f"not finite from batch {int(bad[0])} of {len(total_N)}", epoch))
+        mean_N = (loss_N3[:, 0] + self._task.weight * loss_N3[:, 1]) / loss_N3[:, 2]
         if progress.first_loss is None:
-            progress.first_loss = mean
-        if mean > EXPLOSION * max(progress.first_loss, 1e-6):
-            raise DivergedError(self._diverged(f"{mean:.3g}, up from {progress.first_loss:.3g} at the start", epoch))
+            progress.first_loss = float(mean_N[0])
+        # The untrained model's loss is the measure; NaN fails every comparison.
+        bad = (~(mean_N <= EXPLOSION * max(progress.first_loss, 1e-6)) | ~torch.isfinite(mean_N)).nonzero()
+        if bad.numel():
+            first = int(bad[0])
+            found = f"the loss per interaction is {float(mean_N[first]):.3g}"
+            since = "" if first == epoch == 0 else f", up from {progress.first_loss:.3g} at the start"
+            where = f"in epoch {epoch + 1}, batch {first + 1} of {len(mean_N)}"
+            raise DivergedError(self._diverged(f"{found} {where}{since}"))
 
-    def _diverged(self, what: str, epoch: int) -> str:
+    def _diverged(self, what: str) -> str:
         task = self._task
-        remedy = f"lower train.learning_rate (now {task.train.learning_rate:g})"
+        remedy = f"lower {task.section}.learning_rate (now {task.train.learning_rate:g})"
         if task.method is not None:
             remedy += f" or method.lambda (now {task.weight:g})"
-        return f"{task.title}: the loss is {what} in epoch {epoch}; {remedy}"
+        return f"{task.title}: {what}; {remedy}"
 
     def _save(self, stop: StopRequest) -> None:
         """Save the state when it is due, and always before stopping on request."""

@@ -1,6 +1,7 @@
 """A run folder: config.yaml, metrics.jsonl, summary.json, model.safetensors, and state/ with what resuming needs."""
 
 import fcntl
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,26 @@ from safetensors.torch import save as serialise_tensors
 from torch import Tensor
 
 from rcekd.errors import InputError
-from rcekd.training.files import write_json, write_text, write_whole
+from rcekd.training.files import naming, write_json, write_text, write_whole
+
+SUMMARY_KEYS = frozenset(
+    [
+        "kind",
+        "run_dir",
+        "identity",
+        "dataset",
+        "seed",
+        "epochs",
+        "best_epoch",
+        "seconds_per_epoch",
+        "training_peak_rss_bytes",
+        "model",
+        "dim",
+        "parameters",
+        "valid",
+        "test",
+    ]
+)
 
 
 class RunFolder:
@@ -93,8 +113,8 @@ class RunFolder:
             summary = json.loads(self.summary_file.read_text())
         except ValueError as error:
             raise InputError(f"{self.summary_file}: damaged ({error}); delete the folder and run again") from error
-        if not isinstance(summary, dict):
-            raise InputError(f"{self.summary_file}: damaged (not an object); delete the folder and run again")
+        if not isinstance(summary, dict) or not summary.keys() >= SUMMARY_KEYS:
+            raise InputError(f"{self.summary_file}: damaged (not a run's summary); delete the folder and run again")
         return summary
 
     def write_summary(self, summary: dict[str, Any]) -> None:
@@ -102,19 +122,22 @@ class RunFolder:
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """Add an epoch's line."""
-        with open(self.metrics_file, "a", encoding="utf-8") as file:
+        with naming(self.metrics_file), open(self.metrics_file, "a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The epochs' lines; a last line cut off by a kill is passed over."""
         if not self.metrics_file.is_file():
             return []
-        lines = []
-        for text in self.metrics_file.read_text(encoding="utf-8").splitlines():
+        lines: list[dict[str, Any]] = []
+        for text in self.metrics_file.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                lines.append(json.loads(text))
+                line = json.loads(text)
             except ValueError:
                 break
+            if not isinstance(line, dict) or line.get("epoch") != len(lines):
+                break
+            lines.append(line)
         return lines
 
     def truncate_metrics(self, epochs: int) -> None:
@@ -124,18 +147,32 @@ class RunFolder:
 
     def write_model(self, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
         """The trained weights, the same bytes for the same weights and metadata."""
-        data = serialise_tensors({name: tensor.contiguous() for name, tensor in weights.items()}, metadata)
+        weights = {name: tensor.contiguous() for name, tensor in weights.items()}
+        data = serialise_tensors(weights, {**metadata, "digest": _digest(weights)})
         write_whole(self.model_file, lambda file: _write(file, data))
 
     def read_model(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Weights and metadata. InputError for a missing, damaged or foreign file."""
         try:
             with safetensors.safe_open(self.model_file, framework="pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+                metadata: dict[str, str] = dict(file.metadata() or {})
         except FileNotFoundError:
             raise InputError(f"{self.model_file}: no trained model here; finish the run with --resume") from None
         except (OSError, safetensors.SafetensorError) as error:
             raise InputError(f"{self.model_file}: damaged or not a model file ({error})") from error
+        if metadata.pop("digest", None) not in (None, _digest(weights)):
+            raise InputError(f"{self.model_file}: damaged; delete it and finish the run again with --resume")
+        return weights, metadata
+
+
+def _digest(weights: dict[str, Tensor]) -> str:
+    """Of every tensor's name, kind, shape and bytes: safetensors itself does not notice a changed byte."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha.update(tensor.numpy().data)
+    return sha.hexdigest()
 
 
 def _write(file: Any, data: bytes) -> None:

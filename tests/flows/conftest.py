@@ -1,0 +1,84 @@
+"""Whole commands, in this process: what they print, and the code they end with."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from rcekd.commands.application import run
+
+# 50 users × 80 items, a few epochs: a whole distillation in a fraction of a second.
+SMALL = {
+    "data.synthetic.users": 50,
+    "data.synthetic.items": 80,
+    "data.synthetic.density": 0.15,
+    "teacher.dim": 8,
+    "teacher.train.epochs": 4,
+    "teacher.train.learning_rate": 0.01,
+    "teacher.train.batch_size": 64,
+    "student.dim": 3,
+    "train.epochs": 4,
+    "train.learning_rate": 0.01,
+    "train.batch_size": 64,
+}
+LISTS = {"method.K": 10, "method.L": 10}
+
+
+class Outcome(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The one JSON object on stdout."""
+        (line,) = self.out.splitlines()
+        found = json.loads(line)
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def error(self) -> str:
+        """The one line on stderr."""
+        (line,) = self.err.splitlines()
+        return line
+
+
+def assignments(**changes: Any) -> list[str]:
+    """--set options of a small run; `method__K=5` stands for method.K=5, None takes a setting out."""
+    values = {**SMALL, **LISTS, **{key.replace("__", "."): value for key, value in changes.items()}}
+    return [part for key, value in values.items() if value is not None for part in ("--set", f"{key}={value}")]
+
+
+@pytest.fixture(autouse=True)
+def _caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Prepared data goes to a folder of the tests' own; relative paths are inside the test's folder."""
+    monkeypatch.setenv("RCEKD_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.delenv("RCEKD_DATA_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def rcekd(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line, given in words."""
+
+    def invoke(*words: object) -> Outcome:
+        capfd.readouterr()
+        code = run([str(word) for word in words])
+        return Outcome(code, *capfd.readouterr())
+
+    return invoke
+
+
+@pytest.fixture
+def distill(rcekd: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Distil on the small synthetic dataset into ./runs, with --json."""
+
+    def invoke(*words: object, **changes: Any) -> Outcome:
+        return rcekd("distill", "--dataset", "synthetic", "--json", *assignments(**changes), *words)
+
+    return invoke
