@@ -15,24 +15,12 @@ from torch import Tensor
 from rcekd.errors import InputError
 from rcekd.training.files import naming, write_json, write_text, write_whole
 
-SUMMARY_KEYS = frozenset(
-    [
-        "kind",
-        "run_dir",
-        "identity",
-        "dataset",
-        "seed",
-        "epochs",
-        "best_epoch",
-        "seconds_per_epoch",
-        "training_peak_rss_bytes",
-        "model",
-        "dim",
-        "parameters",
-        "valid",
-        "test",
-    ]
-)
+SUMMARY_KEYS = {
+    "kind", "run_dir", "identity", "dataset", "seed", "epochs", "best_epoch", "seconds_per_epoch",
+    "training_peak_rss_bytes", "model", "dim", "parameters", "valid", "test",
+}  # fmt: skip
+
+METADATA_KEY = "rcekd"
 
 
 class RunFolder:
@@ -148,7 +136,9 @@ class RunFolder:
     def write_model(self, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
         """The trained weights, the same bytes for the same weights and metadata."""
         weights = {name: tensor.contiguous() for name, tensor in weights.items()}
-        data = serialise_tensors(weights, {**metadata, "digest": _digest(weights)})
+        # One key only: safetensors writes several in an order that changes from one save to the next.
+        packed = json.dumps({**metadata, "digest": _digest(weights)}, sort_keys=True)
+        data = serialise_tensors(weights, {METADATA_KEY: packed})
         write_whole(self.model_file, lambda file: _write(file, data))
 
     def read_model(self) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -156,10 +146,10 @@ class RunFolder:
         try:
             with safetensors.safe_open(self.model_file, framework="pt") as file:
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-                metadata: dict[str, str] = dict(file.metadata() or {})
+                metadata: dict[str, str] = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
         except FileNotFoundError:
             raise InputError(f"{self.model_file}: no trained model here; finish the run with --resume") from None
-        except (OSError, safetensors.SafetensorError) as error:
+        except (OSError, ValueError, safetensors.SafetensorError) as error:
             raise InputError(f"{self.model_file}: damaged or not a model file ({error})") from error
         if metadata.pop("digest", None) not in (None, _digest(weights)):
             raise InputError(f"{self.model_file}: damaged; delete it and finish the run again with --resume")
