@@ -7,10 +7,10 @@
 #include <float.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <algorithm>
 
+#include "arena.h"
 #include "simd.h"
 
 namespace rcekd {
@@ -27,22 +27,6 @@ constexpr int kTileUsers = 2;
 #endif
 
 inline int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
-
-// Scratch memory, aligned to cache lines; `ok()` is false when the allocator refused.
-template <class T>
-class Block {
-  public:
-    explicit Block(int64_t n) : data_((T*)aligned_alloc(64, (size_t)round_up(n * (int64_t)sizeof(T) + 1, 64))) {}
-    ~Block() { free(data_); }
-    Block(const Block&) = delete;
-    Block& operator=(const Block&) = delete;
-    bool ok() const { return data_ != nullptr; }
-    T* get() const { return data_; }
-    T& operator[](int64_t i) const { return data_[i]; }
-
-  private:
-    T* data_;
-};
 
 struct Panels {
     const float* data;
@@ -63,10 +47,10 @@ inline void pack_panel(const float* item_factor, const int32_t* id, int64_t n, i
     }
 }
 
-inline void pack_panels(const float* item_factor, int64_t n, int64_t d, int threads, float* data) {
+inline void pack_panels(const float* item_factor, const int32_t* id, int64_t n, int64_t d, int threads, float* data) {
     const int64_t count = round_up(n, kPanel) / kPanel;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t p = 0; p < count; ++p) pack_panel(item_factor, nullptr, n, d, p, data);
+    for (int64_t p = 0; p < count; ++p) pack_panel(item_factor, id, n, d, p, data);
 }
 
 struct Group {
@@ -78,6 +62,18 @@ struct Group {
     float* score;  // [row][capacity]
     int32_t* id;
 };
+
+inline Group make_group(int64_t rows, int64_t d, int64_t capacity, Arena* arena) {
+    Group g;
+    g.rows = 0;
+    g.capacity = capacity;
+    g.user = arena->take<float>(rows * d);
+    g.threshold = arena->take<float>(rows);
+    g.count = arena->take<int32_t>(rows);
+    g.score = arena->take<float>(rows * capacity);
+    g.id = arena->take<int32_t>(rows * capacity);
+    return g;
+}
 
 // Takes rows [first, first + rows) of the call into the group, buffers empty.
 inline void load_users(const float* user_factor, const int32_t* user, int64_t first, int64_t rows, int64_t d,
@@ -92,8 +88,7 @@ inline void load_users(const float* user_factor, const int32_t* user, int64_t fi
     }
 }
 
-// Orders rank keys best first. A type of this namespace, so that the standard algorithms taking it are too: an
-// instruction set must not run another's instantiation.
+// Orders rank keys best first.
 struct Better {
     bool operator()(uint64_t a, uint64_t b) const { return a > b; }
 };
@@ -155,11 +150,15 @@ inline void scan(const Panels& items, Group* g, OnFull&& on_full) {
     }
 }
 
-// Can any score overflow? Given max |v_k| per dimension, no partial sum exceeds the sum of |u_k| max |v_k|.
-inline bool surely_finite(const float* user, const float* largest, int64_t d) {
-    double bound = 0.0;
-    for (int64_t k = 0; k < d; ++k) bound += fabs((double)user[k]) * (double)largest[k];
-    return bound < 1e38;  // NaN: false
+// Scores of `count` items at once, so that one chain does not wait for another's additions.
+template <int count>
+inline void chains(const float* user, const float* item_factor, const int32_t* item, int64_t d, float* score) {
+    const float* row[count];
+    float s[count];
+    for (int c = 0; c < count; ++c) row[c] = item_factor + item[c] * d, s[c] = 0.0f;
+    for (int64_t k = 0; k < d; ++k)
+        for (int c = 0; c < count; ++c) s[c] = fmaf(user[k], row[c][k], s[c]);
+    for (int c = 0; c < count; ++c) score[c] = s[c];
 }
 
 inline bool all_finite(const float* user, const float* item_factor, int64_t n, int64_t d) {
@@ -168,24 +167,27 @@ inline bool all_finite(const float* user, const float* item_factor, int64_t n, i
     return true;
 }
 
-// The first row with a NaN or infinite score, or `rows` when there is none. `largest` is scratch of d floats.
+// The first row with a NaN or infinite score, or `rows` when there is none. Scores are computed only for users whose
+// factors are so large that no bound excludes it: no partial sum exceeds max |v| times the sum of |u_k|.
 inline int64_t first_bad_row(const float* user_factor, const int32_t* user, int64_t rows, const float* item_factor,
-                             int64_t n, int64_t d, int threads, float* largest) {
+                             int64_t n, int64_t d, int threads) {
     if (rows == 0 || n == 0) return rows;
-    for (int64_t k = 0; k < d; ++k) largest[k] = 0.0f;
+    float largest = 0.0f;
     bool items_finite = true;
-    for (int64_t i = 0; i < n; ++i)
-        for (int64_t k = 0; k < d; ++k) {
-            const float size = fabsf(item_factor[i * d + k]);
-            items_finite &= size <= FLT_MAX;
-            largest[k] = size > largest[k] ? size : largest[k];
-        }
+    for (int64_t i = 0; i < n * d; ++i) {
+        const float size = fabsf(item_factor[i]);
+        items_finite &= size <= FLT_MAX;
+        largest = size > largest ? size : largest;
+    }
     if (!items_finite) return 0;  // an infinite factor makes every user's score infinite or NaN
     int64_t bad = rows;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 64) reduction(min : bad)
     for (int64_t b = 0; b < rows; ++b) {
         const float* u = user_factor + (int64_t)user[b] * d;
-        if (!surely_finite(u, largest, d) && !all_finite(u, item_factor, n, d)) bad = std::min(bad, b);
+        double sum = 0.0;
+        for (int64_t k = 0; k < d; ++k) sum += fabs((double)u[k]);
+        const bool surely_finite = sum * (double)largest < 1e38;  // NaN: false
+        if (!surely_finite && !all_finite(u, item_factor, n, d)) bad = std::min(bad, b);
     }
     return bad;
 }

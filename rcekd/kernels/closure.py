@@ -6,12 +6,14 @@ items are never enumerated; the draws have exactly the law of successive draws w
 
 import math
 
+import torch
 from torch import Tensor
 
+import rcekd.kernels._native as _native
 from rcekd.kernels import scan_inputs
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.library import address, as_signed, as_unsigned, register
 from rcekd.kernels.reference.closure import Closure, RaisedBy
-from rcekd.kernels.reference.closure import closure as reference_closure
 
 __all__ = ["Closure", "RaisedBy", "closure"]
 
@@ -52,32 +54,78 @@ def closure(
     n_users, n_items = user_factor_UD.shape[0], item_factor_ID.shape[0]
     users_B = scan_inputs.chosen_users(users_B, n_users)
     teacher_item_BK = scan_inputs.ids("teacher_item_BK", teacher_item_BK, 2, -1, n_items)
-    _check(teacher_item_BK, users_B.numel(), draws, tau, raised_by, clip)
-    return reference_closure(
-        user_factor_UD,
-        item_factor_ID,
-        teacher_item_BK,
-        draws=draws,
-        tau=tau,
-        seed=seed,
-        epoch=epoch,
-        users_B=users_B,
-        seen=scan_inputs.seen_items(seen, n_users, n_items),
-        raised_by=raised_by,
-        inclusive=inclusive,
-        clip=clip,
-        exclude_teacher=exclude_teacher,
+    _check(teacher_item_BK, users_B.numel(), draws, tau, epoch, raised_by, clip)
+    indptr, indices = scan_inputs.seen_items(seen, n_users, n_items) or (None, None)
+    options = [
+        as_signed(as_unsigned(seed)),
+        epoch,
+        -1 if clip is None else clip,
+        raised_by == "teacher",
+        inclusive,
+        exclude_teacher,
+    ]
+    found: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = _closure(
+        user_factor_UD, item_factor_ID, teacher_item_BK, users_B, indptr, indices, draws, tau, options, -1
     )
+    return Closure(*found)
 
 
-def _check(teacher_item_BK: Tensor, rows: int, draws: int, tau: float, raised_by: str, clip: int | None) -> None:
+# z / tau is a double: at this tau it still tells apart arrival times that differ by a millionth.
+_LOWEST_TAU = 1e-6
+
+
+def _check(
+    teacher_item_BK: Tensor, rows: int, draws: int, tau: float, epoch: int, raised_by: str, clip: int | None
+) -> None:
     if teacher_item_BK.shape[0] != rows or teacher_item_BK.shape[1] < 1:
         raise ValueError(f"teacher_item_BK must be [{rows}, K] with K >= 1, not {list(teacher_item_BK.shape)}")
-    if draws < 0:
-        raise ValueError(f"draws must not be negative, not {draws}")
-    if not (math.isfinite(tau) and tau > 0):
-        raise ValueError(f"tau must be positive and finite, not {tau}")
+    if draws < 0 or epoch < 0:
+        raise ValueError(f"draws and epoch must not be negative, not {draws} and {epoch}")
+    if not (math.isfinite(tau) and tau >= _LOWEST_TAU):
+        raise ValueError(f"tau must be finite and at least {_LOWEST_TAU}, not {tau}")
     if raised_by not in ("missing", "teacher"):
         raise ValueError(f"raised_by must be 'missing' or 'teacher', not {raised_by!r}")
     if clip is not None and clip < 0:
         raise ValueError(f"clip must not be negative, not {clip}")
+
+
+def _closure_cpu(
+    user_factor_UD: Tensor,
+    item_factor_ID: Tensor,
+    teacher_item_BK: Tensor,
+    users_B: Tensor,
+    seen_indptr: Tensor | None,
+    seen_item: Tensor | None,
+    draws: int,
+    tau: float,
+    options: list[int],
+    high: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    rows, k = teacher_item_BK.shape
+    student_item_BK, student_score_BK = torch.empty(rows, k, dtype=torch.int32), torch.empty(rows, k)
+    mastered_BK = torch.empty(rows, k, dtype=torch.bool)
+    draw_BL, draw_score_BL = torch.empty(rows, draws, dtype=torch.int32), torch.empty(rows, draws)
+    out = (student_item_BK, student_score_BK, mastered_BK, draw_BL, draw_score_BL)
+    inputs = (user_factor_UD, item_factor_ID, users_B, seen_indptr, seen_item, teacher_item_BK)
+    status, bad_row = _native.closure(
+        *map(address, inputs),
+        rows,
+        *item_factor_ID.shape,
+        k,
+        draws,
+        tau,
+        as_unsigned(options[0]),
+        *options[1:],
+        high,
+        *map(address, out),
+        torch.get_num_threads(),
+    )
+    scan_inputs.raise_for(status, users_B, bad_row)
+    return out
+
+
+_closure = register(
+    "closure(Tensor user_factor_UD, Tensor item_factor_ID, Tensor teacher_item_BK, Tensor users_B, Tensor? seen_indptr,"
+    " Tensor? seen_item, int draws, float tau, int[] options, int high) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    _closure_cpu,
+)

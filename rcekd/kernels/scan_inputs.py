@@ -4,11 +4,12 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.library import raise_for_memory
 from rcekd.kernels.reference.scores import not_finite
 
 _ID_TYPES = (torch.int32, torch.int64)
 _INT32_MAX = 2**31 - 1
-_OK, _NAN, _NO_MEMORY = 0, 1, 3  # rcekd_status in csrc/include/rcekd/common.h
+_NAN = 1  # rcekd_status in csrc/include/rcekd/common.h
 
 
 def factor_table(name: str, factor: Tensor) -> Tensor:
@@ -64,16 +65,8 @@ def seen_items(seen: CSR | None, n_users: int, n_items: int) -> CSR | None:
     return CSR(indptr.contiguous(), indices)
 
 
-def address(tensor: Tensor | None) -> int:
-    """Where the tensor's data lies, 0 for none: the core's null pointer."""
-    return 0 if tensor is None else tensor.data_ptr()
-
-
 def raise_for(status: int, users_B: Tensor, bad_row: int) -> None:
     """Turn the core's status into the exception the doors promise."""
     if status == _NAN:
         raise not_finite(int(users_B[bad_row]))
-    if status == _NO_MEMORY:
-        raise MemoryError("the native core could not allocate its scratch memory")
-    if status != _OK:
-        raise RuntimeError(f"the native core returned status {status}")
+    raise_for_memory(status)

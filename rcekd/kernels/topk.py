@@ -6,12 +6,7 @@ from torch import Tensor
 import rcekd.kernels._native as _native
 from rcekd.kernels import scan_inputs
 from rcekd.kernels.csr import CSR
-
-_library = torch.library.Library("rcekd", "FRAGMENT")  # type: ignore[no-untyped-call]
-_library.define(  # type: ignore[no-untyped-call]
-    "topk(Tensor user_factor_UD, Tensor item_factor_ID, int k, Tensor users_B, Tensor? seen_indptr, Tensor? seen_item)"
-    " -> (Tensor, Tensor)"
-)
+from rcekd.kernels.library import address, register
 
 
 def topk(
@@ -31,7 +26,7 @@ def topk(
     users_B = scan_inputs.chosen_users(users_B, user_factor_UD.shape[0])
     seen = scan_inputs.seen_items(seen, user_factor_UD.shape[0], item_factor_ID.shape[0])
     indptr, indices = seen if seen is not None else (None, None)
-    found: tuple[Tensor, Tensor] = torch.ops.rcekd.topk(user_factor_UD, item_factor_ID, k, users_B, indptr, indices)
+    found: tuple[Tensor, Tensor] = _topk(user_factor_UD, item_factor_ID, k, users_B, indptr, indices)
     return found
 
 
@@ -50,8 +45,8 @@ def _topk_cpu(
         user_factor_UD.data_ptr(),
         item_factor_ID.data_ptr(),
         users_B.data_ptr(),
-        scan_inputs.address(seen_indptr),
-        scan_inputs.address(seen_item),
+        address(seen_indptr),
+        address(seen_item),
         rows,
         item_factor_ID.shape[0],
         item_factor_ID.shape[1],
@@ -64,4 +59,8 @@ def _topk_cpu(
     return item_BK, score_BK
 
 
-_library.impl("topk", _topk_cpu, "CPU")  # type: ignore[no-untyped-call]
+_topk = register(
+    "topk(Tensor user_factor_UD, Tensor item_factor_ID, int k, Tensor users_B, Tensor? seen_indptr, Tensor? seen_item)"
+    " -> (Tensor, Tensor)",
+    _topk_cpu,
+)

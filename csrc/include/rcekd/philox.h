@@ -24,10 +24,10 @@ RCEKD_HD rcekd_u32x4 rcekd_philox(uint64_t key, uint32_t c0, uint32_t c1, uint32
     return rcekd_u32x4{{c0, c1, c2, c3}};
 }
 
-// Uniform in (0, 1), 53 bits, never 0 or 1: safe under log.
+// Uniform in (0, 1): an odd multiple of 2^-53, exact, so never 0 or 1 and safe under log.
 RCEKD_HD double rcekd_uniform53(uint32_t high, uint32_t low) {
-    const uint64_t bits = ((uint64_t)high << 21) | (low >> 11);
-    return ((double)bits + 0.5) * (1.0 / 9007199254740992.0);
+    const uint64_t bits = ((uint64_t)high << 20) | (low >> 12);
+    return ((double)bits + 0.5) * (1.0 / 4503599627370496.0);
 }
 
 // Uniform integer in [0, n) by multiply-high (Lemire 2019); bias below n / 2^64.

@@ -54,8 +54,8 @@ def philox(key: int, c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor) -> tuple[Te
 
 
 def uniform53(high: Tensor, low: Tensor) -> Tensor:
-    """Float64 in (0, 1) from two words, never 0 or 1."""
-    return (((high << 21) | (low >> 11)).double() + 0.5) * 2.0**-53
+    """Float64 in (0, 1) from two words: an odd multiple of 2^-53, exact, so never 0 or 1."""
+    return (((high << 20) | (low >> 12)).double() + 0.5) * 2.0**-52
 
 
 def below(high: Tensor, low: Tensor, n: Tensor | int) -> Tensor:

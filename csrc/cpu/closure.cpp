@@ -1,0 +1,280 @@
+// The closure pass: per group of users one scan against a threshold, then each user's lists and draws from the few
+// hundred items above it (draws.h). A user whose threshold was a bad guess is scored alone, at any floor.
+#include "rcekd/closure.h"
+
+#include <omp.h>
+
+#include "draws.h"
+#include "pilot.h"
+#include "scan.h"
+
+namespace rcekd {
+namespace RCEKD_ISA {
+namespace {
+
+// What all threads share.
+struct Call {
+    const rcekd_closure_args& a;
+    Panels items, pilot;
+    PilotPlan plan;
+    Draws::Rules rules;
+};
+
+// One thread's scratch memory.
+struct Memory {
+    Group group;
+    float* pilot_score;              // [rows][pilot]
+    uint64_t *high, *all;            // rank keys: candidates among the high items; every item, for a user alone
+    uint64_t *list, *list_spare;     // rank keys of the student's top-K; K for sorting
+    float *raising, *raising_spare;  // Thresholds
+    int32_t *taught, *place;         // the teacher's items that are candidates; where they stand in the row
+    float* taught_score;
+    Arrival *race, *race_spare, *low, *drawn;
+    uint64_t* mark;
+
+    Memory(const rcekd_closure_args& a, const PilotPlan& plan, int64_t rows, Arena* arena)
+        : group(make_group(rows, a.d, plan.limit + 2 * kPanel, arena)) {
+        pilot_score = arena->take<float>(rows * plan.size);
+        high = arena->take<uint64_t>(a.n_items + 1);
+        all = arena->take<uint64_t>(a.n_items);
+        list = arena->take<uint64_t>(a.k);
+        list_spare = arena->take<uint64_t>(a.k);
+        raising = arena->take<float>(Thresholds::room(a.k));
+        raising_spare = arena->take<float>(a.k);
+        taught = arena->take<int32_t>(a.k + kTaughtStep);
+        place = arena->take<int32_t>(a.k + 1);
+        taught_score = arena->take<float>(a.k + kTaughtStep);
+        race = arena->take<Arrival>(a.n_items + 1);
+        race_spare = arena->take<Arrival>(a.draws);
+        low = arena->take<Arrival>(a.draws);
+        drawn = arena->take<Arrival>(a.draws);
+        mark = arena->take<uint64_t>(Marks::words(a.n_items));
+    }
+    static constexpr int kTaughtStep = 8;
+};
+
+class Worker {
+  public:
+    Worker(const Call& call, const Memory& memory)
+        : c_(call),
+          a_(call.a),
+          m_(memory),
+          group_(memory.group),
+          closed_(memory.mark, call.a.n_items),
+          thresholds_(memory.raising, memory.raising_spare, call.a.inclusive != 0, call.a.clip),
+          draws_(call.rules, &closed_, &thresholds_, memory.race, memory.race_spare, memory.low) {}
+
+    void run(int64_t begin, int64_t rows) {
+        load_users(a_.user_factor, a_.user, begin, rows, a_.d, &group_);
+        if (a_.high < 0) {
+            if (c_.plan.size > 0) set_thresholds(begin, rows);
+            scan(c_.items, &group_, [this](int64_t row) { group_.threshold[row] = INFINITY; });
+        }
+        for (int64_t r = 0; r < rows; ++r) finish(begin + r, r);
+    }
+
+  private:
+    const int32_t* seen_from(int64_t row) const {
+        return a_.seen_indptr ? a_.seen_item + a_.seen_indptr[a_.user[row]] : nullptr;
+    }
+    const int32_t* seen_to(int64_t row) const {
+        return a_.seen_indptr ? a_.seen_item + a_.seen_indptr[a_.user[row] + 1] : nullptr;
+    }
+
+    void set_thresholds(int64_t begin, int64_t rows) {
+        score_pilot(c_.pilot, group_, m_.pilot_score);
+        for (int64_t r = 0; r < rows; ++r) {
+            float* score = m_.pilot_score + r * c_.pilot.n;
+            const int64_t rank = std::min(c_.plan.rank(seen_to(begin + r) - seen_from(begin + r)), c_.pilot.n);
+            select_first(score, c_.pilot.n, rank, Descending());
+            group_.threshold[r] = score[rank - 1];
+        }
+    }
+
+    void finish(int64_t row, int64_t r) {
+        row_ = row;
+        scored_ = false;
+        const int32_t *from = seen_from(row), *to = seen_to(row);
+        field_.user = a_.user_factor + (int64_t)a_.user[row] * a_.d;
+        field_.user_id = a_.user[row];
+        field_.high = m_.high;
+        closed_.set(from, to);
+        if (a_.high >= 0 || !collect(r)) look_again(a_.high >= 0 ? a_.high : c_.plan.wanted + (to - from));
+        while (field_.n_high < a_.k && !field_.everything_high) lower();
+        list_student();
+        compare_with_teacher();
+        write_draws(draws_.run(&field_, m_.drawn, [this] { lower(); }));
+        closed_.clear(from, to);
+    }
+
+    void lower() { look_again(std::max(4 * n_above_, a_.k)); }
+
+    // Takes the scan's survivors; false when the buffer overflowed.
+    bool collect(int64_t r) {
+        const float* score = group_.score + r * group_.capacity;
+        const int32_t* id = group_.id + r * group_.capacity;
+        if (group_.count[r] > group_.capacity - kPanel) return false;
+        n_above_ = field_.n_high = 0;
+        for (int32_t i = 0; i < group_.count[r]; ++i) {
+            if (id[i] >= a_.n_items) break;  // the filling of the last panel
+            ++n_above_;
+            m_.high[field_.n_high] = rcekd_rank_key(score[i], id[i]);
+            field_.n_high += closed_.has(id[i]) ? 0 : 1;
+        }
+        if (n_above_ > c_.plan.limit) return false;
+        field_.floor_score = group_.threshold[r];
+        field_.floor = ((rcekd_rank_key(group_.threshold[r], 0) >> 32) + 1) << 32;
+        field_.everything_high = n_above_ == a_.n_items;
+        return true;
+    }
+
+    // Scores every item for this user and takes the best `wanted` as high, whatever they were before.
+    void look_again(int64_t wanted) {
+        if (!scored_) score_alone();
+        wanted = wanted > a_.n_items / 2 ? a_.n_items : wanted;
+        if (wanted > 0 && wanted < a_.n_items) select_first(m_.all, a_.n_items, wanted, Better());
+        n_above_ = wanted;
+        field_.n_high = 0;
+        for (int64_t i = 0; i < wanted; ++i) {
+            m_.high[field_.n_high] = m_.all[i];
+            field_.n_high += closed_.has(rcekd_rank_id(m_.all[i])) ? 0 : 1;
+        }
+        field_.everything_high = wanted == a_.n_items;
+        field_.floor = wanted > 0 ? m_.all[wanted - 1] : ~(uint64_t)0;
+        field_.floor_score = wanted > 0 ? rcekd_rank_score(m_.all[wanted - 1]) : INFINITY;
+    }
+
+    void score_alone() {
+        float tile[kPanel];
+        for (int64_t p = 0; p < c_.items.count(); ++p) {
+            Vec acc[kPanelVecs];
+            for (int v = 0; v < kPanelVecs; ++v) acc[v] = Vec::fill(0.0f);
+            const float* panel = c_.items.data + p * kPanel * a_.d;
+            for (int64_t k = 0; k < a_.d; ++k)
+                for (int v = 0; v < kPanelVecs; ++v)
+                    acc[v] = fma(Vec::fill(field_.user[k]), Vec::load(panel + k * kPanel + v * Vec::width), acc[v]);
+            for (int v = 0; v < kPanelVecs; ++v) acc[v].store(tile + v * Vec::width);
+            for (int64_t i = p * kPanel; i < std::min((p + 1) * kPanel, a_.n_items); ++i)
+                m_.all[i] = rcekd_rank_key(tile[i - p * kPanel], (int32_t)i);
+        }
+        scored_ = true;
+    }
+
+    void list_student() {
+        n_listed_ = std::min(a_.k, field_.n_high);
+        if (n_listed_ > 0) select_first(m_.high, field_.n_high, n_listed_, Better());
+        for (int64_t i = 0; i < n_listed_; ++i) m_.list[i] = m_.high[i];
+        sort_all(m_.list, n_listed_, m_.list_spare, Better());
+        int32_t* item = a_.student_item + row_ * a_.k;
+        float* score = a_.student_score + row_ * a_.k;
+        for (int64_t i = 0; i < a_.k; ++i) {
+            item[i] = i < n_listed_ ? rcekd_rank_id(m_.list[i]) : -1;
+            score[i] = i < n_listed_ ? rcekd_rank_score(m_.list[i]) : -INFINITY;
+        }
+    }
+
+    // Which of the teacher's items the student lists, and what the others raise. A repeated id counts once.
+    void compare_with_teacher() {
+        uint8_t* mastered = a_.mastered + row_ * a_.k;
+        score_taught(a_.teacher_item + row_ * a_.k);
+        // With fewer than K candidates the student lists them all.
+        const uint64_t last = n_listed_ == a_.k ? m_.list[n_listed_ - 1] : 0;
+        for (int64_t i = 0; i < a_.k; ++i) mastered[i] = 0;
+        thresholds_.clear();
+        for (int64_t t = 0; t < n_taught_; ++t) {
+            const bool known = rcekd_rank_key(m_.taught_score[t], m_.taught[t]) >= last;
+            mastered[m_.place[t]] = known;
+            if (closed_.has(m_.taught[t])) continue;
+            closed_.add(m_.taught[t]);
+            if (a_.all_raise || !known) thresholds_.add(m_.taught_score[t]);
+        }
+        thresholds_.close();
+        if (!a_.exclude_teacher) open(m_.taught, n_taught_);
+    }
+
+    // The teacher's items that are candidates, where they stand in the row, and the student's scores of them.
+    void score_taught(const int32_t* teacher) {
+        constexpr int kStep = Memory::kTaughtStep;
+        n_taught_ = 0;
+        for (int64_t i = 0; i < a_.k; ++i) {
+            m_.taught[n_taught_] = teacher[i];
+            m_.place[n_taught_] = (int32_t)i;
+            n_taught_ += teacher[i] >= 0 && !closed_.has(teacher[i]) ? 1 : 0;
+        }
+        for (int64_t t = n_taught_; t < n_taught_ + kStep; ++t) m_.taught[t] = 0;
+        for (int64_t t = 0; t < n_taught_; t += kStep)
+            chains<kStep>(field_.user, a_.item_factor, m_.taught + t, a_.d, m_.taught_score + t);
+    }
+
+    void open(const int32_t* item, int64_t n) {
+        for (int64_t i = 0; i < n; ++i) closed_.drop(item[i]);
+    }
+
+    void write_draws(int64_t n) {
+        int32_t* item = a_.draw + row_ * a_.draws;
+        float* score = a_.draw_score + row_ * a_.draws;
+        for (int64_t i = 0; i < a_.draws; ++i) {
+            item[i] = i < n ? m_.drawn[i].item : -1;
+            score[i] = i < n ? m_.drawn[i].score : -INFINITY;
+        }
+        open(item, n);
+        open(m_.taught, n_taught_);
+    }
+
+    const Call& c_;
+    const rcekd_closure_args& a_;
+    Memory m_;
+    Group group_;
+    Marks closed_;
+    Thresholds thresholds_;
+    Draws draws_;
+    Field field_ = {};
+    int64_t row_ = 0, n_above_ = 0, n_listed_ = 0, n_taught_ = 0;
+    bool scored_ = false;
+};
+
+int closure(rcekd_closure_args* a) {
+    const int threads = std::max(1, a->threads);
+    const PilotPlan plan(a->n_items, a->k, a->draws);
+    const int64_t rows = group_size(a->rows, threads, plan.limit + 2 * kPanel);
+    Arena measure(nullptr);
+    Memory(*a, plan, rows, &measure);
+    Block panels(panels_size(a->n_items, a->d) * 4), pilot(panels_size(plan.size, a->d) * 4), chosen(plan.size * 4);
+    Block log_weight((a->k + 1) * 8), scratch(threads * measure.used());
+    if (!panels.data() || !pilot.data() || !chosen.data() || !log_weight.data() || !scratch.data())
+        return RCEKD_NO_MEMORY;
+    a->bad_row = first_bad_row(a->user_factor, a->user, a->rows, a->item_factor, a->n_items, a->d, threads);
+    if (a->bad_row < a->rows) return RCEKD_NAN;
+
+    int32_t* chosen_item = (int32_t*)chosen.data();
+    choose_pilot(rcekd_key(a->seed, a->epoch, RCEKD_STREAM_PILOT), a->n_items, plan.size, chosen_item);
+    pack_panels(a->item_factor, nullptr, a->n_items, a->d, threads, (float*)panels.data());
+    pack_panels(a->item_factor, chosen_item, plan.size, a->d, 1, (float*)pilot.data());
+    for (int64_t z = 0; z <= a->k; ++z) ((double*)log_weight.data())[z] = (double)z / a->tau;
+    const Draws::Rules rules{a->item_factor,
+                             a->n_items,
+                             a->d,
+                             a->draws,
+                             rcekd_key(a->seed, a->epoch, RCEKD_STREAM_CLOSURE_HIGH),
+                             rcekd_key(a->seed, a->epoch, RCEKD_STREAM_CLOSURE_LOW),
+                             (const double*)log_weight.data()};
+    const Call call{*a,
+                    {(const float*)panels.data(), a->n_items, a->d},
+                    {(const float*)pilot.data(), plan.size, a->d},
+                    plan,
+                    rules};
+#pragma omp parallel num_threads(threads)
+    {
+        Arena arena(scratch.data() + omp_get_thread_num() * measure.used());
+        Worker worker(call, Memory(*a, plan, rows, &arena));
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t first = 0; first < a->rows; first += rows) worker.run(first, std::min(rows, a->rows - first));
+    }
+    return RCEKD_OK;
+}
+
+}  // namespace
+}  // namespace RCEKD_ISA
+}  // namespace rcekd
+
+extern "C" int RCEKD_ENTRY(closure)(rcekd_closure_args* args) { return rcekd::RCEKD_ISA::closure(args); }
