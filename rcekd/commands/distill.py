@@ -41,7 +41,7 @@ def distill(
             raise InputError("--resume takes its settings from the run folder; leave the other settings out")
         summary = pipeline.resume(resume, env.place)
     else:
-        teacher_dir = Path(teacher) if teacher and "/" in teacher else None
+        teacher_dir = Path(teacher) if teacher and ("/" in teacher or Path(teacher).is_dir()) else None
         settings = options.run_settings(
             dataset,
             teacher=None if teacher_dir else teacher,
