@@ -89,8 +89,8 @@ class RunFolder:
             config = yaml.safe_load(self.config_file.read_text())
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"{self.config_file}: not YAML ({str(error).splitlines()[0]})") from error
-        if not isinstance(config, dict):
-            raise InputError(f"{self.config_file}: expected settings by key, found {type(config).__name__}")
+        if not isinstance(config, dict) or "kind" not in config:
+            raise InputError(f"{self.config_file}: not the settings of a run (it has no key `kind`)")
         return config
 
     def read_summary(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Whole commands, in this process: what they print, and the code they end with."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,6 +80,25 @@ def distill(rcekd: Callable[..., Outcome]) -> Callable[..., Outcome]:
     """Distil on the small synthetic dataset into ./runs, with --json."""
 
     def invoke(*words: object, **changes: Any) -> Outcome:
-        return rcekd("distill", "--dataset", "synthetic", "--json", *assignments(**changes), *words)
+        threads = [] if "--threads" in words else ["--threads", 1]  # tables this small are no work for two
+        return rcekd("distill", "--dataset", "synthetic", "--json", *threads, *assignments(**changes), *words)
 
     return invoke
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ./runs of one distillation, made once: to be copied, not touched."""
+    place = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RCEKD_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.chdir(place)
+        assert run(["distill", "--dataset", "synthetic", "--quiet", "--threads", "1", *assignments()]) == 0
+    return place / "runs"
+
+
+@pytest.fixture
+def finished(finished_runs: Path, tmp_path: Path) -> Path:
+    """The run folder of a finished distillation below ./runs, the teacher's beside it; the test's own to spoil."""
+    shutil.copytree(finished_runs, tmp_path / "runs")
+    return Path("runs/distill-synthetic-mf-mf-rcekd-s0-001")

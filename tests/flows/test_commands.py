@@ -46,18 +46,20 @@ def test_distill(distill: Command) -> None:
         assert (summary[role]["model"], summary[role]["dim"]) == ("mf", dim)
         assert summary[role]["parameters"] == dim * (50 + 80)
     assert summary["student"]["test"] == summary["test"]
+    assert json.loads(Path(summary["run_dir"], "summary.json").read_text()) == summary
     assert "alone" not in summary
     assert "student, rcekd (mf 3)" in done.err
     assert "of test pairs concern items never trained on" in done.err
 
 
-def test_the_run_folder(distill: Command) -> None:
-    summary = distill().result
-    folder = Path(summary["run_dir"])
+def test_the_run_folder(finished: Path) -> None:
+    folder = finished
+    summary = json.loads((folder / "summary.json").read_text())
+    check_summary(summary)
+    assert summary["run_dir"] == str(folder)
     assert files(folder) == {
         "config.yaml", "metrics.jsonl", "summary.json", "model.safetensors", "state/checkpoint.pt", "state/lock",
     }  # fmt: skip
-    assert json.loads((folder / "summary.json").read_text()) == summary
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
     assert all(line.keys() >= {"loss", "base_loss", "kd_loss", "overlap", "gamma", "valid", "phases"} for line in lines)
@@ -176,8 +178,8 @@ def test_train_is_short_for_the_teacher_s_train(rcekd: Command) -> None:
     assert rcekd("train-teacher", "--dataset", "synthetic", "--json", *words).result["epochs"] == 2
 
 
-def test_evaluate_gives_the_numbers_of_the_run(rcekd: Command, distill: Command) -> None:
-    run = distill().result
+def test_evaluate_gives_the_numbers_of_the_run(rcekd: Command, finished: Path) -> None:
+    run = json.loads((finished / "summary.json").read_text())
     for role in ("student", "teacher"):
         done = rcekd("evaluate", run[role]["run_dir"], "--json")
         assert done.code == 0
