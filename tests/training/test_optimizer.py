@@ -1,0 +1,78 @@
+"""The optimiser against torch.optim.Adam, dense and row-sparse, and its state through a save."""
+
+import copy
+
+import pytest
+import torch
+
+from rcekd.training.optimizer import Adam
+
+SETTINGS = {"learning_rate": 0.01, "weight_decay": 0.1}
+
+
+def pair() -> tuple[torch.nn.Parameter, torch.nn.Parameter]:
+    start = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+    return torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+
+
+def gradients(steps: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    grads = [torch.randn(7, 3, generator=generator) for _ in range(steps)]
+    for grad in grads:
+        grad[torch.randperm(7, generator=generator)[:3]] = 0.0  # rows that a batch does not touch
+    return grads
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_torch_adam(sparse: bool) -> None:
+    ours, theirs = pair()
+    optimizer = Adam([ours], **SETTINGS)
+    reference = torch.optim.Adam([theirs], lr=0.01, weight_decay=0.1)
+    for grad in gradients(25):
+        theirs.grad = grad.clone()
+        ours.grad = grad.to_sparse(1) if sparse else grad.clone()
+        optimizer.step()
+        reference.step()
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_sparse_gradient_that_names_a_row_twice_adds_up() -> None:
+    ours, theirs = pair()
+    rows = torch.tensor([[2, 5, 2]])
+    values = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [0.5, 0.5, 0.5]])
+    ours.grad = torch.sparse_coo_tensor(rows, values, (7, 3), check_invariants=True)
+    theirs.grad = torch.zeros(7, 3).index_add(0, rows[0], values)
+    Adam([ours], **SETTINGS).step()
+    torch.optim.Adam([theirs], lr=0.01, weight_decay=0.1).step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_parameter_without_gradient_stays() -> None:
+    ours, other = pair()
+    ours.grad = torch.ones(7, 3)
+    before = other.detach().clone()
+    Adam([ours, other], **SETTINGS).step()
+    assert torch.equal(other, before)
+
+
+def test_the_state_goes_on_where_it_was_saved() -> None:
+    first, second = pair()
+    grads = gradients(6)
+    optimizer = Adam([first], **SETTINGS)
+    for grad in grads[:3]:
+        first.grad = grad
+        optimizer.step()
+    with torch.no_grad():
+        second.copy_(first)
+    restored = Adam([second], **SETTINGS)
+    restored.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for grad in grads[3:]:
+        for parameter, rule in ((first, optimizer), (second, restored)):
+            parameter.grad = grad.clone()
+            rule.step()
+    assert torch.equal(first, second)
+
+
+def test_a_closure_is_refused() -> None:
+    with pytest.raises(ValueError, match="closure"):
+        Adam([pair()[0]], **SETTINGS).step(lambda: 0.0)
