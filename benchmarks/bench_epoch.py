@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,21 +25,12 @@ from rcekd.evaluation.ranking import EvalSettings
 from rcekd.methods import RCEKD, RCEKDSettings
 from rcekd.models import FactorTables, MFSettings, build_model
 from rcekd.teachers import TeacherKnowledge
-from rcekd.training.loop import Task, Trainer
+from rcekd.training.loop import Silent, Task, Trainer
 from rcekd.training.run_folder import RunFolder
 from rcekd.training.settings import TrainSettings
 
 EPOCHS = 3
 SETTINGS = RCEKDSettings.model_validate({"variant": "code", "lambda": 500, "K": 50, "L": 50})
-
-
-class Silent:
-    """Watches nothing."""
-
-    def begin(self, *_: Any) -> None: ...
-    def step(self) -> None: ...
-    def epoch(self, *_: Any) -> None: ...
-    def end(self, *_: Any) -> None: ...
 
 
 class PlainTorch:
