@@ -1,0 +1,19 @@
+"""Interactions with a known answer, at any size: a user likes the items of the user's own parity."""
+
+import polars as pl
+import torch
+
+from rcekd.datasets.interactions import Interactions, content_fingerprint
+from tests.conftest import rectangle
+
+
+def checkerboard(users: int, items: int) -> Interactions:
+    """Of the items/2 liked ones a user has 60 % in train, 1 in valid, 2 in test, the rest unseen."""
+    generator = torch.Generator().manual_seed(users * items)
+    liked = items // 2
+    order_UI = torch.stack([2 * torch.randperm(liked, generator=generator) + user % 2 for user in range(users)])
+    cut = max(1, 3 * liked // 5)
+    train, valid, test = (rectangle(part) for part in order_UI[:, : cut + 3].split([cut, 1, 2], dim=1))
+    user_ids, item_ids = pl.Series(range(users)), pl.Series(range(items))
+    fingerprint = content_fingerprint((train, valid, test), user_ids, item_ids)
+    return Interactions("board", "random", users, items, train, valid, test, user_ids, item_ids, fingerprint)
