@@ -2,11 +2,18 @@
 // cut into threads and rows leaves no trace in the result. Rows without an entry in a sparse gradient have grad = 0.
 #include "rcekd/adam.h"
 
+#include <string.h>
+
 #include "simd.h"
+#include "workspace.h"
 
 namespace rcekd {
 namespace RCEKD_ISA {
 namespace {
+
+constexpr int64_t kBlock = 2048;  // elements, 8 KB: fits the first cache beside the three arrays
+constexpr int64_t kWideRow = 64;
+constexpr int64_t kChunk = 16 * kBlock;  // elements a thread takes at a time
 
 struct Step {
     Vec decay, take, keep_sq, take_sq, rate, eps;
@@ -64,17 +71,38 @@ int64_t lower_bound(const int64_t* rows, int64_t n, int64_t row) {
     return low;
 }
 
-void sweep_sparse(const Step& step, const rcekd_adam_args& a, int64_t first, int64_t last) {
-    int64_t entry = lower_bound(a.row, a.entries, first);
-    for (int64_t row = first; row < last;) {
-        const int64_t named = entry < a.entries && a.row[entry] < last ? a.row[entry] : last;
-        const int64_t at = row * a.width;
-        sweep(step, nullptr, a.param + at, a.exp_avg + at, a.exp_avg_sq + at, (named - row) * a.width);
-        if (named == last) return;
-        const int64_t here = named * a.width;
-        sweep(step, a.grad + entry * a.width, a.param + here, a.exp_avg + here, a.exp_avg_sq + here, a.width);
-        row = named + 1;
-        ++entry;
+// Elements [first, last) of a table of narrow rows: block by block the named rows are spread over zeros, then swept
+// like the rest, so that no row's odd end is met.
+void sweep_narrow(const Step& step, const rcekd_adam_args& a, int64_t first, int64_t last) {
+    alignas(64) float grad[kBlock];
+    int64_t entry = lower_bound(a.row, a.entries, first / a.width);
+    for (int64_t at = first; at < last; at += kBlock) {
+        const int64_t end = at + kBlock < last ? at + kBlock : last;
+        memset(grad, 0, sizeof(grad));
+        while (entry < a.entries) {
+            const int64_t begin = a.row[entry] * a.width, from = begin > at ? begin : at;
+            const int64_t to = begin + a.width < end ? begin + a.width : end;
+            if (from < to)
+                memcpy(grad + (from - at), a.grad + entry * a.width + (from - begin),
+                       sizeof(float) * (size_t)(to - from));
+            if (begin + a.width > end) break;
+            ++entry;
+        }
+        sweep(step, grad, a.param + at, a.exp_avg + at, a.exp_avg_sq + at, end - at);
+    }
+}
+
+// The same for wide rows: runs of unnamed rows and named rows in turn; zeros need not be read.
+void sweep_wide(const Step& step, const rcekd_adam_args& a, int64_t first, int64_t last) {
+    int64_t entry = lower_bound(a.row, a.entries, first / a.width);
+    for (int64_t at = first; at < last;) {
+        const int64_t begin = entry < a.entries ? a.row[entry] * a.width : last;
+        const bool named = begin <= at;
+        const int64_t stop = named ? begin + a.width : begin, end = stop < last ? stop : last;
+        const float* grad = named ? a.grad + entry * a.width + (at - begin) : nullptr;
+        sweep(step, grad, a.param + at, a.exp_avg + at, a.exp_avg_sq + at, end - at);
+        entry += named && end == stop;
+        at = end;
     }
 }
 
@@ -86,17 +114,16 @@ extern "C" int RCEKD_ENTRY(adam)(rcekd_adam_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_adam_args& a = *args;
     const Step step(a);
-    const int64_t chunk = a.width ? 1 + 16384 / a.width : 1;  // rows of about 64 KB per array
-    const int64_t chunks = (a.rows + chunk - 1) / chunk;
-#pragma omp parallel for num_threads(a.threads) schedule(static)
-    for (int64_t c = 0; c < chunks; ++c) {
-        const int64_t first = c * chunk, last = first + chunk < a.rows ? first + chunk : a.rows;
-        if (a.row) {
-            sweep_sparse(step, a, first, last);
-        } else {
-            const int64_t at = first * a.width;
-            sweep(step, a.grad + at, a.param + at, a.exp_avg + at, a.exp_avg_sq + at, (last - first) * a.width);
-        }
+    const int64_t n = a.rows * a.width;
+#pragma omp parallel for num_threads(team(a.threads, n, kChunk)) schedule(static)
+    for (int64_t first = 0; first < n; first += kChunk) {
+        const int64_t last = first + kChunk < n ? first + kChunk : n;
+        if (a.entries < 0)
+            sweep(step, a.grad + first, a.param + first, a.exp_avg + first, a.exp_avg_sq + first, last - first);
+        else if (a.width < kWideRow)
+            sweep_narrow(step, a, first, last);
+        else
+            sweep_wide(step, a, first, last);
     }
     return RCEKD_OK;
 }

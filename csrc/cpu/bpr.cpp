@@ -131,7 +131,7 @@ extern "C" int RCEKD_ENTRY(bpr)(rcekd_bpr_args* args) {
     if (users.failed() || items.failed() || weight.failed() || loss.failed()) return RCEKD_NO_MEMORY;
     const Batch batch{a, users, items, weight.data(), loss.data()};
     constexpr int64_t kUsers = 64, kItems = 128;  // groups per turn
-#pragma omp parallel num_threads(a.threads)
+#pragma omp parallel num_threads(team(a.threads, slots* a.width, 4096))
     {
 #pragma omp sections
         {

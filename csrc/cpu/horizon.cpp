@@ -50,11 +50,15 @@ struct Earliest {
     }
 };
 
+// Lists no longer than this are ordered by counting, for each key, the keys before it: quadratic, but without a branch.
+constexpr int64_t kCounted = 512;
+
 struct Worker {
     const rcekd_horizon_args& a;
-    uint64_t* taught;  // [n_items / 64 + 1] bits, all clear between rows
-    int32_t* z;        // [listed]
-    Entry* heap;       // [draws]
+    uint64_t* taught;   // [n_items / 64 + 1] bits, all clear between rows
+    double* key;        // [listed]
+    int32_t* position;  // [listed]: where the keyed items stand in the list
+    Entry* heap;        // [draws]
 
     bool has(int flag) const { return (a.flags & flag) != 0; }
     bool is_taught(int32_t item) const { return taught[item >> 6] >> (item & 63) & 1; }
@@ -67,30 +71,52 @@ struct Worker {
         for (int64_t k = 0; k < a.taught; ++k)
             if (teacher[k] >= 0) taught[teacher[k] >> 6] = 0;
     }
-    void count_below(const int32_t* student) {
-        int64_t below = 0;
+    // Minus log w of every item that can be drawn, into key and position; returns how many.
+    int64_t weigh(const int32_t* student) {
+        int64_t below = 0, count = a.listed;
         for (int64_t p = a.listed - 1; p >= 0; --p) {
-            const bool raises =
-                student[p] >= 0 && is_taught(student[p]) && (!has(RCEKD_HORIZON_MISSING) || p >= a.top_k);
-            const int64_t count = has(RCEKD_HORIZON_INCLUSIVE) ? below + raises : below;
-            z[p] = (int32_t)(count < a.clip ? count : a.clip);
+            const bool known = student[p] >= 0 && is_taught(student[p]);
+            const bool raises = known && (!has(RCEKD_HORIZON_MISSING) || p >= a.top_k);
+            const int64_t z = has(RCEKD_HORIZON_INCLUSIVE) ? below + raises : below;
             below += raises;
+            if (student[p] < 0 || (known && has(RCEKD_HORIZON_EXCLUDE_TEACHER))) continue;
+            key[--count] = (has(RCEKD_HORIZON_BY_RANK) ? (double)(p + 1) : -(double)(z < a.clip ? z : a.clip)) / a.tau;
+            position[count] = (int32_t)p;
         }
+        return move_down(count);
+    }
+    // The filled ends of key and position go to their fronts.
+    int64_t move_down(int64_t from) {
+        const int64_t n = a.listed - from;
+        memmove(key, key + from, sizeof(double) * (size_t)n);
+        memmove(position, position + from, sizeof(int32_t) * (size_t)n);
+        return n;
     }
     void draw(int64_t row) {
         const int32_t *student = a.student + row * a.listed, *teacher = a.teacher + row * a.taught;
         const uint32_t user = (uint32_t)(a.user ? a.user[row] : (int32_t)row);
-        Earliest earliest{heap, a.draws, 0};
         mark(teacher);
-        count_below(student);
-        for (int64_t p = 0; p < a.listed; ++p) {
-            if (student[p] < 0 || (has(RCEKD_HORIZON_EXCLUDE_TEACHER) && is_taught(student[p]))) continue;
-            const double raised = has(RCEKD_HORIZON_BY_RANK) ? -(double)(p + 1) : (double)z[p];
-            earliest.offer({rcekd_horizon_log_exponential(a.key, user, (uint32_t)p) - raised / a.tau, (int32_t)p});
-        }
+        const int64_t n = weigh(student);
         unmark(teacher);
+        for (int64_t i = 0; i < n; ++i) key[i] += rcekd_horizon_log_exponential(a.key, user, (uint32_t)position[i]);
         int32_t* item = a.item + row * a.draws;
-        for (int64_t l = earliest.count; l < a.draws; ++l) item[l] = -1;
+        for (int64_t l = n; l < a.draws; ++l) item[l] = -1;
+        if (n <= kCounted)
+            order_by_counting(student, n, item);
+        else
+            order_by_heap(student, n, item);
+    }
+    void order_by_counting(const int32_t* student, int64_t n, int32_t* item) const {
+        for (int64_t i = 0; i < n; ++i) {
+            int64_t rank = 0;
+            for (int64_t j = 0; j < i; ++j) rank += key[j] <= key[i];
+            for (int64_t j = i + 1; j < n; ++j) rank += key[j] < key[i];
+            if (rank < a.draws) item[rank] = student[position[i]];
+        }
+    }
+    void order_by_heap(const int32_t* student, int64_t n, int32_t* item) {
+        Earliest earliest{heap, a.draws, 0};
+        for (int64_t i = 0; i < n; ++i) earliest.offer({key[i], position[i]});
         while (earliest.count) {
             const int64_t at = earliest.count - 1;
             item[at] = student[earliest.pop().position];
@@ -106,20 +132,21 @@ extern "C" int RCEKD_ENTRY(horizon)(rcekd_horizon_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_horizon_args& a = *args;
     int status = RCEKD_OK;
-#pragma omp parallel num_threads(a.threads)
+#pragma omp parallel num_threads(team(a.threads, a.batch* a.listed, 2048))
     {
         const int64_t words = a.n_items / 64 + 1;
         Workspace<uint64_t> taught(words);
-        Workspace<int32_t> z(a.listed);
+        Workspace<double> key(a.listed);
+        Workspace<int32_t> position(a.listed);
         Workspace<Entry> heap(a.draws);
-        const bool failed = taught.failed() || z.failed() || heap.failed();
+        const bool failed = taught.failed() || key.failed() || position.failed() || heap.failed();
         if (failed) {
 #pragma omp atomic write
             status = RCEKD_NO_MEMORY;
         } else {
             memset(taught.data(), 0, sizeof(uint64_t) * (size_t)words);
         }
-        Worker worker{a, taught.data(), z.data(), heap.data()};
+        Worker worker{a, taught.data(), key.data(), position.data(), heap.data()};
 #pragma omp for schedule(dynamic, 16)
         for (int64_t row = 0; row < a.batch; ++row)
             if (!failed) worker.draw(row);

@@ -5,11 +5,6 @@
 
 #include "simd.h"
 
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12 sees its own intrinsics' deliberately undefined operands (_mm512_undefined_ps) and warns.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
 namespace rcekd {
 namespace RCEKD_ISA {
 namespace lanes {
@@ -120,9 +115,9 @@ struct F16 {
     static F16 load(const float* a, int64_t n, float rest = 0.0f) {
         if (n >= kWide) return load(a);
 #if defined(__AVX512F__)
-        F16 r;
-        r.part[0] = {_mm512_mask_loadu_ps(_mm512_set1_ps(rest), (__mmask16)((1u << n) - 1u), a)};
-        return r;
+        if (rest == 0.0f && n == 4) return {{{_mm512_zextps128_ps512(_mm_loadu_ps(a))}}};
+        if (rest == 0.0f && n == 8) return {{{_mm512_zextps256_ps512(_mm256_loadu_ps(a))}}};
+        return {{{_mm512_mask_loadu_ps(_mm512_set1_ps(rest), (__mmask16)((1u << n) - 1u), a)}}};
 #else
         float lane[kWide];
         for (int i = 0; i < kWide; ++i) lane[i] = i < n ? a[i] : rest;
@@ -135,6 +130,9 @@ struct F16 {
     void store(float* a, int64_t n) const {
         if (n >= kWide) return store(a);
 #if defined(__AVX512F__)
+        // A masked store cannot be forwarded to the next load of the row: take the common widths whole.
+        if (n == 4) return _mm_storeu_ps(a, _mm512_castps512_ps128(part[0].x));
+        if (n == 8) return _mm256_storeu_ps(a, _mm512_castps512_ps256(part[0].x));
         _mm512_mask_storeu_ps(a, (__mmask16)((1u << n) - 1u), part[0].x);
 #else
         float lane[kWide];

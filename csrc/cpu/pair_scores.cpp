@@ -2,6 +2,7 @@
 #include "rcekd/pair_scores.h"
 
 #include "lanes.h"
+#include "workspace.h"
 
 namespace rcekd {
 namespace RCEKD_ISA {
@@ -26,7 +27,7 @@ void score_row(const rcekd_pair_scores_args& a, int64_t row) {
 extern "C" int RCEKD_ENTRY(pair_scores)(rcekd_pair_scores_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_pair_scores_args& a = *args;
-#pragma omp parallel for num_threads(a.threads) schedule(dynamic, 8)
+#pragma omp parallel for num_threads(team(a.threads, a.indptr[a.rows] * a.width, 32768)) schedule(dynamic, 8)
     for (int64_t row = 0; row < a.rows; ++row) score_row(a, row);
     return RCEKD_OK;
 }

@@ -103,12 +103,24 @@ void visit_row(const Task& t, int64_t row) {
 
 // Which of `threads` owners a table row belongs to: rows of one granule together, granules spread by a hash.
 struct Owner {
+    static constexpr uint32_t kHash = 0x9E3779B1u;
     uint32_t me, threads;
     uint32_t of(int32_t id) const { return (((uint32_t)id >> 4) * 0x9E3779B1u >> 16) * threads >> 16; }
-    // Appends the positions i < n with id[i] mine to `mine`; returns how many.
+    // Lists the positions i < n with id[i] mine in `mine` (which has room for sixteen more); returns how many.
     int64_t pick(const int32_t* id, int64_t n, int32_t* mine) const {
-        int64_t count = 0;
-        for (int64_t i = 0; i < n; ++i) {
+        int64_t count = 0, i = 0;
+#if defined(__AVX512F__)
+        __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        for (; i + kWide <= n; i += kWide, position = _mm512_add_epi32(position, _mm512_set1_epi32(kWide))) {
+            const __m512i granule = _mm512_srli_epi32(_mm512_loadu_si512(id + i), 4);
+            const __m512i hash = _mm512_srli_epi32(_mm512_mullo_epi32(granule, _mm512_set1_epi32((int)kHash)), 16);
+            const __m512i owner = _mm512_srli_epi32(_mm512_mullo_epi32(hash, _mm512_set1_epi32((int)threads)), 16);
+            const __mmask16 mask = _mm512_cmpeq_epi32_mask(owner, _mm512_set1_epi32((int)me));
+            _mm512_storeu_si512(mine + count, _mm512_maskz_compress_epi32(mask, position));
+            count += __builtin_popcount(mask);
+        }
+#endif
+        for (; i < n; ++i) {
             mine[count] = (int32_t)i;
             count += of(id[i]) == me;
         }
@@ -126,10 +138,13 @@ struct ItemShare {
         const int32_t* id = t.items(row);
         const float* s = t.slot + t.offset[row];
         const Columns<N> user = Columns<N>::load(t.user(row) + k, n);
-        for (int64_t j = 0; j < count; ++j) {
-            float* grad = t.a.item_grad + id[mine[j]] * t.a.width + k;
+        float* const table = t.a.item_grad + k;
+        const int64_t width = t.a.width;
+        const int32_t* const picked = mine;
+        for (int64_t j = 0, last = count; j < last; ++j) {
+            float* grad = table + id[picked[j]] * width;
             Columns<N> sum = Columns<N>::load(grad, n);
-            sum.add(s[mine[j]], user);
+            sum.add(s[picked[j]], user);
             sum.store(grad, n);
         }
     }
@@ -189,7 +204,7 @@ extern "C" int RCEKD_ENTRY(set_cross_entropy)(rcekd_set_cross_entropy_args* args
     Workspace<int32_t> mine((longest + 16) * a.threads);
     if (slot.failed() || loss.failed() || part.failed() || mine.failed()) return RCEKD_NO_MEMORY;
     const Task task{a, offset.data(), slot.data(), loss.data(), part.data(), longest};
-#pragma omp parallel num_threads(a.threads)
+#pragma omp parallel num_threads(team(a.threads, offset[a.rows] * a.width, 16384))
     {
 #pragma omp for schedule(dynamic, 16)
         for (int64_t row = 0; row < a.rows; ++row) visit_row(task, row);

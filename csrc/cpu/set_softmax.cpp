@@ -2,6 +2,7 @@
 #include "rcekd/set_softmax.h"
 
 #include "lanes.h"
+#include "workspace.h"
 
 namespace rcekd {
 namespace RCEKD_ISA {
@@ -31,7 +32,7 @@ void softmax(const float* score, float* prob, int64_t n, float tau) {
 extern "C" int RCEKD_ENTRY(set_softmax)(rcekd_set_softmax_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_set_softmax_args& a = *args;
-#pragma omp parallel for num_threads(a.threads) schedule(static)
+#pragma omp parallel for num_threads(team(a.threads, a.indptr[a.rows], 8192)) schedule(static)
     for (int64_t row = 0; row < a.rows; ++row) {
         const int64_t first = a.indptr[row];
         softmax(a.score + first, a.prob + first, a.indptr[row + 1] - first, a.tau);

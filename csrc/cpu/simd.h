@@ -9,6 +9,12 @@
 #include <immintrin.h>
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 sees its own intrinsics' deliberately undefined operands (_mm512_undefined_ps) and warns.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
 #define RCEKD_CAT_(a, b) a##b
 #define RCEKD_CAT(a, b) RCEKD_CAT_(a, b)
 // The exported name of operation `name` in this translation unit, e.g. rcekd_topk_avx2.
@@ -43,6 +49,10 @@ inline int append(float* score, int32_t* id, Vec s, int32_t first, uint32_t mask
     _mm512_storeu_si512(id, _mm512_maskz_compress_epi32((__mmask16)mask, ids));
     return __builtin_popcount(mask);
 }
+inline int append(float* score, Vec s, uint32_t mask) {
+    _mm512_storeu_ps(score, _mm512_maskz_compress_ps((__mmask16)mask, s.x));
+    return __builtin_popcount(mask);
+}
 #elif defined(__AVX2__)
 struct Vec {
     static constexpr int width = 8;
@@ -75,6 +85,11 @@ inline int append(float* score, int32_t* id, Vec s, int32_t first, uint32_t mask
     const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLanes.lane[mask]));
     _mm256_storeu_ps(score, _mm256_permutevar8x32_ps(s.x, order));
     _mm256_storeu_si256((__m256i*)id, _mm256_add_epi32(_mm256_set1_epi32(first), order));
+    return __builtin_popcount(mask);
+}
+inline int append(float* score, Vec s, uint32_t mask) {
+    const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLanes.lane[mask]));
+    _mm256_storeu_ps(score, _mm256_permutevar8x32_ps(s.x, order));
     return __builtin_popcount(mask);
 }
 #else
@@ -114,6 +129,12 @@ inline int append(float* score, int32_t* id, Vec s, int32_t first, uint32_t mask
     int n = 0;
     for (int i = 0; i < 4; ++i)
         if (mask >> i & 1) score[n] = s.x[i], id[n++] = first + i;
+    return n;
+}
+inline int append(float* score, Vec s, uint32_t mask) {
+    int n = 0;
+    for (int i = 0; i < 4; ++i)
+        if (mask >> i & 1) score[n++] = s.x[i];
     return n;
 }
 #endif

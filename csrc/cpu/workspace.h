@@ -9,6 +9,12 @@
 namespace rcekd {
 namespace RCEKD_ISA {
 
+// Threads worth waking for `work` units when each should have at least `grain`.
+inline int team(int threads, int64_t work, int64_t grain) {
+    const int64_t most = work / grain;
+    return most < 1 ? 1 : most < threads ? (int)most : threads;
+}
+
 template <class T>
 class Workspace {
   public:

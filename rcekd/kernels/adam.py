@@ -91,7 +91,7 @@ def _adam_cpu(
         address(row),
         rows,
         param.numel() // max(rows, 1),
-        0 if row is None else row.numel(),
+        -1 if row is None else row.numel(),
         weight_decay,
         take,
         keep_sq,

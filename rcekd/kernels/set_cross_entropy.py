@@ -28,7 +28,7 @@ def set_cross_entropy(
 
     Row r pairs user `user_R[r]` with set `set_R[r]`; rows come in any order, users may repeat. Gradients flow to the
     two factor tables only, dense; in float32 on the CPU they are made together with the loss, the same bytes for any
-    number of threads. A NaN score gives a NaN loss, which the caller checks. Raises TypeError or ValueError for wrong
+    number of threads, and a second backward through one loss is refused. A NaN score gives a NaN loss, which the caller checks. Raises TypeError or ValueError for wrong
     dtypes, shapes or ids.
     """
     check_tables(user_factor_UD, item_factor_ID)
@@ -74,15 +74,18 @@ class _SetCrossEntropy(Function):
         loss, user_grad, item_grad = _operation(
             *factors, sets.indptr, sets.items, prob, user_R, set_R, weight, tau, *need
         )
-        ctx.save_for_backward(user_grad, item_grad)
+        ctx.gradients = (user_grad, item_grad)
         scalar: Tensor = loss
         return scalar
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.gradients is None:
+            raise RuntimeError("set_cross_entropy keeps no gradients for a second backward")
+        gradients, ctx.gradients = ctx.gradients, None  # autograd may keep them instead of copying
         tables = (
-            table * grad_outputs[0] if need else None
-            for table, need in zip(ctx.saved_tensors, ctx.needs_input_grad[:2], strict=True)
+            table.mul_(grad_outputs[0]) if need else None
+            for table, need in zip(gradients, ctx.needs_input_grad[:2], strict=True)
         )
         return (*tables, None, None, None, None, None)
 

@@ -40,7 +40,7 @@ def draw(sampler: Callable[..., Tensor], student: Tensor, teacher: Tensor, **opt
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
-@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (13, 20, 7, 60), (40, 100, 33, 120)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (13, 20, 7, 60), (40, 100, 33, 120), (5, 700, 300, 900)], ids=str)
 def test_equals_twin(options: dict[str, Any], shape: tuple[int, ...]) -> None:
     student, teacher = lists(*shape)
     users_B = torch.arange(shape[0]).flip(0) * 7

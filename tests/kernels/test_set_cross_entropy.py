@@ -184,3 +184,7 @@ def test_misuse() -> None:
         set_cross_entropy(*case._replace(sets=case.sets._replace(indptr=case.sets.indptr + 1)))
     with pytest.raises(ValueError, match="weight_R must have shape"):
         set_cross_entropy(*case._replace(weight_R=case.weight_R[:-1]))
+    loss = set_cross_entropy(case.user.requires_grad_(), *case[1:])
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="second backward"):
+        loss.backward()

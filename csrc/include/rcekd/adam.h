@@ -6,9 +6,10 @@ typedef struct {
     float* param;        // [rows, width], updated
     float* exp_avg;      // [rows, width], updated
     float* exp_avg_sq;   // [rows, width], updated
-    const float* grad;   // [rows, width], or [entries, width] when `row` is given
-    const int64_t* row;  // [entries] strictly ascending, or null: dense
-    int64_t rows, width, entries;
+    const float* grad;   // [rows, width], or [entries, width] when it is row-sparse
+    const int64_t* row;  // [entries] strictly ascending
+    int64_t rows, width;
+    int64_t entries;  // -1: grad is dense
     float weight_decay;
     float take;              // 1 − β₁
     float keep_sq, take_sq;  // β₂, 1 − β₂
@@ -18,6 +19,9 @@ typedef struct {
 } rcekd_adam_args;
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
-    int rcekd_adam(rcekd_adam_args* args);
+int rcekd_adam(rcekd_adam_args* args);
+#ifdef __cplusplus
+}
+#endif

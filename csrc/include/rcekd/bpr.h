@@ -19,6 +19,9 @@ typedef struct {
 } rcekd_bpr_args;
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
-    int rcekd_bpr(rcekd_bpr_args* args);
+int rcekd_bpr(rcekd_bpr_args* args);
+#ifdef __cplusplus
+}
+#endif

@@ -32,6 +32,9 @@ RCEKD_HD double rcekd_horizon_log_exponential(uint64_t key, uint32_t user, uint3
 }
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
-    int rcekd_horizon(rcekd_horizon_args* args);
+int rcekd_horizon(rcekd_horizon_args* args);
+#ifdef __cplusplus
+}
+#endif

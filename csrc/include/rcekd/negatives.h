@@ -33,6 +33,9 @@ RCEKD_HD int32_t rcekd_negative(uint64_t key, uint64_t position, uint32_t slot, 
 }
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
-    int rcekd_negatives(rcekd_negatives_args* args);
+int rcekd_negatives(rcekd_negatives_args* args);
+#ifdef __cplusplus
+}
+#endif

@@ -15,6 +15,9 @@ typedef struct {
 } rcekd_pair_scores_args;
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
-    int rcekd_pair_scores(rcekd_pair_scores_args* args);
+int rcekd_pair_scores(rcekd_pair_scores_args* args);
+#ifdef __cplusplus
+}
+#endif

@@ -21,6 +21,9 @@ typedef struct {
 } rcekd_set_cross_entropy_args;
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
-    int rcekd_set_cross_entropy(rcekd_set_cross_entropy_args* args);
+int rcekd_set_cross_entropy(rcekd_set_cross_entropy_args* args);
+#ifdef __cplusplus
+}
+#endif

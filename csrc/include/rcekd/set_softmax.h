@@ -12,6 +12,9 @@ typedef struct {
 } rcekd_set_softmax_args;
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
-    int rcekd_set_softmax(rcekd_set_softmax_args* args);
+int rcekd_set_softmax(rcekd_set_softmax_args* args);
+#ifdef __cplusplus
+}
+#endif
