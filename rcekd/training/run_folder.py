@@ -72,6 +72,8 @@ class RunFolder:
             file.close()
             raise InputError(f"{self.path}: another process is running in this folder; wait for it to end") from error
         self._lock = file
+        for stale in self.path.rglob(".*.part"):  # what a kill cut short; nobody else writes here now
+            stale.unlink(missing_ok=True)
 
     def unlock(self) -> None:
         if self._lock is not None:
