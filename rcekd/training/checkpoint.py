@@ -16,7 +16,7 @@ from rcekd.training.early_stopping import BestEpoch
 from rcekd.training.files import write_whole
 from rcekd.training.optimizer import Adam
 
-FORMAT = 2
+FORMAT = 3
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 

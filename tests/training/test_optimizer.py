@@ -1,6 +1,8 @@
 """The optimiser against torch.optim.Adam, dense and row-sparse, and its state through a save."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -73,6 +75,20 @@ def test_the_state_goes_on_where_it_was_saved() -> None:
     assert torch.equal(first, second)
 
 
-def test_a_closure_is_refused() -> None:
-    with pytest.raises(ValueError, match="closure"):
-        Adam([pair()[0]], **SETTINGS).step(lambda: 0.0)
+def test_a_state_of_other_parameters_is_refused() -> None:
+    first, _ = pair()
+    state = Adam([first], **SETTINGS).state_dict()
+    for others in ([torch.nn.Parameter(torch.zeros(7, 4))], [], [first, first]):
+        with pytest.raises(ValueError, match=r"moments of shape|argument"):
+            Adam(others, **SETTINGS).load_state_dict(state)
+
+
+def test_no_compiler_is_imported() -> None:
+    """torch.optim.Optimizer would import torch._dynamo, two seconds of every command."""
+    program = (
+        "import sys, torch; from rcekd.training.optimizer import Adam\n"
+        "p = torch.nn.Parameter(torch.ones(2, 2)); p.sum().backward()\n"
+        "a = Adam([p], learning_rate=0.1, weight_decay=0); a.step(); a.load_state_dict(a.state_dict()); a.zero_grad()\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
