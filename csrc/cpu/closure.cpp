@@ -17,36 +17,41 @@ struct Call {
     const rcekd_closure_args& a;
     Panels items, pilot;
     PilotPlan plan;
-    Draws::Rules rules;
+    Rules rules;
 };
 
 // One thread's scratch memory.
 struct Memory {
     Group group;
-    float* pilot_score;              // [rows][pilot]
-    uint64_t *high, *all;            // rank keys: candidates among the high items; every item, for a user alone
-    uint64_t *list, *list_spare;     // rank keys of the student's top-K; K for sorting
+    float *pilot_score, *pilot_spare;         // [rows][pilot]; one row
+    float *score, *score_copy, *score_spare;  // candidates among the high items
+    int32_t* item;
+    uint64_t* all;                   // rank keys of every item, for a user alone
+    uint64_t *list, *list_spare;     // rank keys of the best candidates, the student's top-K in front
     float *raising, *raising_spare;  // Thresholds
     int32_t *taught, *place;         // the teacher's items that are candidates; where they stand in the row
     float* taught_score;
-    Arrival *race, *race_spare, *low, *drawn;
+    RaceMemory race;
+    Arrival* drawn;
     uint64_t* mark;
 
     Memory(const rcekd_closure_args& a, const PilotPlan& plan, int64_t rows, Arena* arena)
-        : group(make_group(rows, a.d, plan.limit + 2 * kPanel, arena)) {
-        pilot_score = arena->take<float>(rows * plan.size);
-        high = arena->take<uint64_t>(a.n_items + 1);
+        : group(make_group(rows, a.d, plan.limit + 2 * kPanel, arena)), race(a.n_items, a.draws, arena) {
+        const int64_t n = a.n_items + Vec::width;
+        pilot_score = arena->take<float>(rows * plan.size + Vec::width);
+        pilot_spare = arena->take<float>(plan.size + Vec::width);
+        score = arena->take<float>(n);
+        score_copy = arena->take<float>(n);
+        score_spare = arena->take<float>(n);
+        item = arena->take<int32_t>(n);
         all = arena->take<uint64_t>(a.n_items);
-        list = arena->take<uint64_t>(a.k);
-        list_spare = arena->take<uint64_t>(a.k);
+        list = arena->take<uint64_t>(n);
+        list_spare = arena->take<uint64_t>(n);
         raising = arena->take<float>(Thresholds::room(a.k));
         raising_spare = arena->take<float>(a.k);
         taught = arena->take<int32_t>(a.k + kTaughtStep);
         place = arena->take<int32_t>(a.k + 1);
         taught_score = arena->take<float>(a.k + kTaughtStep);
-        race = arena->take<Arrival>(a.n_items + 1);
-        race_spare = arena->take<Arrival>(a.draws);
-        low = arena->take<Arrival>(a.draws);
         drawn = arena->take<Arrival>(a.draws);
         mark = arena->take<uint64_t>(Marks::words(a.n_items));
     }
@@ -62,7 +67,7 @@ class Worker {
           group_(memory.group),
           closed_(memory.mark, call.a.n_items),
           thresholds_(memory.raising, memory.raising_spare, call.a.inclusive != 0, call.a.clip),
-          draws_(call.rules, &closed_, &thresholds_, memory.race, memory.race_spare, memory.low) {}
+          draws_(call.rules, memory.race, &closed_, &thresholds_) {}
 
     void run(int64_t begin, int64_t rows) {
         load_users(a_.user_factor, a_.user, begin, rows, a_.d, &group_);
@@ -86,8 +91,8 @@ class Worker {
         for (int64_t r = 0; r < rows; ++r) {
             float* score = m_.pilot_score + r * c_.pilot.n;
             const int64_t rank = std::min(c_.plan.rank(seen_to(begin + r) - seen_from(begin + r)), c_.pilot.n);
-            select_first(score, c_.pilot.n, rank, Descending());
-            group_.threshold[r] = score[rank - 1];
+            for (int64_t p = 0; p < c_.pilot.n; ++p) m_.score_copy[p] = score[p];
+            group_.threshold[r] = kth_largest(m_.score_copy, m_.pilot_spare, c_.pilot.n, rank);
         }
     }
 
@@ -97,7 +102,8 @@ class Worker {
         const int32_t *from = seen_from(row), *to = seen_to(row);
         field_.user = a_.user_factor + (int64_t)a_.user[row] * a_.d;
         field_.user_id = a_.user[row];
-        field_.high = m_.high;
+        field_.score = m_.score;
+        field_.item = m_.item;
         closed_.set(from, to);
         if (a_.high >= 0 || !collect(r)) look_again(a_.high >= 0 ? a_.high : c_.plan.wanted + (to - from));
         while (field_.n_high < a_.k && !field_.everything_high) lower();
@@ -118,7 +124,8 @@ class Worker {
         for (int32_t i = 0; i < group_.count[r]; ++i) {
             if (id[i] >= a_.n_items) break;  // the filling of the last panel
             ++n_above_;
-            m_.high[field_.n_high] = rcekd_rank_key(score[i], id[i]);
+            m_.score[field_.n_high] = score[i];
+            m_.item[field_.n_high] = id[i];
             field_.n_high += closed_.has(id[i]) ? 0 : 1;
         }
         if (n_above_ > c_.plan.limit) return false;
@@ -136,8 +143,10 @@ class Worker {
         n_above_ = wanted;
         field_.n_high = 0;
         for (int64_t i = 0; i < wanted; ++i) {
-            m_.high[field_.n_high] = m_.all[i];
-            field_.n_high += closed_.has(rcekd_rank_id(m_.all[i])) ? 0 : 1;
+            const int32_t item = rcekd_rank_id(m_.all[i]);
+            m_.score[field_.n_high] = rcekd_rank_score(m_.all[i]);
+            m_.item[field_.n_high] = item;
+            field_.n_high += closed_.has(item) ? 0 : 1;
         }
         field_.everything_high = wanted == a_.n_items;
         field_.floor = wanted > 0 ? m_.all[wanted - 1] : ~(uint64_t)0;
@@ -162,9 +171,17 @@ class Worker {
 
     void list_student() {
         n_listed_ = std::min(a_.k, field_.n_high);
-        if (n_listed_ > 0) select_first(m_.high, field_.n_high, n_listed_, Better());
-        for (int64_t i = 0; i < n_listed_; ++i) m_.list[i] = m_.high[i];
-        sort_all(m_.list, n_listed_, m_.list_spare, Better());
+        float last = -INFINITY;
+        if (field_.n_high > a_.k) {
+            for (int64_t i = 0; i < field_.n_high; ++i) m_.score_copy[i] = m_.score[i];
+            last = kth_largest(m_.score_copy, m_.score_spare, field_.n_high, a_.k);
+        }
+        int64_t n = 0;  // K, and more where several share the last score
+        for (int64_t i = 0; i < field_.n_high; ++i) {
+            m_.list[n] = rcekd_rank_key(m_.score[i], m_.item[i]);
+            n += m_.score[i] >= last ? 1 : 0;
+        }
+        sort_all(m_.list, n, m_.list_spare, Better());
         int32_t* item = a_.student_item + row_ * a_.k;
         float* score = a_.student_score + row_ * a_.k;
         for (int64_t i = 0; i < a_.k; ++i) {
@@ -240,8 +257,8 @@ int closure(rcekd_closure_args* a) {
     Arena measure(nullptr);
     Memory(*a, plan, rows, &measure);
     Block panels(panels_size(a->n_items, a->d) * 4), pilot(panels_size(plan.size, a->d) * 4), chosen(plan.size * 4);
-    Block log_weight((a->k + 1) * 8), scratch(threads * measure.used());
-    if (!panels.data() || !pilot.data() || !chosen.data() || !log_weight.data() || !scratch.data())
+    Block log_weight((a->k + 1) * 8), accept((a->k + 1) * 8), scratch(threads * measure.used());
+    if (!panels.data() || !pilot.data() || !chosen.data() || !log_weight.data() || !accept.data() || !scratch.data())
         return RCEKD_NO_MEMORY;
     a->bad_row = first_bad_row(a->user_factor, a->user, a->rows, a->item_factor, a->n_items, a->d, threads);
     if (a->bad_row < a->rows) return RCEKD_NAN;
@@ -250,14 +267,18 @@ int closure(rcekd_closure_args* a) {
     choose_pilot(rcekd_key(a->seed, a->epoch, RCEKD_STREAM_PILOT), a->n_items, plan.size, chosen_item);
     pack_panels(a->item_factor, nullptr, a->n_items, a->d, threads, (float*)panels.data());
     pack_panels(a->item_factor, chosen_item, plan.size, a->d, 1, (float*)pilot.data());
-    for (int64_t z = 0; z <= a->k; ++z) ((double*)log_weight.data())[z] = (double)z / a->tau;
-    const Draws::Rules rules{a->item_factor,
-                             a->n_items,
-                             a->d,
-                             a->draws,
-                             rcekd_key(a->seed, a->epoch, RCEKD_STREAM_CLOSURE_HIGH),
-                             rcekd_key(a->seed, a->epoch, RCEKD_STREAM_CLOSURE_LOW),
-                             (const double*)log_weight.data()};
+    for (int64_t z = 0; z <= a->k; ++z) {
+        ((double*)log_weight.data())[z] = (double)z / a->tau;
+        ((double*)accept.data())[z] = rcekd_exp_nonpositive(-(double)z / a->tau);
+    }
+    const Rules rules{a->item_factor,
+                      a->n_items,
+                      a->d,
+                      a->draws,
+                      rcekd_key(a->seed, a->epoch, RCEKD_STREAM_CLOSURE_HIGH),
+                      rcekd_key(a->seed, a->epoch, RCEKD_STREAM_CLOSURE_LOW),
+                      (const double*)log_weight.data(),
+                      (const double*)accept.data()};
     const Call call{*a,
                     {(const float*)panels.data(), a->n_items, a->d},
                     {(const float*)pilot.data(), plan.size, a->d},

@@ -8,10 +8,6 @@
 namespace rcekd {
 namespace RCEKD_ISA {
 
-struct Descending {
-    bool operator()(float a, float b) const { return a > b; }
-};
-
 // How many items a user's buffer is made for, and how the threshold is found. The same on every instruction set.
 struct PilotPlan {
     int64_t size;    // pilot items, a multiple of every instruction set's panel; 0: every item is high

@@ -44,6 +44,36 @@ inline void select_first(T* a, int64_t n, int64_t k, Before before) {
     }
 }
 
+// The k-th largest of a[0..n), which is used up, as `spare` is; both have room for a vector beyond n. 1 <= k <= n.
+inline float kth_largest(float* a, float* spare, int64_t n, int64_t k) {
+    uint64_t random = 0x9E3779B97F4A7C15ull;
+    for (;;) {
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        float p[3];
+        for (int i = 0; i < 3; ++i) p[i] = a[(random >> (21 * i) & 0x1FFFFF) * (uint64_t)n >> 21];
+        const float low = p[0] < p[1] ? p[0] : p[1], high = p[0] < p[1] ? p[1] : p[0];
+        const float median = p[2] < low ? low : p[2] < high ? p[2] : high;
+        const Vec pivot = Vec::fill(median);
+        int64_t above = 0, below = 0;  // those above go to spare, those below stay in front
+        for (int64_t i = 0; i < n; i += Vec::width) {
+            const Vec x = Vec::load(a + i);
+            const uint32_t here = n - i < Vec::width ? (1u << (n - i)) - 1u : ~0u;
+            const uint32_t over = greater(x, pivot) & here, under = greater(pivot, x) & here;
+            above += append(spare + above, x, over);
+            below += append(a + below, x, under);
+        }
+        if (k <= above) {
+            n = above;
+            exchange(a, spare);
+        } else if (k <= n - below) {
+            return median;
+        } else {
+            k -= n - below;
+            n = below;
+        }
+    }
+}
+
 // Sorts up to kRun elements, equal ones in the order given, by counting for each those before it; `spare` is scratch of
 // n.
 constexpr int64_t kRun = 32;

@@ -12,21 +12,31 @@ RCEKD_HD double rcekd_log_exponential(uint32_t high, uint32_t low) {
     return rcekd_log(-rcekd_log(rcekd_uniform53(high, low)));
 }
 
-// One event of the Poisson process of proposals among n items: the time since the last at rate 1, the item it falls
-// on, and the log of a uniform against which its acceptance is held.
-typedef struct {
-    double gap, log_uniform;
-    int32_t item;
-} rcekd_arrival;
+// One event of the Poisson process of proposals among n items is cut from four random words: the time since the last
+// event at rate 1 (word 0), the item it falls on (word 1 and half of word 3, 48 bits), and the uniform in (0, 1) its
+// acceptance is held against (word 2 and the other half).
+RCEKD_HD double rcekd_arrival_gap(uint32_t word0) { return -rcekd_log(((double)word0 + 0.5) * (1.0 / 4294967296.0)); }
 
-RCEKD_HD rcekd_arrival rcekd_split_arrival(rcekd_u32x4 word, uint32_t n) {
-    rcekd_arrival a;
-    a.gap = -rcekd_log(((double)word.v[0] + 0.5) * (1.0 / 4294967296.0));
-    const uint64_t place = ((uint64_t)word.v[1] << 16) | (word.v[3] >> 16);  // 48 bits each
-    const uint64_t chance = ((uint64_t)word.v[2] << 16) | (word.v[3] & 0xFFFFu);
-    a.item = (int32_t)(((place >> 16) * n + (((place & 0xFFFFu) * n) >> 16)) >> 32);
-    a.log_uniform = rcekd_log(((double)chance + 0.5) * (1.0 / 281474976710656.0));
-    return a;
+RCEKD_HD int32_t rcekd_arrival_item(uint32_t word1, uint32_t word3, uint32_t n) {
+    return (int32_t)(((uint64_t)word1 * n + (((uint64_t)(word3 >> 16) * n) >> 16)) >> 32);
+}
+
+RCEKD_HD double rcekd_arrival_uniform(uint32_t word2, uint32_t word3) {
+    const double bits = (double)word2 * 65536.0 + (double)(word3 & 0xFFFFu);
+    return (bits + 0.5) * (1.0 / 281474976710656.0);
+}
+
+// e^x for x <= 0, by the Taylor series of e^r on |r| <= ln 2 / 2; 0 below -700.
+RCEKD_HD double rcekd_exp_nonpositive(double x) {
+    if (x < -700.0) return 0.0;
+    const double k = floor(x * 1.4426950408889634 + 0.5);
+    const double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
+    double p = 1.0;
+    for (int n = 14; n > 0; --n) p = 1.0 + p * (r / n);
+    const uint64_t bits = (uint64_t)((int64_t)k + 1023) << 52;
+    double scale;
+    memcpy(&scale, &bits, 8);
+    return p * scale;
 }
 
 // The largest float below x: t <= s exactly when rcekd_float_below(t) < s.
