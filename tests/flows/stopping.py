@@ -1,12 +1,13 @@
 """Runs rcekd commands in processes that are stopped at a chosen moment. A script: it has to fork before anything runs.
 
-    python -m tests.flows.stopping PLAN
+    python -m tests.flows.stopping < PLANS
 
-PLAN is a JSON list of steps {"place", "words", "signal", "moment", "after"}: run `rcekd words` in the folder `place`
-and let it send itself `signal` at its moment number `moment`, or let it be sent from here after so many seconds. A
-moment is a training step, a file brought to disk, a file renamed, or a line of metrics. `words` may hold FOLDER, the
-newest run folder of a distillation in `place`. Where a step stops itself by SIGSTOP, the next one runs meanwhile.
-Prints a JSON list of {"code" (negative: ended by that signal), "out", "err"}.
+A plan is a line, a JSON list of steps {"place", "words", "signal", "moment", "after"}: run `rcekd words` in the folder
+`place` and let it send itself `signal` at its moment number `moment`, or let it be sent from here after so many
+seconds. A moment is a training step, a file brought to disk, a file renamed, or a line of metrics. `words` may hold
+FOLDER, the newest run folder of a distillation in `place`; where there is none yet, the words of "otherwise" are run.
+Where a step stops itself by SIGSTOP, the next one runs meanwhile. Prints a line for a plan: a JSON list of
+{"code" (negative: ended by that signal), "out", "err"}.
 """
 
 import json
@@ -97,4 +98,5 @@ def main(plan: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(json.loads(sys.argv[1]))))  # noqa: T201 - the test reads it
+    for line in sys.stdin:
+        print(json.dumps(main(json.loads(line))), flush=True)  # noqa: T201 - the test reads it
