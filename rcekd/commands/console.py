@@ -23,10 +23,11 @@ class Output:
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json, self.quiet = as_json, quiet
-        self.people = Console(stderr=as_json, quiet=quiet, highlight=False)
+        # Names are the user's: no [brackets] or :colons: in them mean anything to us.
+        self.people = Console(stderr=as_json, quiet=quiet, highlight=False, markup=False, emoji=False)
         if not self.people.is_terminal:
-            self.people = Console(stderr=as_json, quiet=quiet, highlight=False, width=WIDE)
-        self.progress = Console(stderr=True, quiet=quiet, highlight=False)
+            self.people.width = WIDE
+        self.progress = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
 
     def table(self, table: Table) -> None:
         """A table with its notes; as wide as it needs to be where no terminal limits it."""
@@ -40,7 +41,7 @@ class Output:
             self.people.print(f"  {note}", soft_wrap=True)
 
     def say(self, text: str) -> None:
-        self.people.print(text, soft_wrap=True, markup=False)
+        self.people.print(text, soft_wrap=True)
 
     def result(self, value: dict[str, Any]) -> None:
         """The one JSON object of --json."""
@@ -82,9 +83,9 @@ class TrainingView:
         self._title, self._settings, self._steps, self._step = title, settings, steps, 0
         self._printed_at = time.monotonic()
         if progress.epochs:
-            self._output.progress.print(f"{title}: going on after epoch {progress.epochs}", markup=False)
+            self._output.progress.print(f"{title}: going on after epoch {progress.epochs}", soft_wrap=True)
         if self._output.progress.is_terminal and not self._output.quiet:
-            text = TextColumn("{task.description}")
+            text = TextColumn("{task.description}", markup=False)
             self._bar = Progress(
                 text, BarColumn(), MofNCompleteColumn(), _RateColumn(), console=self._output.progress, transient=True
             )
@@ -104,7 +105,7 @@ class TrainingView:
             self._bar.update(self._row, completed=progress.epochs, rate=metrics)
         elif time.monotonic() - self._printed_at >= PLAIN_INTERVAL:
             self._printed_at = time.monotonic()
-            self._output.progress.print(f"{self._title}: epoch {progress.epochs}, {metrics}", markup=False)
+            self._output.progress.print(f"{self._title}: epoch {progress.epochs}, {metrics}", soft_wrap=True)
 
     def end(self, progress: TrainingProgress) -> None:
         if self._bar is not None:
@@ -114,7 +115,7 @@ class TrainingView:
         self._output.progress.print(
             f"{self._title}: {progress.epochs} epochs in {sum(progress.seconds):.1f} s, "
             f"best epoch {best.epoch + 1} with valid {self._settings.watch} {best.value:.4f}",
-            markup=False,
+            soft_wrap=True,
         )
 
 
