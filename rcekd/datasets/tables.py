@@ -43,7 +43,7 @@ def read_parquet(path: Path, columns: ColumnSettings) -> pl.DataFrame:
     """As `read_csv`, for Parquet; rows are numbered from 1 in messages."""
     refuse_empty(path)
     try:
-        lazy = pl.scan_parquet(path)
+        lazy = pl.scan_parquet(path, glob=False)
         found = find_columns(lazy.collect_schema().names(), columns, path)
         table = _renamed(lazy, found).with_row_index(_LINE, offset=1).collect()
     except (PolarsError, OSError) as error:
@@ -63,6 +63,7 @@ def _read_text(
     # Columns go by place, so that no name of the user's can clash with the line numbers.
     lazy = pl.scan_csv(
         path,
+        glob=False,  # a file's name may hold brackets
         separator=separator,
         quote_char=quote,
         has_header=False,
