@@ -13,7 +13,6 @@ from rcekd.errors import InputError, InterruptedRun
 app = typer.Typer(
     name="rcekd",
     help="Distil a large recommender into a small one, and prove what was kept and what was saved.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -37,7 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command; returns its exit code. Without any word it shows the help."""
+    arguments = arguments or ["--help"]
     try:
         code = app(arguments, standalone_mode=False)
         if code == INTERRUPTED:  # how typer passes KeyboardInterrupt on

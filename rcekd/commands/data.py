@@ -10,7 +10,7 @@ from rcekd.commands.console import Output
 from rcekd.datasets import CATALOG, Interactions, load_dataset
 from rcekd.reports.comparison import Table
 
-app = typer.Typer(help="Datasets: what is known, what one holds, and preparation alone.", no_args_is_help=True)
+app = typer.Typer(help="Datasets: what is known, what one holds, and preparation alone.")
 
 OptionalName = Annotated[str | None, typer.Argument(help="name of a known dataset, or a path")]
 DatasetFlag = Annotated[str | None, typer.Option("--dataset", help="the same as the argument")]

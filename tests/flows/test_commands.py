@@ -228,7 +228,7 @@ def test_threads_do_not_change_a_byte(distill: Command) -> None:
     assert models[0].read_bytes() == models[1].read_bytes()
 
 
-@pytest.mark.parametrize("words", [["--help"], ["distill", "--help"], ["data", "--help"]])
+@pytest.mark.parametrize("words", [[], ["--help"], ["distill", "--help"], ["data", "--help"]])
 def test_help(rcekd: Command, words: list[str]) -> None:
     done = rcekd(*words)
     assert (done.code, done.err) == (0, "")
