@@ -41,18 +41,11 @@ def horizon_draws(
 
     Source: the authors' code, departures 1–5 and 7 from the paper (woriazzc/RCEKD). Raises ValueError for bad shapes.
     """
-    batch = student_item_BM.shape[0]
-    check_shape("student_item_BM", student_item_BM, (batch, student_item_BM.numel() // max(batch, 1)))
-    check_shape("teacher_item_BK", teacher_item_BK, (batch, teacher_item_BK.numel() // max(batch, 1)))
     if draws < 0 or top_k < 0 or tau <= 0:
         raise ValueError(f"draws and top_k must be ≥ 0 and tau > 0, not {draws}, {top_k} and {tau}")
     if raised_by not in ("teacher", "missing"):
         raise ValueError(f"raised_by must be 'teacher' or 'missing', not {raised_by!r}")
-    student_item_BM = as_ids("student_item_BM", student_item_BM, NO_BOUND, lowest=-1)
-    teacher_item_BK = as_ids("teacher_item_BK", teacher_item_BK, NO_BOUND, lowest=-1)
-    if users_B is not None:
-        check_shape("users_B", users_B, (batch,))
-        users_B = as_ids("users_B", users_B, NO_BOUND)
+    student_item_BM, teacher_item_BK, users_B = _check_lists(student_item_BM, teacher_item_BK, users_B)
     if student_item_BM.device.type != "cpu":
         return reference.horizon_draws(
             student_item_BM,
@@ -69,16 +62,27 @@ def horizon_draws(
             exclude_teacher=exclude_teacher,
             by_rank=by_rank,
         )
-    flags = (
-        MISSING * (raised_by == "missing")
-        + INCLUSIVE * inclusive
-        + EXCLUDE_TEACHER * exclude_teacher
-        + BY_RANK * by_rank
-    )
+    flags = MISSING * (raised_by == "missing") + INCLUSIVE * inclusive
+    flags += EXCLUDE_TEACHER * exclude_teacher + BY_RANK * by_rank
     key = as_signed(philox_key(seed, epoch, Stream.HORIZON))
     bound = NO_BOUND if clip is None else clip
     item_BL: Tensor = _operation(student_item_BM, teacher_item_BK, users_B, draws, top_k, bound, tau, key, flags)
     return item_BL
+
+
+def _check_lists(
+    student_item_BM: Tensor, teacher_item_BK: Tensor, users_B: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    if student_item_BM.dim() != 2 or teacher_item_BK.dim() != 2:
+        raise ValueError("student_item_BM and teacher_item_BK must have two dimensions")
+    batch = student_item_BM.shape[0]
+    check_shape("teacher_item_BK", teacher_item_BK, (batch, teacher_item_BK.shape[1]))
+    student_item_BM = as_ids("student_item_BM", student_item_BM, NO_BOUND, lowest=-1)
+    teacher_item_BK = as_ids("teacher_item_BK", teacher_item_BK, NO_BOUND, lowest=-1)
+    if users_B is not None:
+        check_shape("users_B", users_B, (batch,))
+        users_B = as_ids("users_B", users_B, NO_BOUND)
+    return student_item_BM, teacher_item_BK, users_B
 
 
 def _horizon_cpu(
