@@ -27,9 +27,9 @@ def set_cross_entropy(
     """Σ_r weight_r · (−Σ_{i ∈ set_r} prob_i · log softmax_{set_r}(s_{user_r, i} / τ)), a scalar.
 
     Row r pairs user `user_R[r]` with set `set_R[r]`; rows come in any order, users may repeat. Gradients flow to the
-    two factor tables only, dense; in float32 on the CPU they are made together with the loss, the same bytes for any
-    number of threads, and a second backward through one loss is refused. A NaN score gives a NaN loss, which the caller checks. Raises TypeError or ValueError for wrong
-    dtypes, shapes or ids.
+    two factor tables only, dense. In float32 on the CPU they are made together with the loss, the same bytes for any
+    number of threads; a second backward through one loss is refused. A NaN score gives a NaN loss, which the caller
+    checks. Raises TypeError or ValueError for wrong dtypes, shapes or ids.
     """
     check_tables(user_factor_UD, item_factor_ID)
     if tau <= 0:
