@@ -12,10 +12,10 @@ from rcekd.reports.comparison import comparison
 
 
 def distill(
-    dataset: Annotated[str | None, typer.Option("--dataset", help="known dataset or path [ml-100k]")] = None,
-    teacher: Annotated[str | None, typer.Option(help="teacher's model, or the run folder of a trained one")] = None,
-    student: Annotated[str | None, typer.Option(help="student's model")] = None,
-    method: Annotated[str | None, typer.Option(help="distillation method: rcekd, ce, none")] = None,
+    dataset: options.Dataset = None,
+    teacher: options.Teacher = None,
+    student: options.Student = None,
+    method: options.Method = None,
     with_scratch: Annotated[
         bool, typer.Option("--with-scratch", help="train the student alone too, if it is not there")
     ] = False,

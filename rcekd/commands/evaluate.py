@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
-from rcekd.config import parse_assignment
+from rcekd.config import parse_assignment, read_config
 from rcekd.experiments import pipeline
 from rcekd.reports.comparison import single
 
@@ -14,6 +14,7 @@ from rcekd.reports.comparison import single
 def evaluate(
     run_dir: Annotated[Path, typer.Argument(help="run folder of a teacher or student")],
     assignments: options.Set = None,
+    config: options.Config = None,
     data_dir: options.DataDir = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -26,7 +27,8 @@ def evaluate(
     env = options.environment(
         data_dir=data_dir, runs_dir=run_dir.parent, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
-    overrides = [(f"--set {text}", parse_assignment(text)) for text in assignments or []]
+    overrides = [(str(config), read_config(config))] if config is not None else []
+    overrides += [(f"--set {text}", parse_assignment(text)) for text in assignments or []]
     summary = pipeline.evaluate_run(run_dir, env.place, overrides)
     env.output.table(single(summary, f"{summary['model']} {summary['dim']}"))
     env.output.result(summary)

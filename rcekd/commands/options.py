@@ -11,10 +11,16 @@ import typer
 from rcekd import methods, models
 from rcekd.commands.console import Output, TrainingView
 from rcekd.config import RunSettings, Values, merge, parse_assignment, preset, read_config, resolve
+from rcekd.datasets import CATALOG
 from rcekd.errors import InputError
 from rcekd.experiments.place import Place
 
-Dataset = Annotated[str, typer.Option("--dataset", help="known dataset (see `rcekd data list`) or path")]
+Dataset = Annotated[
+    str | None, typer.Option("--dataset", help="known dataset (see `rcekd data list`) or path [ml-100k]")
+]
+Teacher = Annotated[str | None, typer.Option("--teacher", help="teacher's model, or the run folder of a trained one")]
+Student = Annotated[str | None, typer.Option("--student", help="student's model")]
+Method = Annotated[str | None, typer.Option("--method", help="distillation method: rcekd, ce, none")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="folder of raw data [RCEKD_DATA_DIR, else cache]")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="set a dotted key; repeatable")]
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings, like a run's config.yaml")]
@@ -64,10 +70,13 @@ def run_settings(
     seed: int | None,
     alias: Callable[[Values], Values] = lambda values: values,
 ) -> RunSettings:
-    """Settings from the preset of the dataset, --config, --set and the flags, in rising order of precedence."""
+    """Settings from the preset of the dataset, --config, --set and the flags, in rising order of precedence.
+
+    alias: what the keys of --set are short for in this command.
+    """
     given: list[tuple[str, Values]] = []
     if config is not None:
-        given.append((str(config), alias(_without_kind(read_config(config)))))
+        given.append((str(config), _without_kind(read_config(config))))
     given += [(f"--set {text}", alias(parse_assignment(text))) for text in assignments or []]
     flags: Values = {"teacher": {"model": teacher}, "student": {"model": student}, "method": {"name": method}}
     flags = {room: values for room, values in flags.items() if None not in values.values()}
@@ -76,7 +85,7 @@ def run_settings(
     asked: Values = {}
     for _, values in [*given, ("", flags)]:
         asked = merge(asked, values)
-    asked.setdefault("dataset", DEFAULT_DATASET)
+    asked["dataset"] = _lasting(str(asked.get("dataset", DEFAULT_DATASET)))
     names = {
         "teacher": _name(asked, "teacher", "model", "mf"),
         "student": _name(asked, "student", "model", "mf"),
@@ -93,6 +102,11 @@ def _name(asked: Values, room: str, field: str, default: str) -> str:
     if not isinstance(value, dict):
         raise InputError(f"setting {room}: expected a group of settings, e.g. {room}.{field}={default}, not {value!r}")
     return str(value.get(field, default))
+
+
+def _lasting(dataset: str) -> str:
+    """A path made absolute, so that a run can be resumed from another folder; a name as it is."""
+    return dataset if dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
 
 
 def _fitting(chosen: Values, asked: Values) -> Values:

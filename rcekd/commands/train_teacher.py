@@ -1,9 +1,5 @@
 """`rcekd train-teacher`: train a teacher, or find the one these settings have already trained."""
 
-from typing import Annotated
-
-import typer
-
 from rcekd.commands import options
 from rcekd.config import Values
 from rcekd.errors import InputError
@@ -12,8 +8,10 @@ from rcekd.reports.comparison import single
 
 
 def train_teacher(
-    dataset: Annotated[str | None, typer.Option("--dataset", help="known dataset or path [ml-100k]")] = None,
-    teacher: Annotated[str | None, typer.Option(help="teacher's model")] = None,
+    dataset: options.Dataset = None,
+    teacher: options.Teacher = None,
+    student: options.Student = None,
+    method: options.Method = None,
     assignments: options.Set = None,
     config: options.Config = None,
     seed: options.Seed = None,
@@ -26,18 +24,25 @@ def train_teacher(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train the teacher that `distill` with the same settings would use. `train.…` is short for `teacher.train.…`."""
+    """Train the teacher that `distill` with the same options would use; --set train.… is short for teacher.train.…."""
     del debug
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
     if resume is not None:
-        if dataset or teacher or assignments or config or seed is not None:
+        if dataset or teacher or student or method or assignments or config or seed is not None:
             raise InputError("--resume takes its settings from the run folder; leave the other settings out")
         summary = pipeline.resume(resume, env.place)
     else:
         settings = options.run_settings(
-            dataset, teacher=teacher, config=config, assignments=assignments, seed=seed, alias=_train_is_the_teachers
+            dataset,
+            teacher=teacher,
+            student=student,
+            method=method,
+            config=config,
+            assignments=assignments,
+            seed=seed,
+            alias=_train_is_the_teachers,
         )
         summary = pipeline.train_teacher(settings, env.place)
     env.output.table(single(summary, f"teacher ({summary['model']} {summary['dim']})"))

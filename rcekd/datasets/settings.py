@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from rcekd.settings import Settings
 
 SplitName = Literal["reference", "random", "time", "time-global", "leave-one-out", "given"]
 FormatName = Literal["citeulike", "lightgcn", "freerec", "recbole", "csv", "parquet"]
@@ -13,8 +15,8 @@ Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 _TABS = ("\\t", "tab", "TAB")
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+class _Settings(Settings):
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class ColumnSettings(_Settings):
