@@ -12,10 +12,11 @@ namespace RCEKD_ISA {
 struct PilotPlan {
     int64_t size;    // pilot items, a multiple of every instruction set's panel; 0: every item is high
     double share;    // pilot items per item
-    int64_t wanted;  // high items per user, not counting seen ones
+    int64_t k;       // fewer high items than this cost a second look at the whole catalogue
+    int64_t wanted;  // high items per user that leave few draws to wait for
     int64_t limit;   // a user with more above the threshold is treated alone
 
-    PilotPlan(int64_t n_items, int64_t k, int64_t draws) {
+    PilotPlan(int64_t n_items, int64_t k, int64_t draws) : k(k) {
         constexpr int64_t kStep = 48;
         wanted = k + 2 * draws + 32;
         size = std::min<int64_t>(11, n_items / 1024) * kStep;
@@ -23,11 +24,12 @@ struct PilotPlan {
         limit = size == 0 ? n_items : (int64_t)((double)(2 * rank(0) + 6) / share);
         if (2 * limit > n_items) size = 0, limit = n_items;
     }
-    // The pilot item whose score is the threshold, counted from the best. Two deviations of slack: too few high items
-    // cost a user far more than too many.
+    // The pilot item whose score is the threshold, counted from the best: `wanted` items above it on average, and
+    // hardly ever fewer than k. Seen items lie above it too, at worst.
     int64_t rank(int64_t seen) const {
-        const double expected = (double)(wanted + seen) * share;
-        return (int64_t)(expected + 2.0 * ::sqrt(expected)) + 2;
+        const double needed = (double)(k + seen) * share;
+        const double safe = needed + 3.0 * ::sqrt(needed) + 1.5, enough = (double)(wanted + seen) * share + 0.5;
+        return (int64_t)(safe > enough ? safe : enough) + 1;
     }
 };
 

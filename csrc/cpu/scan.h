@@ -127,7 +127,11 @@ inline void scan(const Panels& items, Group* g, OnFull&& on_full) {
     const int64_t room = g->capacity - kPanel, tiles = round_up(g->rows, kTileUsers) / kTileUsers;
     for (int64_t p = 0; p < items.count(); ++p) {
         const float* panel = items.data + p * kPanel * items.d;
+        const int64_t size = p + 1 < items.count() ? kPanel * items.d : 0;
         for (int64_t t = 0; t < tiles; ++t) {
+            // The next panel comes from far away; each tile sends for its part of it.
+            for (int64_t i = t * size / tiles; i < (t + 1) * size / tiles; i += 16)
+                __builtin_prefetch(panel + size + i);
             Tile tile;
             multiply(g->user + t * items.d * kTileUsers, panel, items.d, &tile);
 #pragma GCC unroll 8

@@ -15,14 +15,17 @@ namespace {
 // One thread's scratch memory.
 struct Memory {
     Group group;
-    uint64_t *key, *spare;  // [capacity]
-    int32_t* clean;         // per row: leading survivors already known to be candidates
+    float *copy, *spare;        // [capacity]
+    uint64_t *key, *key_spare;  // [capacity]
+    int32_t* clean;             // per row: leading survivors already known to be candidates
     uint64_t* mark;
 
     Memory(const rcekd_topk_args& a, int64_t rows, int64_t capacity, Arena* arena)
         : group(make_group(rows, a.d, capacity, arena)),
+          copy(arena->take<float>(capacity + Vec::width)),
+          spare(arena->take<float>(capacity + Vec::width)),
           key(arena->take<uint64_t>(capacity)),
-          spare(arena->take<uint64_t>(capacity)),
+          key_spare(arena->take<uint64_t>(capacity)),
           clean(arena->take<int32_t>(rows)),
           mark(arena->take<uint64_t>(Marks::words(a.n_items))) {}
 };
@@ -36,44 +39,58 @@ class Worker {
         first_ = first;
         load_users(a_.user_factor, a_.user, first, rows, a_.d, &group_);
         for (int64_t r = 0; r < rows; ++r) m_.clean[r] = 0;
-        scan(items, &group_, [this](int64_t row) { tighten(row); });
+        scan(items, &group_, [this](int64_t row) { group_.threshold[row] = tighten(row); });
         for (int64_t r = 0; r < rows; ++r) finish(r);
     }
 
   private:
-    // Drops seen and filling items and keeps the best k; returns how many are left, as keys, the k-th best in place.
-    int64_t compact(int64_t row) {
-        const float* score = group_.score + row * group_.capacity;
-        const int32_t* id = group_.id + row * group_.capacity;
+    // Leaves the best k candidates in the buffer, in ascending id; returns the k-th score, -infinity when there are
+    // fewer. Later items have higher ids, so one that only equals the k-th score cannot displace it.
+    float tighten(int64_t row) {
+        drop_hidden(row);
+        float* score = group_.score + row * group_.capacity;
+        int32_t* id = group_.id + row * group_.capacity;
+        const int64_t n = group_.count[row];
+        if (n < a_.k) return -INFINITY;
+        for (int64_t i = 0; i < n; ++i) m_.copy[i] = score[i];
+        const float last = kth_largest(m_.copy, m_.spare, n, a_.k);
+        int64_t room = a_.k, kept = 0;  // room: for items that share the k-th score
+        for (int64_t i = 0; i < n; ++i) room -= score[i] > last ? 1 : 0;
+        for (int64_t i = 0; i < n; ++i) {
+            const bool tie = score[i] == last && room > 0, keep = tie || score[i] > last;
+            room -= tie ? 1 : 0;
+            score[kept] = score[i];
+            id[kept] = id[i];
+            kept += keep ? 1 : 0;
+        }
+        group_.count[row] = m_.clean[row] = (int32_t)kept;
+        return last;
+    }
+
+    // Drops seen items and those that fill the last panel.
+    void drop_hidden(int64_t row) {
+        float* score = group_.score + row * group_.capacity;
+        int32_t* id = group_.id + row * group_.capacity;
         const int64_t user = a_.user[first_ + row];
         const int32_t* from = a_.seen_indptr ? a_.seen_item + a_.seen_indptr[user] : nullptr;
         const int32_t* to = a_.seen_indptr ? a_.seen_item + a_.seen_indptr[user + 1] : nullptr;
         seen_.set(from, to);
-        int64_t n = 0;
-        for (int32_t i = 0; i < group_.count[row]; ++i) {
-            m_.key[n] = rcekd_rank_key(score[i], id[i]);
-            n += i < m_.clean[row] || (id[i] < a_.n_items && !seen_.has(id[i])) ? 1 : 0;
+        int32_t n = m_.clean[row];
+        for (int32_t i = n; i < group_.count[row]; ++i) {
+            score[n] = score[i];
+            id[n] = id[i];
+            n += id[i] < a_.n_items && !seen_.has(id[i]) ? 1 : 0;
         }
         seen_.clear(from, to);
-        if (n < a_.k) return n;
-        select_first(m_.key, n, a_.k, Better());
-        return a_.k;
-    }
-
-    void tighten(int64_t row) {
-        const int64_t n = compact(row);
-        for (int64_t i = 0; i < n; ++i) {
-            group_.score[row * group_.capacity + i] = rcekd_rank_score(m_.key[i]);
-            group_.id[row * group_.capacity + i] = rcekd_rank_id(m_.key[i]);
-        }
-        group_.count[row] = m_.clean[row] = (int32_t)n;
-        // Later items have higher ids, so one that only equals the K-th score cannot displace it.
-        if (n == a_.k) group_.threshold[row] = rcekd_rank_score(m_.key[a_.k - 1]);
+        group_.count[row] = m_.clean[row] = n;
     }
 
     void finish(int64_t row) {
-        const int64_t n = compact(row);
-        sort_all(m_.key, n, m_.spare, Better());
+        tighten(row);
+        const int64_t n = group_.count[row];
+        for (int64_t i = 0; i < n; ++i)
+            m_.key[i] = rcekd_rank_key(group_.score[row * group_.capacity + i], group_.id[row * group_.capacity + i]);
+        sort_all(m_.key, n, m_.key_spare, Better());
         int32_t* item = a_.item + (first_ + row) * a_.k;
         float* score = a_.score + (first_ + row) * a_.k;
         for (int64_t i = 0; i < a_.k; ++i) {
@@ -89,9 +106,10 @@ class Worker {
     int64_t first_ = 0;
 };
 
-// Room for k, the survivors between two tightenings, and a panel; never more than the catalogue asks for.
+// Room for k, the survivors between two tightenings, and a panel; never more than the catalogue asks for. A tightening
+// is cheap beside the survivors it saves, each of which is a branch mispredicted.
 int64_t buffer_capacity(int64_t k, int64_t n_items) {
-    return std::min(k + std::max<int64_t>(k, 256), round_up(n_items, kPanel)) + kPanel;
+    return std::min(k + std::max<int64_t>(k / 2, 48), round_up(n_items, kPanel)) + kPanel;
 }
 
 int topk(rcekd_topk_args* a) {

@@ -155,7 +155,7 @@ def test_piloted_catalogue_follows_successive_draws(missed: int) -> None:
     score_I = torch.randn(4_000, generator=generator)
     best = score_I.sort(descending=True).indices
     teacher_K = torch.cat([best[: 40 - missed], best[60 : 60 + 25 * missed : 25]])
-    users, draws, tau = 3_000, 20, 4.0
+    users, draws, tau = 2_000, 20, 4.0
     item, weight = weights(score_I, teacher_K, tau)
     expected = successive_draws(item, weight, users, draws, seed=5)
     found = draw(score_I, teacher_K, users, draws, tau, -1, seed=6).numpy()

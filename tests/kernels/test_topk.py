@@ -1,5 +1,8 @@
 """The native top-K against its twin: same sets, same scores bit for bit, on every instruction set."""
 
+from functools import cache
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -47,14 +50,21 @@ def assert_same(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -
     assert torch.equal(found[1].view(torch.int32), expected[1].view(torch.int32))
 
 
-@on_every_isa
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("tied", [False, True], ids=["distinct", "tied"])
-def test_equals_twin(shape: tuple[int, int, int, int], tied: bool) -> None:
+@cache
+def cases(shape: tuple[int, int, int, int], tied: bool) -> list[tuple[Any, ...]]:
+    """Factors, k, a history, and the twin's answer."""
     users, items, width, k = shape
     user, item = factors(users, items, width, tied=tied)
-    for seen in (None, history(users, items, 0.1), history(users, items, 0.9)):
-        assert_same(topk(user, item, k, seen=seen), reference_topk(user, item, k, seen=seen))
+    histories = (None, history(users, items, 0.1), history(users, items, 0.9))
+    return [(user, item, k, seen, reference_topk(user, item, k, seen=seen)) for seen in histories]
+
+
+@on_every_isa
+@pytest.mark.parametrize("tied", [False, True], ids=["distinct", "tied"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_equals_twin(shape: tuple[int, int, int, int], tied: bool) -> None:
+    for user, item, k, seen, expected in cases(shape, tied):
+        assert_same(topk(user, item, k, seen=seen), expected)
 
 
 @on_every_isa
