@@ -56,6 +56,7 @@ class RCEKDSettings(MethodSettings):
 
     name: Literal["rcekd"] = "rcekd"
     variant: Literal["paper", "code"] = Field(default="paper", description="whose algorithm: the text's or the code's")
+    weight: float = Field(default=10.0, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
     top_k: PositiveInt = Field(default=50, alias="K", description="K: length of Qᵀ and Qˢ")
     draws: PositiveInt = Field(default=50, alias="L", description="L: items drawn per user and epoch")
     beta: float = Field(default=3.0, ge=0.0, description="β of the exponential γ (eq. 10)")
