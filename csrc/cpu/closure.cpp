@@ -23,14 +23,14 @@ struct Call {
 // One thread's scratch memory.
 struct Memory {
     Group group;
-    float *pilot_score, *pilot_spare;         // [rows][pilot]; one row
-    float *score, *score_copy, *score_spare;  // candidates among the high items
+    float *pilot_score, *pilot_copy, *pilot_spare;  // [rows][pilot]; one row
+    float *score, *score_copy, *score_spare;        // candidates among the high items
     int32_t* item;
     uint64_t* all;                   // rank keys of every item, for a user alone
     uint64_t *list, *list_spare;     // rank keys of the best candidates, the student's top-K in front
     float *raising, *raising_spare;  // Thresholds
-    int32_t *taught, *place;         // the teacher's items that are candidates; where they stand in the row
-    float* taught_score;
+    float* taught_score;             // [rows][k] the student's scores of the teacher's items
+    int32_t* taught;                 // those that are candidates, each once
     RaceMemory race;
     Arrival* drawn;
     uint64_t* mark;
@@ -39,6 +39,7 @@ struct Memory {
         : group(make_group(rows, a.d, plan.limit + 2 * kPanel, arena)), race(a.n_items, a.draws, arena) {
         const int64_t n = a.n_items + Vec::width;
         pilot_score = arena->take<float>(rows * plan.size + Vec::width);
+        pilot_copy = arena->take<float>(plan.size + Vec::width);
         pilot_spare = arena->take<float>(plan.size + Vec::width);
         score = arena->take<float>(n);
         score_copy = arena->take<float>(n);
@@ -49,13 +50,11 @@ struct Memory {
         list_spare = arena->take<uint64_t>(n);
         raising = arena->take<float>(Thresholds::room(a.k));
         raising_spare = arena->take<float>(a.k);
-        taught = arena->take<int32_t>(a.k + kTaughtStep);
-        place = arena->take<int32_t>(a.k + 1);
-        taught_score = arena->take<float>(a.k + kTaughtStep);
+        taught_score = arena->take<float>(rows * a.k);
+        taught = arena->take<int32_t>(a.k);
         drawn = arena->take<Arrival>(a.draws);
         mark = arena->take<uint64_t>(Marks::words(a.n_items));
     }
-    static constexpr int kTaughtStep = 8;
 };
 
 class Worker {
@@ -71,6 +70,8 @@ class Worker {
 
     void run(int64_t begin, int64_t rows) {
         load_users(a_.user_factor, a_.user, begin, rows, a_.d, &group_);
+        if (a_.n_items > 0)
+            for (int64_t r = 0; r < rows; ++r) score_teacher(begin + r, r);
         if (a_.high < 0) {
             if (c_.plan.size > 0) set_thresholds(begin, rows);
             scan(c_.items, &group_, [this](int64_t row) { group_.threshold[row] = INFINITY; });
@@ -89,10 +90,28 @@ class Worker {
     void set_thresholds(int64_t begin, int64_t rows) {
         score_pilot(c_.pilot, group_, m_.pilot_score);
         for (int64_t r = 0; r < rows; ++r) {
-            float* score = m_.pilot_score + r * c_.pilot.n;
-            const int64_t rank = std::min(c_.plan.rank(seen_to(begin + r) - seen_from(begin + r)), c_.pilot.n);
-            for (int64_t p = 0; p < c_.pilot.n; ++p) m_.score_copy[p] = score[p];
-            group_.threshold[r] = kth_largest(m_.score_copy, m_.pilot_spare, c_.pilot.n, rank);
+            const int32_t* teacher = a_.teacher_item + (begin + r) * a_.k;
+            thresholds_.clear();
+            for (int64_t i = 0; i < a_.k; ++i)
+                if (teacher[i] >= 0) thresholds_.add(m_.taught_score[r * a_.k + i]);
+            thresholds_.close();
+            group_.threshold[r] =
+                choose_threshold(c_.plan, thresholds_, c_.rules.accept, seen_to(begin + r) - seen_from(begin + r),
+                                 a_.draws, a_.d, m_.pilot_score + r * c_.pilot.n, m_.pilot_copy, m_.pilot_spare);
+        }
+    }
+
+    // The student's scores of the teacher's list; of a missing item, anything.
+    void score_teacher(int64_t row, int64_t r) {
+        constexpr int kStep = 8;
+        const float* user = a_.user_factor + (int64_t)a_.user[row] * a_.d;
+        const int32_t* teacher = a_.teacher_item + row * a_.k;
+        for (int64_t from = 0; from < a_.k; from += kStep) {
+            int32_t item[kStep];
+            float score[kStep];
+            for (int i = 0; i < kStep; ++i) item[i] = from + i < a_.k ? std::max(teacher[from + i], 0) : 0;
+            chains<kStep>(user, a_.item_factor, item, a_.d, score);
+            for (int i = 0; i < kStep && from + i < a_.k; ++i) m_.taught_score[r * a_.k + from + i] = score[i];
         }
     }
 
@@ -108,7 +127,7 @@ class Worker {
         if (a_.high >= 0 || !collect(r)) look_again(a_.high >= 0 ? a_.high : c_.plan.wanted + (to - from));
         while (field_.n_high < a_.k && !field_.everything_high) lower();
         list_student();
-        compare_with_teacher();
+        compare_with_teacher(r);
         write_draws(draws_.run(&field_, m_.drawn, [this] { lower(); }));
         closed_.clear(from, to);
     }
@@ -191,36 +210,24 @@ class Worker {
     }
 
     // Which of the teacher's items the student lists, and what the others raise. A repeated id counts once.
-    void compare_with_teacher() {
+    void compare_with_teacher(int64_t r) {
+        const int32_t* teacher = a_.teacher_item + row_ * a_.k;
+        const float* score = m_.taught_score + r * a_.k;
         uint8_t* mastered = a_.mastered + row_ * a_.k;
-        score_taught(a_.teacher_item + row_ * a_.k);
         // With fewer than K candidates the student lists them all.
         const uint64_t last = n_listed_ == a_.k ? m_.list[n_listed_ - 1] : 0;
-        for (int64_t i = 0; i < a_.k; ++i) mastered[i] = 0;
+        for (int64_t i = 0; i < a_.k; ++i)
+            mastered[i] = teacher[i] >= 0 && !closed_.has(teacher[i]) && rcekd_rank_key(score[i], teacher[i]) >= last;
         thresholds_.clear();
-        for (int64_t t = 0; t < n_taught_; ++t) {
-            const bool known = rcekd_rank_key(m_.taught_score[t], m_.taught[t]) >= last;
-            mastered[m_.place[t]] = known;
-            if (closed_.has(m_.taught[t])) continue;
-            closed_.add(m_.taught[t]);
-            if (a_.all_raise || !known) thresholds_.add(m_.taught_score[t]);
+        n_taught_ = 0;
+        for (int64_t i = 0; i < a_.k; ++i) {
+            if (teacher[i] < 0 || closed_.has(teacher[i])) continue;  // seen, or met before
+            closed_.add(teacher[i]);
+            m_.taught[n_taught_++] = teacher[i];
+            if (a_.all_raise || !mastered[i]) thresholds_.add(score[i]);
         }
         thresholds_.close();
         if (!a_.exclude_teacher) open(m_.taught, n_taught_);
-    }
-
-    // The teacher's items that are candidates, where they stand in the row, and the student's scores of them.
-    void score_taught(const int32_t* teacher) {
-        constexpr int kStep = Memory::kTaughtStep;
-        n_taught_ = 0;
-        for (int64_t i = 0; i < a_.k; ++i) {
-            m_.taught[n_taught_] = teacher[i];
-            m_.place[n_taught_] = (int32_t)i;
-            n_taught_ += teacher[i] >= 0 && !closed_.has(teacher[i]) ? 1 : 0;
-        }
-        for (int64_t t = n_taught_; t < n_taught_ + kStep; ++t) m_.taught[t] = 0;
-        for (int64_t t = 0; t < n_taught_; t += kStep)
-            chains<kStep>(field_.user, a_.item_factor, m_.taught + t, a_.d, m_.taught_score + t);
     }
 
     void open(const int32_t* item, int64_t n) {

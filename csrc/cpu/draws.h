@@ -186,8 +186,7 @@ class Draws {
             p->item[l] = rcekd_arrival_item(random.word[1][l], random.word[3][l], (uint32_t)rules_.n_items);
         for (int l = 0; l < kLanes; ++l) {
             const char* row = (const char*)(rules_.item_factor + p->item[l] * rules_.d);
-            __builtin_prefetch(row);
-            __builtin_prefetch(row + 64);
+            for (int64_t i = 0; i < (int64_t)sizeof(float) * rules_.d && i < 512; i += 64) __builtin_prefetch(row + i);
         }
         double t[kLanes], sum = *time;
         for (int l = 0; l < kLanes; ++l) t[l] = rcekd_arrival_gap(random.word[0][l]) / (double)rules_.n_items;
