@@ -1,9 +1,9 @@
 // The native core's whole C interface: one header per operation, and the choice of instruction set.
 #pragma once
-#include "rcekd/closure.h"
-#include "rcekd/common.h"
 #include "rcekd/adam.h"
 #include "rcekd/bpr.h"
+#include "rcekd/closure.h"
+#include "rcekd/common.h"
 #include "rcekd/horizon.h"
 #include "rcekd/negatives.h"
 #include "rcekd/pair_scores.h"
