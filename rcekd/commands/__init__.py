@@ -1,5 +1,12 @@
 """The command line: `rcekd COMMAND`. Exit codes: 0 done, 1 our fault, 2 wrong input, 130 interrupted."""
 
-from rcekd.commands.application import app, main
+import os
+
+# Read once, when torch loads its thread library: a thread that waits sleeps after a short spin. Spinning for longer gains
+# little on idle cores and, on cores that others use too, makes every step of ours wait for whole time slices.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
+from rcekd.commands.application import app, main  # noqa: E402
 
 __all__ = ["app", "main"]
