@@ -2,11 +2,11 @@
 
 import os
 
-# Read once, when torch loads its thread library: a thread that waits sleeps after a short spin. Spinning for longer gains
-# little on idle cores and, on cores that others use too, makes every step of ours wait for whole time slices.
+# Read once, when torch loads its thread library: a thread that waits sleeps after a short spin. A longer spin gains
+# little on idle cores, and on cores that others use too it makes every step of ours wait for whole time slices.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-from rcekd.commands.application import app, main  # noqa: E402
+from rcekd.commands.application import app, main
 
 __all__ = ["app", "main"]
