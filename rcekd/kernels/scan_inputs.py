@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
+from rcekd.kernels.checks import as_ids, check_indptr
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import raise_for_memory
 from rcekd.kernels.reference.scores import not_finite
 
-_ID_TYPES = (torch.int32, torch.int64)
 _INT32_MAX = 2**31 - 1
 _NAN = 1  # rcekd_status in csrc/include/rcekd/common.h
 
@@ -34,16 +34,10 @@ def factor_tables(user_factor_UD: Tensor, item_factor_ID: Tensor) -> tuple[Tenso
 
 
 def ids(name: str, value: Tensor, ndim: int, lowest: int, n: int) -> Tensor:
-    """An int32 contiguous CPU tensor with every entry in [lowest, n)."""
-    if value.dtype not in _ID_TYPES or value.device.type != "cpu":
-        raise TypeError(f"{name} must be int32 or int64 on the CPU, not {value.dtype} on {value.device}")
-    if value.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} dimensions, not {value.ndim}")
-    if value.numel():
-        smallest, largest = (int(x) for x in torch.aminmax(value))
-        if smallest < lowest or largest >= n:
-            raise ValueError(f"{name} holds ids {smallest}..{largest}, outside {lowest}..{n - 1}")
-    return value.to(torch.int32).contiguous()
+    """An int32 contiguous CPU tensor of `ndim` dimensions with every entry in [lowest, n)."""
+    if value.ndim != ndim or value.device.type != "cpu":
+        raise ValueError(f"{name} must have {ndim} dimensions, on the CPU, not {value.ndim} on {value.device}")
+    return as_ids(name, value, n, lowest=lowest)
 
 
 def chosen_users(users_B: Tensor | None, n_users: int) -> Tensor:
@@ -57,12 +51,11 @@ def seen_items(seen: CSR | None, n_users: int, n_items: int) -> CSR | None:
     """A CSR over all users whose rows the core may search: int64 offsets that fit, ids in range."""
     if seen is None:
         return None
-    indptr, indices = seen.indptr, ids("seen.indices", seen.indices, 1, 0, n_items)
-    if indptr.dtype != torch.int64 or indptr.ndim != 1 or indptr.numel() != n_users + 1:
-        raise ValueError(f"seen.indptr must be int64 with {n_users + 1} entries, one row per user")
-    if int(indptr[0]) != 0 or int(indptr[-1]) != indices.numel() or bool((indptr.diff() < 0).any()):
-        raise ValueError("seen.indptr must rise from 0 to the number of indices")
-    return CSR(indptr.contiguous(), indices)
+    indices = ids("seen.indices", seen.indices, 1, 0, n_items)
+    check_indptr("seen.indptr", seen.indptr, indices.numel())
+    if seen.n_rows != n_users:
+        raise ValueError(f"seen has {seen.n_rows} rows, not one for each of {n_users} users")
+    return CSR(seen.indptr.contiguous(), indices)
 
 
 def raise_for(status: int, users_B: Tensor, bad_row: int) -> None:
