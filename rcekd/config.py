@@ -20,6 +20,8 @@ from rcekd.settings import Settings
 from rcekd.training.settings import TrainSettings
 
 Values = dict[str, Any]
+# Keys of a run folder's config.yaml that are no settings: what kind of run it is, and what was asked of it.
+RUN_KEYS = ("kind", "with_scratch", "teacher_dir")
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -144,6 +146,12 @@ def read_config(path: Path) -> Values:
 def _problem(error: yaml.YAMLError) -> str:
     """What is wrong, in one line."""
     return str(getattr(error, "problem", None) or str(error).splitlines()[0])
+
+
+def split_run_config(values: Values) -> tuple[Values, Values]:
+    """A run folder's config.yaml as (what it says of the run itself, its settings)."""
+    own = {key: value for key, value in values.items() if key in RUN_KEYS}
+    return own, {key: value for key, value in values.items() if key not in RUN_KEYS}
 
 
 def preset(dataset: str, teacher: str, student: str, method: str) -> Values:

@@ -1,6 +1,5 @@
 """`rcekd data list | info | prepare`: what is known, what a dataset holds, and preparation alone."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,8 +26,7 @@ def list_datasets(quiet: options.Quiet = False, as_json: options.Json = False, d
     output.result({"datasets": [dict(zip(fields, row, strict=True)) for row in rows]})
 
 
-@app.command("info")
-def info(
+def show(
     name: OptionalName = None,
     dataset: DatasetFlag = None,
     assignments: options.Set = None,
@@ -38,35 +36,19 @@ def info(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """What a dataset holds after preparation, per split, and how much of the test it never trains on."""
+    """Prepare a dataset unless the cache has it, and show what it holds."""
     del debug
-    _show(name or dataset, assignments, config, data_dir, Output(as_json=as_json, quiet=quiet))
-
-
-@app.command("prepare")
-def prepare(
-    name: OptionalName = None,
-    dataset: DatasetFlag = None,
-    assignments: options.Set = None,
-    config: options.Config = None,
-    data_dir: options.DataDir = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> None:
-    """Fetch, read, filter and split a dataset, and keep the result in the cache for later runs."""
-    del debug
-    _show(name or dataset, assignments, config, data_dir, Output(as_json=as_json, quiet=quiet))
-
-
-def _show(
-    name: str | None, assignments: list[str] | None, config: Path | None, data_dir: Path | None, output: Output
-) -> None:
-    settings = options.run_settings(name, config=config, assignments=assignments, seed=None)
+    output = Output(as_json=as_json, quiet=quiet)
+    settings = options.run_settings(name or dataset, config=config, assignments=assignments, seed=None)
     data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     counts = data.counts()
     output.table(_table(data, counts))
     output.result({"name": data.name, "split": data.split, "fingerprint": data.fingerprint, **counts})
+
+
+# Two errands, one way: what a dataset holds is known once it is prepared, and a prepared one is only read.
+app.command("info", help="What a dataset holds, per split, and how much of the test it never trains on.")(show)
+app.command("prepare", help="Fetch, read, filter and split a dataset, and keep the result for later runs.")(show)
 
 
 def _table(data: Interactions, counts: dict[str, Any]) -> Table:

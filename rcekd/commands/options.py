@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 
 from rcekd import methods, models
 from rcekd.commands.console import Output, TrainingView
-from rcekd.config import RunSettings, Values, merge, parse_assignment, preset, read_config, resolve
+from rcekd.config import RunSettings, Values, merge, parse_assignment, preset, read_config, resolve, split_run_config
 from rcekd.datasets import CATALOG
 from rcekd.errors import InputError
 from rcekd.experiments.place import Place
@@ -76,7 +76,7 @@ def run_settings(
     """
     given: list[tuple[str, Values]] = []
     if config is not None:
-        given.append((str(config), _without_kind(read_config(config))))
+        given.append((str(config), split_run_config(read_config(config))[1]))
     given += [(f"--set {text}", alias(parse_assignment(text))) for text in assignments or []]
     flags: Values = {"teacher": {"model": teacher}, "student": {"model": student}, "method": {"name": method}}
     flags = {room: values for room, values in flags.items() if None not in values.values()}
@@ -117,8 +117,3 @@ def _fitting(chosen: Values, asked: Values) -> Values:
         shared = ("name", "lambda", "K", "L", "beta", "tau", "logit_tau", "mask")
         chosen = {**chosen, "method": {key: value for key, value in method.items() if key in shared}}
     return chosen
-
-
-def _without_kind(values: dict[str, Any]) -> Values:
-    """A run folder's config.yaml is a config file too, but for what names the run's kind."""
-    return {key: value for key, value in values.items() if key not in ("kind", "with_scratch", "teacher_dir")}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rcekd.config import RunSettings, resolve
+from rcekd.config import RunSettings, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, InterruptedRun
 from rcekd.evaluation.ranking import evaluate
@@ -49,9 +49,8 @@ def distill(
 def resume(run_dir: Path, place: Place) -> dict[str, Any]:
     """Go on with the run in a folder, of whatever kind; a finished one is only read. Returns its summary."""
     folder = RunFolder(run_dir)
-    config = folder.read_config()
-    kind = config.pop("kind", None)
-    with_scratch, teacher_dir = bool(config.pop("with_scratch", False)), config.pop("teacher_dir", None)
+    own, config = split_run_config(folder.read_config())
+    kind, with_scratch, teacher_dir = own.get("kind"), bool(own.get("with_scratch")), own.get("teacher_dir")
     settings = resolve([(str(folder.config_file), config)])
     data = place.data(settings)
     place = replace(place, runs_dir=run_dir.parent)  # where the run finds its teacher
@@ -74,15 +73,12 @@ def resume(run_dir: Path, place: Place) -> dict[str, Any]:
 def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """Evaluate the model of a finished run again, under other settings where given. Returns a summary."""
     folder = RunFolder(run_dir)
-    config = folder.read_config()
-    kind = config.pop("kind", None)
-    for key in ("with_scratch", "teacher_dir"):
-        config.pop(key, None)
+    own, config = split_run_config(folder.read_config())
     settings = resolve([(str(folder.config_file), config), *overrides])
     data = place.data(settings)
     stored = folder.read_summary()
     place.memory.restart()
-    backbone = settings.teacher.backbone if kind == "teacher" else settings.student
+    backbone = settings.teacher.backbone if own.get("kind") == "teacher" else settings.student
     _check_same_data(stored, data, folder)
     model = runs.load_model(folder, backbone, data, "model")
     kept = ("seed", "epochs", "best_epoch", "seconds_per_epoch", "identity")
@@ -140,12 +136,10 @@ def _teacher(
         folder = runs.teacher_folder(settings, data, place.runs_dir)
         return summary, runs.load_model(folder, settings.teacher.backbone, data, "teacher")
     folder = RunFolder(teacher_dir)
-    config, summary = _given_teacher(folder, data)
-    kind = config.pop("kind", None)
-    for key in ("with_scratch", "teacher_dir"):
-        config.pop(key, None)
+    read, summary = _given_teacher(folder, data)
+    own, config = split_run_config(read)
     theirs = resolve([(str(folder.config_file), config)])
-    backbone = theirs.teacher.backbone if kind == "teacher" else theirs.student
+    backbone = theirs.teacher.backbone if own.get("kind") == "teacher" else theirs.student
     return summary, runs.load_model(folder, backbone, data, "teacher")
 
 

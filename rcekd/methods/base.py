@@ -12,7 +12,6 @@ from rcekd.errors import InputError
 from rcekd.models import Backbone, Batch
 from rcekd.settings import Settings
 from rcekd.stopwatch import Stopwatch
-from rcekd.teachers import TeacherKnowledge
 
 Weighting = Literal["interaction", "user", "distinct"]
 
@@ -50,11 +49,9 @@ class Method(ABC):
     name: ClassVar[str]
     citation: ClassVar[str]
 
-    def __init__(self, weighting: Weighting, teacher: TeacherKnowledge | None, data: Interactions) -> None:
+    def __init__(self, weighting: Weighting, data: Interactions) -> None:
         self.clock = Stopwatch()
         self._weighting = weighting
-        self._teacher = teacher
-        self._data = data
         self._share_U = self._epoch_share(data)
 
     @abstractmethod

@@ -42,7 +42,7 @@ class CrossEntropy(Method):
         self, settings: CrossEntropySettings, teacher: TeacherKnowledge, data: Interactions, seed: int
     ) -> None:
         del seed  # nothing is drawn
-        super().__init__(settings.weighting, teacher, data)
+        super().__init__(settings.weighting, data)
         settings.check_catalogue(data)
         self._settings = settings
         self._knowledge = teacher

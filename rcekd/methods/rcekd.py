@@ -111,7 +111,7 @@ class RCEKD(Method):
     citation: ClassVar[str] = "Zhu & Zhang, Rejuvenating Cross-Entropy Loss in KD for Recommender Systems, 2509.20989"
 
     def __init__(self, settings: RCEKDSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
-        super().__init__(settings.weighting, teacher, data)
+        super().__init__(settings.weighting, data)
         settings.check_catalogue(data)
         self._settings = settings
         self._knowledge = teacher

@@ -41,12 +41,17 @@ def naming(path: Path) -> Iterator[None]:
 def write_json(path: Path, value: Any) -> None:
     """One indented JSON document."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(path, lambda file: _write_all(file, text.encode()))
+    write_bytes(path, text.encode())
 
 
 def write_text(path: Path, text: str) -> None:
     """A UTF-8 text file."""
-    write_whole(path, lambda file: _write_all(file, text.encode()))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """A file of just these bytes."""
+    write_whole(path, lambda file: _write_all(file, data))
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import save as serialise_tensors
 from torch import Tensor
 
 from rcekd.errors import InputError
-from rcekd.training.files import naming, write_json, write_text, write_whole
+from rcekd.training.files import naming, write_bytes, write_json, write_text
 
 SUMMARY_KEYS = {
     "kind", "run_dir", "identity", "dataset", "seed", "epochs", "best_epoch", "seconds_per_epoch",
@@ -141,7 +141,7 @@ class RunFolder:
         # One key only: safetensors writes several in an order that changes from one save to the next.
         packed = json.dumps({**metadata, "digest": _digest(weights)}, sort_keys=True)
         data = serialise_tensors(weights, {METADATA_KEY: packed})
-        write_whole(self.model_file, lambda file: _write(file, data))
+        write_bytes(self.model_file, data)
 
     def read_model(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Weights and metadata. InputError for a missing, damaged or foreign file."""
@@ -165,10 +165,6 @@ def _digest(weights: dict[str, Tensor]) -> str:
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         sha.update(tensor.numpy().data)
     return sha.hexdigest()
-
-
-def _write(file: Any, data: bytes) -> None:
-    file.write(data)
 
 
 def next_free(parent: Path, stem: str) -> Path:
