@@ -24,7 +24,7 @@ from rcekd.evaluation.metrics import hits, ndcg
 from rcekd.evaluation.ranking import EvalSettings
 from rcekd.methods import RCEKD, RCEKDSettings
 from rcekd.models import FactorTables, MFSettings, build_model
-from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers import FactorTeacher, TeacherKnowledge
 from rcekd.training.loop import Silent, Task, Trainer
 from rcekd.training.run_folder import RunFolder
 from rcekd.training.settings import TrainSettings
@@ -143,7 +143,7 @@ def main() -> None:
     print(f"### Seconds per epoch with evaluation, {data.name}, median of {EPOCHS} after one warm-up\n\n{stamp()}\n")
     print("| epoch | plain torch, dense | rcekd | × |\n|---|---|---|---|")
     for name, dim, distil in cases:
-        knowledge = TeacherKnowledge(tables) if distil else None
+        knowledge = FactorTeacher(tables) if distil else None
         plain = seconds(PlainTorch(data, dim, dense if distil else None).epoch)
         native = seconds(ours(data, dim, knowledge))
         print(f"| {name} | {plain:.3f} | {native:.3f} | {plain / native:.1f} |", flush=True)

@@ -57,9 +57,7 @@ class RunSettings(Settings):
     @field_validator("method", mode="before")
     @classmethod
     def _method(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return methods.find(str(value.get("name", "rcekd"))).settings.model_validate(value)
-        return value
+        return methods.method_settings(value) if isinstance(value, Mapping) else value
 
     @field_validator("teacher", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from rcekd.experiments.place import Place
 from rcekd.experiments.summary import dataset_part, describe, model_part, versions
 from rcekd.methods import build_method
 from rcekd.models import Backbone
-from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers import FactorTeacher
 from rcekd.training.run_folder import RunFolder, next_free
 
 
@@ -107,7 +107,7 @@ def _distill_in(
     try:
         teacher, teacher_model = _teacher(settings, data, place, teacher_dir)
         scratch = runs.student_alone(settings, data, place, train=with_scratch)
-        knowledge = TeacherKnowledge(teacher_model.tables())
+        knowledge = FactorTeacher(teacher_model.tables(), model=teacher_model)
         method = build_method(settings.method, knowledge, data, seed=settings.seed)
         title = f"{settings.method.name} {data.name} → {settings.student.model}"
         task = runs.student_task(settings, data, method, teacher["identity"], title)

@@ -1,22 +1,38 @@
 """Distillation methods. `METHODS` is the one table from a name to its settings and its class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.methods.alone import AloneSettings
 from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.combined import SEPARATOR, Combined, CombinedSettings, part_names, split_values
 from rcekd.methods.cross_entropy import CrossEntropy, CrossEntropySettings
 from rcekd.methods.rcekd import RCEKD, RCEKDSettings
 from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers.knowledge import REMEDIES
 
-__all__ = ["METHODS", "RCEKD", "CrossEntropy", "Method", "MethodSettings", "RCEKDSettings", "build_method", "find"]
+__all__ = [
+    "METHODS",
+    "RCEKD",
+    "Combined",
+    "CombinedSettings",
+    "CrossEntropy",
+    "Method",
+    "MethodSettings",
+    "RCEKDSettings",
+    "build_method",
+    "check_needs",
+    "find",
+    "method_settings",
+    "part_names",
+]
 
 
 class Entry(NamedTuple):
     settings: type[MethodSettings]
-    build: Callable[[Any, TeacherKnowledge, Interactions, int], Method] | None
+    build: type[Method] | None
 
 
 METHODS: dict[str, Entry] = {
@@ -24,6 +40,11 @@ METHODS: dict[str, Entry] = {
     "ce": Entry(CrossEntropySettings, CrossEntropy),
     "rcekd": Entry(RCEKDSettings, RCEKD),
 }
+
+# Combinations with a name of their own.
+ALIASES: dict[str, str] = {}
+
+Build = Callable[[Any, TeacherKnowledge, Interactions, int], Method]
 
 
 def find(name: str) -> Entry:
@@ -33,9 +54,44 @@ def find(name: str) -> Entry:
     return METHODS[name]
 
 
+def check_name(name: str) -> str:
+    """The method's own name for what a user wrote; InputError where it, or a part of a combination, is not known."""
+    name = ALIASES.get(name, name)
+    parts = part_names(name)
+    for part in parts:
+        if find(part).build is None and len(parts) > 1:
+            raise InputError(f"method {name!r}: {part!r} is no loss and cannot be combined; leave it out")
+    if len(set(parts)) < len(parts):
+        raise InputError(f"method {name!r} names a part twice; name each once")
+    return name
+
+
+def method_settings(value: Mapping[str, Any]) -> MethodSettings:
+    """The settings of the method or combination that `value["name"]` names."""
+    name = check_name(str(value.get("name", "rcekd")))
+    if SEPARATOR not in name:
+        return find(name).settings.model_validate({**value, "name": name})
+    values, rest = split_values({**value, "name": name})
+    parts = {part: find(part).settings.model_validate(given) for part, given in values.items()}
+    return CombinedSettings.model_validate({**rest, "parts": parts})
+
+
+def check_needs(settings: MethodSettings, teacher: TeacherKnowledge) -> None:
+    """InputError, with how to get it, where the teacher lacks what the method needs."""
+    for need in sorted(settings.needs() - teacher.gives):
+        raise InputError(f"method {settings.name} needs a teacher's {need}, which this one has not; {REMEDIES[need]}")
+
+
 def build_method(
     settings: MethodSettings, teacher: TeacherKnowledge, data: Interactions, *, seed: int
 ) -> Method | None:
     """The method ready for its first epoch; None for `none`, the student alone."""
-    build = find(settings.name).build
-    return None if build is None else build(settings, teacher, data, seed)
+    check_needs(settings, teacher)
+    if isinstance(settings, CombinedSettings):
+        parts = [build_method(part, teacher, data, seed=seed) for part in settings.parts.values()]
+        return Combined(settings, [part for part in parts if part is not None], data)
+    chosen = find(settings.name).build
+    if chosen is None:
+        return None
+    build: Build = chosen
+    return build(settings, teacher, data, seed)

@@ -5,13 +5,14 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.models import Backbone, Batch
 from rcekd.settings import Settings
 from rcekd.stopwatch import Stopwatch
+from rcekd.teachers import Need
 
 Weighting = Literal["interaction", "user", "distinct"]
 
@@ -29,6 +30,15 @@ class MethodSettings(Settings):
         ),
     )
 
+    def needs(self) -> frozenset[Need]:
+        """What the teacher must give for these settings."""
+        return frozenset({"lists", "scores"})
+
+    def assistant_dim(self, teacher_dim: int, student_dim: int) -> int | None:
+        """Width of the teacher assistant to be distilled first, by the same method; None: there is none."""
+        del teacher_dim, student_dim
+        return None
+
     def list_lengths(self) -> dict[str, int]:
         """The settings that ask for so many items of the catalogue, by the key that a user writes."""
         return {}
@@ -44,13 +54,23 @@ class MethodSettings(Settings):
 
 
 class Method(ABC):
-    """A distillation loss. The loop, the data, the device, the seed and the logging belong to others."""
+    """A distillation loss. The loop, the data, the device, the seed and the logging belong to others.
+
+    trained: what the method trains beside the student (projectors, a live teacher) and the state it carries from epoch
+    to epoch, as buffers. The loop optimises its parameters with the student's and saves all of it for resuming; a
+    method keeps no other memory of earlier epochs.
+    """
 
     name: ClassVar[str]
     citation: ClassVar[str]
+    cost: ClassVar[str]
+    """What a step or an epoch costs, in symbols: B batch, K, L list lengths, D width, U users, I items."""
+    use: ClassVar[str]
+    """One line on when to use it."""
 
     def __init__(self, weighting: Weighting, data: Interactions) -> None:
         self.clock = Stopwatch()
+        self.trained = nn.Module()
         self._weighting = weighting
         self._share_U = self._epoch_share(data)
 
@@ -61,6 +81,11 @@ class Method(ABC):
     @abstractmethod
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         """The loss of a batch, on the scale of a sum over its interactions and without λ: a scalar."""
+
+    def own_loss(self, batch: Batch) -> Tensor | None:
+        """The loss of what the method trains for its own sake (a live teacher), added without λ; None: nothing."""
+        del batch
+        return None
 
     def report(self) -> dict[str, float]:
         """Figures about the epoch that belong into its log line."""

@@ -17,7 +17,7 @@ from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.item_sets import judged_sets
 from rcekd.models import Backbone, Batch
-from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers import Need, TeacherKnowledge
 
 
 class CrossEntropySettings(MethodSettings):
@@ -28,6 +28,9 @@ class CrossEntropySettings(MethodSettings):
     top_k: PositiveInt = Field(default=50, alias="K", description="K: length of the list (not used by `all`)")
     logit_tau: PositiveFloat = Field(default=1.0, description="temperature of both softmaxes")
 
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"factors"}) if self.items == "all" else super().needs()
+
     def list_lengths(self) -> dict[str, int]:
         return {} if self.items == "all" else {"K": self.top_k}
 
@@ -37,6 +40,8 @@ class CrossEntropy(Method):
 
     name: ClassVar[str] = "ce"
     citation: ClassVar[str] = "vanilla CE / full CE as in Zhu & Zhang, arXiv 2509.20989, eq. 1 and section 6.4"
+    cost: ClassVar[str] = "B·K·D a step (items=all: B·I·D); items=student: one top-K scan an epoch"
+    use: ClassVar[str] = "the plain baseline; items=all where the catalogue is small enough to afford it"
 
     def __init__(
         self, settings: CrossEntropySettings, teacher: TeacherKnowledge, data: Interactions, seed: int

@@ -109,6 +109,8 @@ class RCEKD(Method):
 
     name: ClassVar[str] = "rcekd"
     citation: ClassVar[str] = "Zhu & Zhang, Rejuvenating Cross-Entropy Loss in KD for Recommender Systems, 2509.20989"
+    cost: ClassVar[str] = "B·(2K + L)·D a step and one closure pass, U·I·D, an epoch"
+    use: ClassVar[str] = "the default: the student's top ranks are to follow the teacher's"
 
     def __init__(self, settings: RCEKDSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
         super().__init__(settings.weighting, data)

@@ -1,5 +1,6 @@
-"""Teachers: trained models turned into frozen knowledge."""
+"""Teachers: models of any origin turned into frozen knowledge."""
 
-from rcekd.teachers.knowledge import TeacherKnowledge
+from rcekd.teachers.ensemble import Ensemble
+from rcekd.teachers.knowledge import FactorTeacher, Need, TeacherKnowledge
 
-__all__ = ["TeacherKnowledge"]
+__all__ = ["Ensemble", "FactorTeacher", "Need", "TeacherKnowledge"]

@@ -1,38 +1,145 @@
-"""What a student learns from: a teacher frozen into two factor tables and its top-K lists."""
+"""What a student learns from: a teacher of any kind, frozen, and what it can give."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from torch import Tensor
 
+from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.pair_scores import pair_scores
 from rcekd.kernels.topk import topk
-from rcekd.models import FactorTables
+from rcekd.models import Backbone, FactorTables
+
+Need = Literal["lists", "scores", "factors", "trajectory", "modalities", "live"]
+
+REMEDIES: dict[Need, str] = {
+    "lists": "give a trained or imported teacher",
+    "scores": "give a trained or imported teacher",
+    "factors": "give a trained teacher, or import one as factor tables rather than as lists",
+    "trajectory": "train the teacher with `rcekd train-teacher --keep-trajectory`",
+    "modalities": "give a teacher with a factor table per modality",
+    "live": "give a teacher that rcekd trained, so that it can go on training",
+}
 
 
-class TeacherKnowledge:
-    """A teacher of any kind, frozen. It holds no model, so no gradient and no dropout can reach it.
+class TeacherKnowledge(ABC):
+    """A teacher as a method sees it. No gradient and no dropout can reach it.
 
-    tables: factors [U, Dᵀ] and [I, Dᵀ], float32, detached. Lists of the top K are computed once per K.
+    `gives` says which of the properties and functions answer; the others raise InputError with the remedy.
     """
 
-    def __init__(self, tables: FactorTables) -> None:
-        self.tables = FactorTables(tables.user_UD.detach(), tables.item_ID.detach())
+    @property
+    @abstractmethod
+    def n_users(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def n_items(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def gives(self) -> frozenset[Need]:
+        """What a method may ask this teacher for."""
+
+    @abstractmethod
+    def top_items(self, k: int, seen: CSR | None = None) -> Tensor:
+        """The teacher's K best items of every user (outside `seen`), best first: int32 [U, K], −1 padded."""
+
+    @abstractmethod
+    def scores(self, user_R: Tensor, indptr: Tensor, items: Tensor) -> Tensor:
+        """Scores of ragged lists, float32 [entries]: row r pairs user_R[r] with items[indptr[r]:indptr[r + 1]]."""
+
+    @property
+    def tables(self) -> FactorTables:
+        """Factors [U, Dᵀ] and [I, Dᵀ], float32, detached."""
+        raise missing("factors")
+
+    @property
+    def trajectory(self) -> Sequence[FactorTables]:
+        """The teacher at several moments of its training, earliest first, the trained teacher last."""
+        raise missing("trajectory")
+
+    @property
+    def modalities(self) -> Mapping[str, FactorTables]:
+        """A pair of tables per modality, by its name."""
+        raise missing("modalities")
+
+    @property
+    def model(self) -> Backbone:
+        """The trained model itself; who wants to train it copies it first."""
+        raise missing("live")
+
+    @property
+    def members(self) -> Sequence["TeacherKnowledge"]:
+        """The teachers this one is made of: itself, unless it is an ensemble."""
+        return (self,)
+
+
+def missing(need: Need) -> InputError:
+    """The error of asking a teacher for what it has not got."""
+    return InputError(f"this teacher has no {need}; {REMEDIES[need]}")
+
+
+class FactorTeacher(TeacherKnowledge):
+    """A teacher that is two factor tables, float32 [U, Dᵀ] and [I, Dᵀ]. Lists of the top K are computed once per K."""
+
+    def __init__(
+        self,
+        tables: FactorTables,
+        *,
+        trajectory: Sequence[FactorTables] = (),
+        modalities: Mapping[str, FactorTables] | None = None,
+        model: Backbone | None = None,
+    ) -> None:
+        self._tables = FactorTables(tables.user_UD.detach(), tables.item_ID.detach())
+        self._trajectory, self._modalities, self._model = trajectory, modalities or {}, model
         self._top: dict[tuple[int, int | None], Tensor] = {}
 
     @property
     def n_users(self) -> int:
-        return self.tables.n_users
+        return self._tables.n_users
 
     @property
     def n_items(self) -> int:
-        return self.tables.n_items
+        return self._tables.n_items
+
+    @property
+    def gives(self) -> frozenset[Need]:
+        found: set[Need] = {"lists", "scores", "factors"}
+        found |= {"trajectory"} if self._trajectory else set()
+        found |= {"modalities"} if self._modalities else set()
+        found |= {"live"} if self._model is not None else set()
+        return frozenset(found)
 
     def top_items(self, k: int, seen: CSR | None = None) -> Tensor:
-        """The teacher's K best items of every user (outside `seen`), best first: int32 [U, K], −1 padded."""
         key = (k, None if seen is None else id(seen))
         if key not in self._top:
-            self._top[key], _ = topk(self.tables.user_UD, self.tables.item_ID, k, seen=seen)
+            self._top[key], _ = topk(self._tables.user_UD, self._tables.item_ID, k, seen=seen)
         return self._top[key]
 
     def scores(self, user_R: Tensor, indptr: Tensor, items: Tensor) -> Tensor:
-        """Scores of ragged lists, float32 [entries]: row r pairs user_R[r] with items[indptr[r]:indptr[r + 1]]."""
-        return pair_scores(self.tables.user_UD, self.tables.item_ID, user_R, indptr, items)
+        return pair_scores(self._tables.user_UD, self._tables.item_ID, user_R, indptr, items)
+
+    @property
+    def tables(self) -> FactorTables:
+        return self._tables
+
+    @property
+    def trajectory(self) -> Sequence[FactorTables]:
+        if not self._trajectory:
+            raise missing("trajectory")
+        return self._trajectory
+
+    @property
+    def modalities(self) -> Mapping[str, FactorTables]:
+        if not self._modalities:
+            raise missing("modalities")
+        return self._modalities
+
+    @property
+    def model(self) -> Backbone:
+        if self._model is None:
+            raise missing("live")
+        return self._model

@@ -1,6 +1,5 @@
 """An epoch's batches: a pure function of (data, settings, seed, epoch), so that resuming needs no generator state."""
 
-import hashlib
 from collections.abc import Iterator
 
 import torch
@@ -10,13 +9,8 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.negatives import sample_negatives
 from rcekd.models import Batch
+from rcekd.streams import stream
 from rcekd.training.settings import TrainSettings
-
-
-def stream_seed(seed: int, purpose: str, epoch: int) -> int:
-    """A 63-bit seed for one purpose in one epoch; different purposes and epochs are independent."""
-    digest = hashlib.blake2b(f"{seed}/{purpose}/{epoch}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
 
 
 class TrainingPairs:
@@ -40,8 +34,7 @@ class TrainingPairs:
 
     def batches(self, negative_PN: Tensor, settings: TrainSettings, seed: int, epoch: int) -> Iterator[Batch]:
         """The epoch's batches in an order drawn for (seed, epoch)."""
-        generator = torch.Generator().manual_seed(stream_seed(seed, "order", epoch))
-        order = torch.randperm(len(self), generator=generator)
+        order = torch.randperm(len(self), generator=stream(seed, "order", epoch))
         user, positive, negative_PN = self.user[order], self.positive[order], negative_PN[order]
         for begin in range(0, len(self), settings.batch_size):
             part = slice(begin, begin + settings.batch_size)

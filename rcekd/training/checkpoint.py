@@ -6,17 +6,17 @@ The file is what torch.save writes, followed by the SHA-256 of that: torch itsel
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
+from torch import nn
 
 from rcekd.errors import InputError
-from rcekd.models import Backbone
 from rcekd.training.early_stopping import BestEpoch
 from rcekd.training.files import write_whole
 from rcekd.training.optimizer import Adam
 
-FORMAT = 3
+FORMAT = 4
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -31,28 +31,35 @@ class Progress:
     best: BestEpoch = field(default_factory=BestEpoch)
 
 
-def save_checkpoint(path: Path, identity: str, model: Backbone, optimizer: Adam, progress: Progress) -> None:
+class Stateful(NamedTuple):
+    """What training changes: the model, what its method trains and remembers, and the optimiser of both."""
+
+    model: nn.Module
+    method: nn.Module
+    optimizer: Adam
+
+
+def save_checkpoint(path: Path, identity: str, trained: Stateful, progress: Progress) -> None:
     """Write the state whole or not at all. `identity` ties it to the settings and data it belongs to."""
     state: dict[str, Any] = {
         "format": FORMAT,
         "identity": identity,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        **{name: part.state_dict() for name, part in trained._asdict().items()},
         "progress": {**vars(progress), "best": vars(progress.best)},
     }
     write_whole(path, lambda file: _write(state, file))
 
 
-def load_checkpoint(path: Path, identity: str, model: Backbone, optimizer: Adam) -> Progress:
-    """Restore the state into model and optimiser. InputError for a damaged or foreign file; no code is unpickled."""
+def load_checkpoint(path: Path, identity: str, trained: Stateful) -> Progress:
+    """Restore the state into `trained`. InputError for a damaged or foreign file; no code is unpickled."""
     state = _read(path)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this version of rcekd; delete the run folder and run again")
     if state.get("identity") != identity:
         raise InputError(f"{path}: belongs to another run (its settings or data differ); start a new run")
     try:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        for name, part in trained._asdict().items():
+            part.load_state_dict(state[name])
         stored = dict(state["progress"])
         return Progress(**{**stored, "best": BestEpoch(**stored["best"])})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rcekd.datasets import Interactions
 from rcekd.errors import DivergedError, InterruptedRun
@@ -16,7 +16,7 @@ from rcekd.methods import Method
 from rcekd.models import Backbone, Batch
 from rcekd.stopwatch import Stopwatch
 from rcekd.training.batches import TrainingPairs
-from rcekd.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rcekd.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from rcekd.training.interrupt import StopRequest, stop_on_signal
 from rcekd.training.optimizer import Adam
 from rcekd.training.run_folder import RunFolder
@@ -80,12 +80,13 @@ class Trainer:
         self._task, self._folder, self._observer = task, folder, observer
         self._pairs = TrainingPairs(task.data)
         self._clock = Stopwatch()
-        self._optimizer = Adam(
-            task.model.parameters(), learning_rate=task.train.learning_rate, weight_decay=task.train.weight_decay
-        )
+        own = task.method.trained if task.method is not None else nn.Module()
+        parameters = [*task.model.parameters(), *own.parameters()]
+        rate, decay = task.train.learning_rate, task.train.weight_decay
+        self._state = Stateful(task.model, own, Adam(parameters, learning_rate=rate, weight_decay=decay))
         self._progress = Progress()
         if folder.checkpoint_file.is_file():
-            self._progress = load_checkpoint(folder.checkpoint_file, task.identity, task.model, self._optimizer)
+            self._progress = load_checkpoint(folder.checkpoint_file, task.identity, self._state)
         self._saved_at = time.monotonic()
 
     def run(self) -> Trained:
@@ -146,13 +147,15 @@ class Trainer:
             base = task.model.loss(batch)
             kd = task.method.loss(task.model, batch) if task.method is not None else None
             loss = base if kd is None else base + task.weight * kd
+            own = task.method.own_loss(batch) if task.method is not None else None
+            loss = loss if own is None else loss + own
             if task.train.reduction == "mean":
                 loss = loss / batch.user_B.numel()
         with self._clock.phase("backward"):
-            self._optimizer.zero_grad()
+            self._state.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         with self._clock.phase("optimiser"):
-            self._optimizer.step()
+            self._state.optimizer.step()
         self._observer.step()
         kd_value = torch.zeros_like(base) if kd is None else kd.detach()
         return torch.stack([base.detach(), kd_value, base.new_tensor(batch.user_B.numel())]).double()
@@ -184,7 +187,7 @@ class Trainer:
         task, progress = self._task, self._progress
         over = progress.epochs >= task.train.epochs or progress.best.exhausted(task.train.patience)
         if stop or over or time.monotonic() - self._saved_at >= task.train.checkpoint_seconds:
-            save_checkpoint(self._folder.checkpoint_file, task.identity, task.model, self._optimizer, progress)
+            save_checkpoint(self._folder.checkpoint_file, task.identity, self._state, progress)
             self._saved_at = time.monotonic()
         if stop:
             self._observer.end(progress)

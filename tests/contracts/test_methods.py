@@ -10,21 +10,12 @@ from torch import Tensor
 from rcekd.datasets import Interactions
 from rcekd.methods import METHODS, Method, build_method
 from rcekd.models import MF, Batch, FactorTables, MFSettings, build_model
-from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers import FactorTeacher
 from rcekd.training.optimizer import Adam
 from tests.contracts.board import checkerboard
+from tests.contracts.cases import CASES
 from tests.training.workbench import make_task, make_trainer
 
-# Settings that a method needs on a catalogue this small, and its variants worth a run of their own.
-CASES: dict[str, list[dict[str, Any]]] = {
-    "ce": [{"K": 6}, {"K": 6, "items": "student"}, {"items": "all"}],
-    "rcekd": [
-        {"K": 6, "L": 5},
-        {"K": 6, "L": 5, "variant": "code", "horizon": 12},
-        *({"K": 6, "L": 5, "without": part} for part in ("split", "student", "teacher")),
-        {"K": 6, "L": 5, "mask": "train"},
-    ],
-}
 TEACHING = [name for name, entry in METHODS.items() if entry.build is not None]
 EVERY = [(name, case) for name in TEACHING for case in CASES.get(name, [{}])]
 every_method = pytest.mark.parametrize(("name", "case"), EVERY, ids=str)
@@ -44,7 +35,7 @@ def make_tables(requires_grad: bool = False) -> FactorTables:
 
 
 def make_method(name: str, case: dict[str, Any], tables: FactorTables | None = None, seed: int = 0) -> Method:
-    knowledge = TeacherKnowledge(make_tables() if tables is None else tables)
+    knowledge = FactorTeacher(make_tables() if tables is None else tables)
     made = build_method(METHODS[name].settings.model_validate(case), knowledge, DATA, seed=seed)
     assert made is not None
     return made
@@ -79,7 +70,8 @@ def test_it_lowers_its_own_loss(name: str, case: dict[str, Any]) -> None:
     """On the sets of one epoch, followed alone: nearer to the least it can be, the teacher's entropy."""
     method, student = make_method(name, case), make_student()
     method.start_epoch(student, 0)
-    optimizer = Adam(student.parameters(), learning_rate=0.05, weight_decay=0.0)
+    parameters = [*student.parameters(), *method.trained.parameters()]
+    optimizer = Adam(parameters, learning_rate=0.05, weight_decay=0.0)
     losses = []
     for _ in range(60):
         optimizer.zero_grad()
@@ -134,12 +126,13 @@ def test_the_number_of_threads_does_not_matter(name: str, case: dict[str, Any]) 
 
 @every_method
 def test_an_epoch_does_not_depend_on_those_before(name: str, case: dict[str, Any]) -> None:
-    """So that a run can go on from a saved model: what a method does is a function of (seed, epoch, student)."""
+    """So that a run can go on from what is saved: a method is a function of (seed, epoch, student, its own state)."""
     student, batch = make_student(), whole_batch()
     fresh, used = make_method(name, case), make_method(name, case)
     for epoch in (0, 1):
         used.start_epoch(make_student(seed=8), epoch)
         settle(used, make_student(seed=8), batch)
+    fresh.trained.load_state_dict(used.trained.state_dict())
     for method in (fresh, used):
         method.start_epoch(student, 2)
     assert same(settle(fresh, student, batch), settle(used, student, batch))
@@ -185,7 +178,8 @@ def test_it_says_where_it_comes_from(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEACHING)
 def test_it_trains_in_the_loop(name: str, tmp_path: Path) -> None:
-    trainer, observer = make_trainer(make_task(DATA, method=name), tmp_path)
+    case = CASES.get(name, [{}])[0]
+    trainer, observer = make_trainer(make_task(DATA, method=name, case=case), tmp_path)
     trainer.run()
     assert all({"kd_loss", "base_loss"} <= line.keys() for line in observer.lines)
     assert observer.lines[-1]["loss"] < observer.lines[0]["loss"]
@@ -193,4 +187,4 @@ def test_it_trains_in_the_loop(name: str, tmp_path: Path) -> None:
 
 def test_the_student_alone_has_no_method() -> None:
     settings = METHODS["none"].settings.model_validate({})
-    assert build_method(settings, TeacherKnowledge(make_tables()), DATA, seed=0) is None
+    assert build_method(settings, FactorTeacher(make_tables()), DATA, seed=0) is None

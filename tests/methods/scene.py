@@ -10,7 +10,7 @@ from rcekd.datasets import Interactions
 from rcekd.methods import build_method, find
 from rcekd.methods.base import Method
 from rcekd.models import MF, Batch, FactorTables, MFSettings
-from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers import FactorTeacher
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Scene:
 
     def method(self, name: str = "rcekd", seed: int = 3, **settings: Any) -> Method:
         made = build_method(
-            find(name).settings.model_validate(settings), TeacherKnowledge(self.tables), self.data, seed=seed
+            find(name).settings.model_validate(settings), FactorTeacher(self.tables), self.data, seed=seed
         )
         assert made is not None
         return made

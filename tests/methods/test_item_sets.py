@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rcekd.methods.item_sets import contains, drop_repeats, judged_sets, ragged
 from rcekd.models import FactorTables
-from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers import FactorTeacher
 
 
 @st.composite
@@ -51,7 +51,7 @@ def test_ragged_is_the_rows_without_padding(pair: tuple[Tensor, Tensor]) -> None
 
 def test_judged_sets_hold_the_teacher_softmax_of_every_row() -> None:
     generator = torch.Generator().manual_seed(0)
-    teacher = TeacherKnowledge(
+    teacher = FactorTeacher(
         FactorTables(torch.randn(2, 3, generator=generator), torch.randn(9, 3, generator=generator))
     )
     padded = [torch.tensor([[0, 5, -1], [8, 2, 1]], dtype=torch.int32), torch.tensor([[-1], [3]], dtype=torch.int32)]

@@ -4,7 +4,7 @@ import torch
 
 from rcekd.datasets import Interactions
 from rcekd.models import FactorTables
-from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers import FactorTeacher
 
 
 def make_tables(requires_grad: bool = False) -> FactorTables:
@@ -14,7 +14,7 @@ def make_tables(requires_grad: bool = False) -> FactorTables:
 
 def test_top_items_against_a_sort(tiny_interactions: Interactions) -> None:
     tables, seen = make_tables(), tiny_interactions.seen
-    teacher = TeacherKnowledge(tables)
+    teacher = FactorTeacher(tables)
     score_UI = tables.user_UD @ tables.item_ID.T
     assert torch.equal(teacher.top_items(7).long(), score_UI.topk(7).indices)
     score_UI[seen.rows().long(), seen.indices.long()] = -torch.inf
@@ -23,7 +23,7 @@ def test_top_items_against_a_sort(tiny_interactions: Interactions) -> None:
 
 
 def test_lists_longer_than_what_is_unseen_are_padded(tiny_interactions: Interactions) -> None:
-    item_UK = TeacherKnowledge(make_tables()).top_items(40, tiny_interactions.seen)
+    item_UK = FactorTeacher(make_tables()).top_items(40, tiny_interactions.seen)
     assert ((item_UK >= 0).sum(1) == 30).all()
     assert (item_UK[:, 30:] == -1).all()
 
@@ -32,12 +32,12 @@ def test_scores_of_ragged_lists() -> None:
     tables = make_tables()
     indptr, items = torch.tensor([0, 2, 2, 5]), torch.tensor([3, 39, 0, 1, 2], dtype=torch.int32)
     user = torch.tensor([4, 5, 29], dtype=torch.int32)
-    found = TeacherKnowledge(tables).scores(user, indptr, items)
+    found = FactorTeacher(tables).scores(user, indptr, items)
     score_UI = tables.user_UD @ tables.item_ID.T
     torch.testing.assert_close(found, score_UI[torch.tensor([4, 4, 29, 29, 29]), items.long()])
 
 
 def test_it_keeps_no_graph() -> None:
-    teacher = TeacherKnowledge(make_tables(requires_grad=True))
+    teacher = FactorTeacher(make_tables(requires_grad=True))
     assert (teacher.n_users, teacher.n_items) == (30, 40)
     assert not any(table.requires_grad for table in teacher.tables)

@@ -9,7 +9,8 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.models import Batch
-from rcekd.training.batches import TrainingPairs, stream_seed
+from rcekd.streams import stream_seed
+from rcekd.training.batches import TrainingPairs
 from rcekd.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(batch_size=64, negatives=2)

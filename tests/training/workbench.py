@@ -7,11 +7,12 @@ from rcekd.datasets import Interactions
 from rcekd.evaluation.ranking import EvalSettings
 from rcekd.methods import build_method, find
 from rcekd.models import MFSettings, build_model
-from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers import FactorTeacher
 from rcekd.training.checkpoint import Progress
 from rcekd.training.loop import Task, Trainer
 from rcekd.training.run_folder import RunFolder
 from rcekd.training.settings import TrainSettings
+from tests.contracts.cases import CASES
 
 QUICK = {"epochs": 6, "batch_size": 64, "learning_rate": 0.02, "patience": 0}
 
@@ -37,15 +38,22 @@ class Silence:
         self.ended += 1
 
 
-def make_task(data: Interactions, *, method: str | None = None, seed: int = 0, **train: Any) -> Task:
+def make_task(
+    data: Interactions,
+    *,
+    method: str | None = None,
+    case: dict[str, Any] | None = None,
+    seed: int = 0,
+    **train: Any,
+) -> Task:
     """MF 4 on `data`, taught by an untrained MF 6 where there is a method."""
     model = build_model(MFSettings(dim=4), data.n_users, data.n_items, seed=seed)
     settings = TrainSettings.model_validate({**QUICK, **train})
     if method is None:
         return Task("task", model, data, settings, EvalSettings(), seed, "identity")
     teacher = build_model(MFSettings(dim=6, init_std=1.0), data.n_users, data.n_items, seed=9)
-    chosen = find(method).settings.model_validate({"K": 8, **({"L": 6} if method == "rcekd" else {})})
-    made = build_method(chosen, TeacherKnowledge(teacher.tables()), data, seed=seed)
+    chosen = find(method).settings.model_validate(CASES[method][0] if case is None else case)
+    made = build_method(chosen, FactorTeacher(teacher.tables()), data, seed=seed)
     return Task("task", model, data, settings, EvalSettings(), seed, "identity", made, chosen.weight)
 
 
