@@ -53,6 +53,17 @@ def check_indptr(name: str, indptr: Tensor, entries: int) -> None:
         raise ValueError(f"{name} must not decrease")
 
 
+def check_ascending_rows(name: str, indptr: Tensor, indices: Tensor) -> None:
+    """Every row of a CSR ascending without repeats, so that it can be searched and counted."""
+    if indices.numel() < 2:
+        return
+    falls = indices.diff() <= 0
+    starts = indptr[1:-1]
+    falls[starts[(starts > 0) & (starts < indices.numel())] - 1] = False
+    if bool(falls.any()):
+        raise ValueError(f"every row of {name} must be ascending without repeats; see CSR.sorted_unique")
+
+
 def is_native(*tensors: Tensor) -> bool:
     """True when the C++ core takes these floats: float32, dense, on the CPU."""
     return all(t.dtype == torch.float32 and t.device.type == "cpu" and t.layout == torch.strided for t in tensors)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, reference
-from rcekd.kernels.checks import as_ids, check_indptr
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import as_signed, as_unsigned, register
 from rcekd.kernels.reference.philox import Stream, philox_key
@@ -23,7 +23,7 @@ def sample_negatives(
         raise ValueError(f"n_negatives must be ≥ 1 and first ≥ 0, not {n_negatives} and {first}")
     user_B = as_ids("user_B", user_B, seen.n_rows)
     seen = CSR(seen.indptr, as_ids("seen.indices", seen.indices, n_items))
-    _check_ascending(seen)
+    check_ascending_rows("seen", seen.indptr, seen.indices)
     _check_something_unseen(user_B, seen, n_items)
     if user_B.device.type != "cpu":
         return reference.sample_negatives(user_B, seen, n_items, n_negatives, seed=seed, epoch=epoch, first=first)
@@ -56,16 +56,6 @@ _operation = register(
     " -> Tensor",
     _negatives_cpu,
 )
-
-
-def _check_ascending(seen: CSR) -> None:
-    if seen.indices.numel() < 2:
-        return
-    falls = seen.indices.diff() <= 0
-    starts = seen.indptr[1:-1]
-    falls[starts[(starts > 0) & (starts < seen.indices.numel())] - 1] = False
-    if bool(falls.any()):
-        raise ValueError("every row of seen must be ascending without repeats; see CSR.sorted_unique")
 
 
 def _check_something_unseen(user_B: Tensor, seen: CSR, n_items: int) -> None:

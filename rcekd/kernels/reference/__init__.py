@@ -3,17 +3,23 @@
 from rcekd.kernels.reference.adam import adam_step_
 from rcekd.kernels.reference.bpr import bpr_loss
 from rcekd.kernels.reference.horizon import horizon_draws
+from rcekd.kernels.reference.list_scores import list_scores
 from rcekd.kernels.reference.negatives import sample_negatives
 from rcekd.kernels.reference.pair_scores import pair_scores
+from rcekd.kernels.reference.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.reference.set_softmax import set_softmax
+from rcekd.kernels.reference.unseen_draws import unseen_draws
 
 __all__ = [
     "adam_step_",
     "bpr_loss",
     "horizon_draws",
+    "list_scores",
     "pair_scores",
+    "rank_gap_lists",
     "sample_negatives",
     "set_cross_entropy",
     "set_softmax",
+    "unseen_draws",
 ]

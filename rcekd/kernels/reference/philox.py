@@ -14,6 +14,8 @@ class Stream(IntEnum):
     CLOSURE_LOW = 3
     PILOT = 4
     HORIZON = 5
+    UNSEEN = 6
+    RANK_GAP = 7
 
 
 _LOW32 = 0xFFFFFFFF

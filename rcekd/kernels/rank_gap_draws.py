@@ -1,0 +1,100 @@
+"""Draws of the items on whose rank two models disagree (DCD, CIKM'21; BD, WWW'21)."""
+
+import math
+from collections.abc import Sequence
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from rcekd.kernels import reference
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables
+from rcekd.kernels.csr import CSR
+from rcekd.kernels.gap import Direction, GapDraws, Weight
+
+__all__ = ["GapDraws", "rank_gap_draws", "rank_gap_lists"]
+
+
+def rank_gap_draws(
+    user_UD: Tensor,
+    item_ID: Tensor,
+    other_user_UE: Tensor,
+    other_item_IE: Tensor,
+    draws: int,
+    *,
+    weight: Weight,
+    eps: float,
+    direction: Direction,
+    seed: int,
+    epoch: int,
+    stream: int,
+    seen: CSR | None = None,
+    replacement: bool = False,
+    users_B: Tensor | None = None,
+) -> Tensor:
+    """int32 [B, L]: one request of `rank_gap_lists`, where the arguments are explained."""
+    request = GapDraws(draws, weight, eps, direction, stream, replacement)
+    tables = user_UD, item_ID, other_user_UE, other_item_IE
+    return rank_gap_lists(*tables, [request], seed=seed, epoch=epoch, seen=seen, users_B=users_B)[0]
+
+
+@torch.no_grad()
+def rank_gap_lists(
+    user_UD: Tensor,
+    item_ID: Tensor,
+    other_user_UE: Tensor,
+    other_item_IE: Tensor,
+    requests: Sequence[GapDraws],
+    *,
+    seed: int,
+    epoch: int,
+    seen: CSR | None = None,
+    users_B: Tensor | None = None,
+) -> list[Tensor]:
+    """For each request an int32 [B, L] of items drawn ∝ a weight of the gap between two models' ranks, in draw order.
+
+    Both models, the own and the other, rank each user's unseen items by inner product, rank 1 the best, equal scores
+    by lowest id. All requests share the two rankings, which are the costly part, so ask for everything at once. Draws
+    are successive, without replacement unless a request says so; where fewer items have a weight above 0 than a
+    request wants, −1 follows. Items in the user's row of `seen` (ascending without repeats) are neither ranked nor
+    drawn.
+
+    Rows follow `users_B` (all users when None) and are keyed by (seed, epoch, stream, user). Swap the users' and the
+    items' tables for the item side: lists of users per item. Raises FloatingPointError, naming the user, when a score
+    is NaN or infinite; TypeError or ValueError on misuse.
+
+    The weights are those of Lee and Kim, "Dual Correction Strategy for Ranking Distillation" (CIKM'21), and Kweon et
+    al., "Bidirectional Distillation for Top-K Recommender System" (WWW'21).
+    """
+    check_tables(user_UD, item_ID)
+    check_tables(other_user_UE, other_item_IE)
+    users, items = user_UD.shape[0], item_ID.shape[0]
+    others = other_user_UE.shape[0], other_item_IE.shape[0]
+    if others != (users, items):
+        raise ValueError(f"the other model has {others[0]} users and {others[1]} items, not {users} and {items}")
+    for request in requests:
+        _check_request(request)
+    seen = None if seen is None else _check_seen(seen, users, items)
+    users_B = None if users_B is None else as_ids("users_B", users_B, users)
+    tables = user_UD, item_ID, other_user_UE, other_item_IE
+    return reference.rank_gap_lists(*tables, requests, seed=seed, epoch=epoch, seen=seen, users_B=users_B)
+
+
+def _check_request(request: GapDraws) -> None:
+    if request.draws < 0 or request.stream < 0:
+        raise ValueError(f"draws and stream must be ≥ 0, not {request.draws} and {request.stream}")
+    if not (1e-100 <= request.eps < math.inf):
+        raise ValueError(f"eps must be positive and finite, not {request.eps}")
+    if request.weight not in get_args(Weight):
+        raise ValueError(f"weight must be 'tanh' or 'exp', not {request.weight!r}")
+    if request.direction not in get_args(Direction):
+        raise ValueError(f"direction must be 'under' or 'over', not {request.direction!r}")
+
+
+def _check_seen(seen: CSR, users: int, items: int) -> CSR:
+    check_indptr("seen.indptr", seen.indptr, seen.indices.numel())
+    if seen.n_rows != users:
+        raise ValueError(f"seen has {seen.n_rows} rows, not one for each of {users} users")
+    indices = as_ids("seen.indices", seen.indices, items)
+    check_ascending_rows("seen", seen.indptr, indices)
+    return CSR(seen.indptr.contiguous(), indices)
