@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, field_validator
@@ -21,7 +21,7 @@ from rcekd.training.settings import TrainSettings
 
 Values = dict[str, Any]
 # Keys of a run folder's config.yaml that are no settings: what kind of run it is, and what was asked of it.
-RUN_KEYS = ("kind", "with_scratch", "teacher_dir")
+RUN_KEYS = ("kind", "with_scratch", "teacher_dirs", "keep_trajectory")
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -31,6 +31,9 @@ class TeacherSettings(Settings):
     backbone: SerializeAsAny[ModelSettings]
     train: TrainSettings = TrainSettings()
     seed: Seed | None = Field(default=None, description="None: the run's seed")
+    mix: Literal["average", "per-user"] = Field(
+        default="average", description="several teachers: mean of their scores, or per user the best on validation"
+    )
 
 
 class RunSettings(Settings):
@@ -65,7 +68,7 @@ class RunSettings(Settings):
         """Accept the teacher's model settings beside its own: {model, dim, …, train, seed}."""
         if not isinstance(value, Mapping) or "backbone" in value:
             return value
-        own = {key: value[key] for key in ("train", "seed") if key in value}
+        own = {key: value[key] for key in ("train", "seed", "mix") if key in value}
         return {"backbone": model_settings({k: v for k, v in value.items() if k not in own}), **own}
 
     def to_values(self) -> Values:
@@ -163,7 +166,13 @@ def preset(dataset: str, teacher: str, student: str, method: str) -> Values:
         values["data"] = content["data"]
     values["teacher"] = content.get("teachers", {}).get(teacher, {})
     values = merge(values, content.get("students", {}).get(student, {}))
-    return merge(values, content.get("pairs", {}).get(f"{teacher}-{student}", {}).get(method, {}))
+    pair = content.get("pairs", {}).get(f"{teacher}-{student}", {})
+    parts = methods.part_names(method)
+    if len(parts) == 1 or method in pair:
+        return merge(values, pair.get(method, {}))
+    # Of a combination nobody has tuned, the parts' own settings: training stays the student's.
+    found = {part: pair.get(part, {}).get("method", {}) for part in parts}
+    return merge(values, {"method": {part: own for part, own in found.items() if own}})
 
 
 def _explain(error: ValidationError, layers: list[tuple[str, Values]]) -> str:
@@ -201,9 +210,10 @@ def _known_keys(group: list[str], layers: list[tuple[str, Values]]) -> list[str]
     classes: list[type[BaseModel]] = [RunSettings]
     for depth, key in enumerate(group):
         inner = [found for settings in classes for found in _group_classes(settings, key)]
-        classes = inner + (chosen.get(key, []) if depth == 0 else [])
+        # A part of a combination is found by its name, below `method`.
+        classes = inner + (chosen.get(key, []) if depth == 0 or (depth == 1 and group[0] == "method") else [])
     fields = [item for settings in classes for item in settings.model_fields.items()]
-    return sorted({field.alias or name for name, field in fields if name != "backbone"})
+    return sorted({field.alias or name for name, field in fields if name not in ("backbone", "parts")})
 
 
 def _chosen_classes(layers: list[tuple[str, Values]]) -> dict[str, list[type[BaseModel]]]:
@@ -216,7 +226,11 @@ def _chosen_classes(layers: list[tuple[str, Values]]) -> dict[str, list[type[Bas
     found: dict[str, list[type[BaseModel]]] = {
         room: [models.find(str(values.get("model", "mf"))).settings] for room, values in rooms.items()
     }
-    return found | {"method": [methods.find(str(method.get("name", "rcekd"))).settings]}
+    names = methods.part_names(methods.check_name(str(method.get("name", "rcekd"))))
+    if len(names) == 1:
+        return found | {"method": [methods.find(names[0]).settings]}
+    parts: dict[str, list[type[BaseModel]]] = {name: [methods.find(name).settings] for name in names}
+    return found | {"method": [methods.CombinedSettings]} | parts
 
 
 def _group_classes(settings: type[BaseModel], key: str) -> list[type[BaseModel]]:

@@ -1,6 +1,5 @@
 """`rcekd distill`: the whole road from a dataset to a distilled student, with the table that compares them."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from rcekd.reports.comparison import comparison
 
 def distill(
     dataset: options.Dataset = None,
-    teacher: options.Teacher = None,
+    teacher: options.Teachers = None,
     student: options.Student = None,
     method: options.Method = None,
     with_scratch: Annotated[
@@ -41,17 +40,17 @@ def distill(
             raise InputError("--resume takes its settings from the run folder; leave the other settings out")
         summary = pipeline.resume(resume, env.place)
     else:
-        teacher_dir = Path(teacher) if teacher and ("/" in teacher or Path(teacher).is_dir()) else None
+        name, teacher_dirs = options.split_teachers(teacher or [])
         settings = options.run_settings(
             dataset,
-            teacher=None if teacher_dir else teacher,
+            teacher=name,
             student=student,
             method=method,
             config=config,
             assignments=assignments,
             seed=seed,
         )
-        summary = pipeline.distill(settings, env.place, with_scratch=with_scratch, teacher_dir=teacher_dir)
+        summary = pipeline.distill(settings, env.place, with_scratch=with_scratch, teacher_dirs=teacher_dirs)
     if summary["kind"] == "distill":
         env.output.table(comparison(summary))
     env.output.say(f"  run folder: {summary['run_dir']}")

@@ -15,12 +15,47 @@ from rcekd.datasets import CATALOG
 from rcekd.errors import InputError
 from rcekd.experiments.place import Place
 
+
+def complete_dataset(incomplete: str) -> list[str]:
+    """Names of known datasets for the shell; it completes paths by itself."""
+    return sorted(name for name in CATALOG if name.startswith(incomplete))
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Names of backbones for the shell."""
+    return sorted(name for name in models.MODELS if name.startswith(incomplete))
+
+
+def complete_method(incomplete: str) -> list[str]:
+    """Names of methods for the shell, each part of a combination anew."""
+    done, plus, part = incomplete.rpartition("+")
+    return sorted(f"{done}{plus}{name}" for name in methods.METHODS if name.startswith(part))
+
+
 Dataset = Annotated[
-    str | None, typer.Option("--dataset", help="known dataset (see `rcekd data list`) or path [ml-100k]")
+    str | None,
+    typer.Option(
+        "--dataset", help="known dataset (see `rcekd data list`) or path [ml-100k]", autocompletion=complete_dataset
+    ),
 ]
-Teacher = Annotated[str | None, typer.Option("--teacher", help="teacher's model, or the run folder of a trained one")]
-Student = Annotated[str | None, typer.Option("--student", help="student's model")]
-Method = Annotated[str | None, typer.Option("--method", help="distillation method: rcekd, ce, none")]
+Teacher = Annotated[str | None, typer.Option("--teacher", help="teacher's model", autocompletion=complete_model)]
+Teachers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--teacher",
+        help="teacher's model, or the run folder of a trained or imported one; several folders are mixed",
+        autocompletion=complete_model,
+    ),
+]
+Student = Annotated[str | None, typer.Option("--student", help="student's model", autocompletion=complete_model)]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        help="distillation method (see `rcekd methods`), or several: rcekd+de",
+        autocompletion=complete_method,
+    ),
+]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="folder of raw data [RCEKD_DATA_DIR, else cache]")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="set a dotted key; repeatable")]
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings, like a run's config.yaml")]
@@ -59,6 +94,17 @@ def environment(
     return Environment(output, Place(runs_dir, data_dir, TrainingView(output)))
 
 
+def split_teachers(words: list[str]) -> tuple[str | None, list[Path]]:
+    """--teacher as a model's name, or as run folders. InputError where names and folders, or two names, are mixed."""
+    folders = [Path(word) for word in words if "/" in word or Path(word).is_dir()]
+    if folders and len(folders) < len(words):
+        name = next(word for word in words if Path(word) not in folders)
+        raise InputError(f"--teacher {name!r}: no folder of this name; several teachers are given by their run folders")
+    if len(words) > 1 and not folders:
+        raise InputError("--teacher was given twice; train each teacher, then give their run folders")
+    return (None, folders) if folders else (words[0] if words else None, [])
+
+
 def run_settings(
     dataset: str | None,
     *,
@@ -91,7 +137,8 @@ def run_settings(
         "student": _name(asked, "student", "model", "mf"),
         "method": _name(asked, "method", "name", "rcekd"),
     }
-    models.find(names["teacher"]), models.find(names["student"]), methods.find(names["method"])
+    models.find(names["teacher"]), models.find(names["student"])
+    names["method"] = methods.check_name(names["method"])
     chosen = preset(str(asked["dataset"]), **names)
     flags |= {"dataset": asked["dataset"], "method": {"name": names["method"]}}
     return resolve([("the preset", _fitting(chosen, asked)), *given, ("the flags", flags)])

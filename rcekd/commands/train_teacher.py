@@ -1,5 +1,9 @@
 """`rcekd train-teacher`: train a teacher, or find the one these settings have already trained."""
 
+from typing import Annotated
+
+import typer
+
 from rcekd.commands import options
 from rcekd.config import Values
 from rcekd.errors import InputError
@@ -12,6 +16,9 @@ def train_teacher(
     teacher: options.Teacher = None,
     student: options.Student = None,
     method: options.Method = None,
+    keep_trajectory: Annotated[
+        bool, typer.Option("--keep-trajectory", help="keep the teacher at moments of its training too, for hetcomp")
+    ] = False,
     assignments: options.Set = None,
     config: options.Config = None,
     seed: options.Seed = None,
@@ -44,7 +51,7 @@ def train_teacher(
             seed=seed,
             alias=_train_is_the_teachers,
         )
-        summary = pipeline.train_teacher(settings, env.place)
+        summary = pipeline.train_teacher(settings, env.place, keep_trajectory=keep_trajectory)
     env.output.table(single(summary, f"teacher ({summary['model']} {summary['dim']})"))
     env.output.say(f"  run folder: {summary['run_dir']}")
     env.output.result(summary)

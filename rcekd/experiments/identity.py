@@ -20,7 +20,8 @@ def digest(values: dict[str, Any]) -> str:
 def teacher_identity(settings: RunSettings, data: Interactions) -> str:
     """Of the teacher: its model, training, seed, the data, and how its epochs are judged."""
     values = settings.to_values()
-    teacher = {**values["teacher"], "seed": settings.teacher_seed, "train": _training(values["teacher"]["train"])}
+    own = {key: value for key, value in values["teacher"].items() if key != "mix"}
+    teacher = {**own, "seed": settings.teacher_seed, "train": _training(own["train"])}
     return digest({"kind": "teacher", "data": data.fingerprint, "teacher": teacher, "eval": values["eval"]})
 
 

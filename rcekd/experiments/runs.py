@@ -10,8 +10,9 @@ from rcekd.errors import InputError
 from rcekd.experiments.identity import student_identity, teacher_identity
 from rcekd.experiments.place import Place
 from rcekd.experiments.summary import describe, model_part, run_summary
-from rcekd.methods import Method
+from rcekd.methods import Method, build_method
 from rcekd.models import Backbone, ModelSettings, build_model
+from rcekd.teachers import TeacherKnowledge
 from rcekd.training.loop import Task, Trainer
 from rcekd.training.run_folder import RunFolder
 
@@ -33,12 +34,22 @@ def train_in(
 
 
 def shared_run(
-    folder: RunFolder, kind: str, settings: RunSettings, place: Place, make_task: Callable[[], Task]
+    folder: RunFolder,
+    kind: str,
+    settings: RunSettings,
+    place: Place,
+    make_task: Callable[[], Task],
+    *,
+    keep_trajectory: bool = False,
 ) -> dict[str, Any]:
     """The summary of a run that others may have made already; trains it where nobody has."""
     if folder.is_complete():
-        return finished(folder)
-    folder.create({"kind": kind, **settings.to_values()})
+        if not keep_trajectory or folder.trajectory.epochs():
+            return finished(folder)
+        # Trained before without: it is trained again, to the same weights.
+        folder.start_again()
+    own: dict[str, Any] = {"kind": kind} | ({"keep_trajectory": True} if keep_trajectory else {})
+    folder.create(own | settings.to_values())
     folder.lock()
     try:
         return train_in(folder, kind, make_task(), settings, place)
@@ -63,8 +74,10 @@ def scratch_folder(settings: RunSettings, data: Interactions, runs_dir: Path) ->
     return RunFolder(runs_dir / f"alone-{_label(data, settings.student)}-s{settings.seed}-{identity}")
 
 
-def teacher(settings: RunSettings, data: Interactions, place: Place) -> dict[str, Any]:
-    """The teacher's summary; trains it unless it is there."""
+def teacher(
+    settings: RunSettings, data: Interactions, place: Place, *, keep_trajectory: bool = False
+) -> dict[str, Any]:
+    """The teacher's summary; trains it unless it is there, with its trajectory where that is wanted."""
     seed = settings.teacher_seed
 
     def make_task() -> Task:
@@ -72,9 +85,20 @@ def teacher(settings: RunSettings, data: Interactions, place: Place) -> dict[str
         title = f"teacher {_label(data, settings.teacher.backbone)}"
         identity = teacher_identity(settings, data)
         train = settings.teacher.train
-        return Task(title, model, data, train, settings.eval, seed, identity, section="teacher.train")
+        return Task(
+            title,
+            model,
+            data,
+            train,
+            settings.eval,
+            seed,
+            identity,
+            section="teacher.train",
+            keep_trajectory=keep_trajectory,
+        )
 
-    return shared_run(teacher_folder(settings, data, place.runs_dir), "teacher", settings, place, make_task)
+    folder = teacher_folder(settings, data, place.runs_dir)
+    return shared_run(folder, "teacher", settings, place, make_task, keep_trajectory=keep_trajectory)
 
 
 def student_alone(settings: RunSettings, data: Interactions, place: Place, *, train: bool) -> dict[str, Any] | None:
@@ -90,6 +114,26 @@ def student_alone(settings: RunSettings, data: Interactions, place: Place, *, tr
         return Task(title, model, data, settings.train, settings.eval, settings.seed, identity)
 
     return shared_run(folder, "alone", settings, place, make_task)
+
+
+def assistant_folder(settings: RunSettings, data: Interactions, runs_dir: Path, teacher_id: str) -> RunFolder:
+    """Where the assistant of these settings, whose student is the assistant, and of this teacher lives."""
+    identity = student_identity(settings, data, teacher_id)
+    return RunFolder(runs_dir / f"assistant-{_label(data, settings.student)}-s{settings.seed}-{identity}")
+
+
+def assistant(
+    settings: RunSettings, data: Interactions, place: Place, teacher_id: str, knowledge: TeacherKnowledge
+) -> dict[str, Any]:
+    """The assistant's summary; distils it unless it is there."""
+
+    def make_task() -> Task:
+        method = build_method(settings.method, knowledge, data, seed=settings.seed)
+        title = f"assistant {_label(data, settings.student)}"
+        return student_task(settings, data, method, teacher_id, title)
+
+    folder = assistant_folder(settings, data, place.runs_dir, teacher_id)
+    return shared_run(folder, "assistant", settings, place, make_task)
 
 
 def student_task(settings: RunSettings, data: Interactions, method: Method | None, teacher_id: str, title: str) -> Task:

@@ -23,6 +23,7 @@ __all__ = [
     "MethodSettings",
     "RCEKDSettings",
     "build_method",
+    "check_name",
     "check_needs",
     "find",
     "method_settings",

@@ -59,6 +59,8 @@ class Task:
     weight: float = 0.0
     section: str = "train"
     """The key under which a user finds the settings in `train`."""
+    keep_trajectory: bool = False
+    """Whether the model at some moments of its training is kept, for methods that teach from them."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ class Trainer:
             with self._clock.phase("evaluation"):
                 line["valid"] = evaluate_valid(task.model.tables(), task.data, task.evaluation)
             line["best"] = progress.best.update(epoch, line["valid"][task.train.watch], task.model.state_dict())
+        if task.keep_trajectory:
+            self._folder.trajectory.keep(epoch + 1, task.model.tables())
         phases = self._clock.take() | (task.method.clock.take() if task.method is not None else {})
         line["seconds"] = time.perf_counter() - begin
         line["phases"] = phases
@@ -196,6 +200,8 @@ class Trainer:
     def _finish(self) -> Trained:
         task, progress = self._task, self._progress
         task.model.load_state_dict(progress.best.weights)
+        if task.keep_trajectory:
+            self._folder.trajectory.finish(progress.best.epoch + 1)
         self._folder.write_model(progress.best.weights, {"model": task.model.name, "identity": task.identity})
         return Trained(
             epochs=progress.epochs,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rcekd.errors import InputError
 from rcekd.training.files import naming, write_bytes, write_json, write_text
+from rcekd.training.trajectory import Trajectory
 
 SUMMARY_KEYS = {
     "kind", "run_dir", "identity", "dataset", "seed", "epochs", "best_epoch", "seconds_per_epoch",
@@ -50,6 +51,10 @@ class RunFolder:
     def checkpoint_file(self) -> Path:
         return self.path / "state" / "checkpoint.pt"
 
+    @property
+    def trajectory(self) -> Trajectory:
+        return Trajectory(self.path / "trajectory")
+
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder with its resolved settings. InputError where that cannot be written."""
         try:
@@ -82,6 +87,11 @@ class RunFolder:
 
     def is_complete(self) -> bool:
         return self.summary_file.is_file() and self.model_file.is_file()
+
+    def start_again(self) -> None:
+        """Forget that the run has finished, and where it stood: the next training begins at the first epoch."""
+        for file in (self.summary_file, self.checkpoint_file):
+            file.unlink(missing_ok=True)
 
     def read_config(self) -> dict[str, Any]:
         """The settings the run was started with."""

@@ -1,0 +1,79 @@
+"""Opening a finished run: its settings, data and summary, and its model without a second copy in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rcekd.config import RunSettings, Values, resolve, split_run_config
+from rcekd.datasets import Interactions
+from rcekd.errors import InputError
+from rcekd.experiments.place import Place
+from rcekd.models import Backbone, FactorTables, ModelSettings, build_model
+from rcekd.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that has ended: a teacher, a student trained alone, or a distilled one."""
+
+    folder: RunFolder
+    kind: str
+    summary: dict[str, Any]
+    settings: RunSettings
+    data: Interactions
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def backbone(self) -> ModelSettings:
+        return self.settings.teacher.backbone if self.kind == "teacher" else self.settings.student
+
+    @property
+    def label(self) -> str:
+        """Teacher, student alone or the method, and the model with its width."""
+        role = {"teacher": "teacher", "alone": "student alone"}.get(self.kind)
+        name = role or f"student, {self.settings.method.name}"
+        return f"{name} ({self.summary['model']} {self.summary['dim']})"
+
+    @cached_property
+    def model(self) -> Backbone:
+        """The trained model; its weights stay in the file, mapped into memory, and are read page by page."""
+        weights, _ = self.folder.read_model()
+        with torch.device("meta"):
+            model = build_model(self.backbone, self.data.n_users, self.data.n_items, seed=0)
+        expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+        if expected != found:
+            raise InputError(
+                f"{self.folder.model_file}: does not fit {self.data.name} ({self.data.n_users} users, "
+                f"{self.data.n_items} items): it holds {found}; it was made for another dataset or with other settings"
+            )
+        model.load_state_dict(weights, assign=True)
+        return model
+
+    @cached_property
+    def tables(self) -> FactorTables:
+        """The factors that scores are made of."""
+        return self.model.tables()
+
+
+def open_run(run_dir: Path, place: Place, overrides: Sequence[tuple[str, Values]] = ()) -> FinishedRun:
+    """A finished run. InputError where the folder is none, has not finished, or its data is no longer what it was."""
+    folder = RunFolder(run_dir)
+    own, config = split_run_config(folder.read_config())
+    settings = resolve([(str(folder.config_file), config), *overrides])
+    summary = folder.read_summary()
+    data = place.data(settings)
+    made_for = summary["dataset"]
+    if made_for["fingerprint"] != data.fingerprint:
+        raise InputError(
+            f"{run_dir}: this model was made for other data ({made_for['name']}, split {made_for['split']}, "
+            f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}"
+        )
+    return FinishedRun(folder, str(own.get("kind")), summary, settings, data)

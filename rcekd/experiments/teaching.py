@@ -1,0 +1,114 @@
+"""The teacher of a distillation: trained, given by its run folder, or several; and, where a method wants one, its
+assistant."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rcekd.config import RunSettings, resolve, split_run_config
+from rcekd.datasets import Interactions
+from rcekd.errors import InputError
+from rcekd.evaluation.ranking import evaluate, per_user, rank
+from rcekd.experiments import runs
+from rcekd.experiments.identity import digest
+from rcekd.experiments.place import Place
+from rcekd.models import ModelSettings
+from rcekd.teachers import Ensemble, FactorTeacher, TeacherKnowledge
+from rcekd.teachers.ensemble import check_members
+from rcekd.training.run_folder import RunFolder
+
+
+class Teaching(NamedTuple):
+    """A teacher as a run sees it: its summary (or what stands for one), and what it knows."""
+
+    summary: dict[str, Any]
+    knowledge: TeacherKnowledge
+
+
+def find_or_train(settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path]) -> Teaching:
+    """The teacher in `folders`, all of them mixed where they are several; the settings' own where there is none."""
+    if not folders:
+        wanted = "trajectory" in settings.method.needs()
+        summary = runs.teacher(settings, data, place, keep_trajectory=wanted)
+        folder = runs.teacher_folder(settings, data, place.runs_dir)
+        return Teaching(summary, _trained(folder, settings.teacher.backbone, data))
+    found = [given(RunFolder(path), data) for path in folders]
+    return found[0] if len(found) == 1 else mixed(found, settings, data)
+
+
+def given(folder: RunFolder, data: Interactions) -> Teaching:
+    """The teacher in a run folder, of whatever kind. InputError unless it has finished and belongs to this data."""
+    config, summary = check_given(folder, data)
+    own, values = split_run_config(config)
+    settings = resolve([(str(folder.config_file), values)])
+    backbone = settings.teacher.backbone if own.get("kind") == "teacher" else settings.student
+    return Teaching(summary, _trained(folder, backbone, data))
+
+
+def check_given(folder: RunFolder, data: Interactions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Config and summary of a finished run on this data; InputError where it is not."""
+    config, summary = folder.read_config(), folder.read_summary()
+    check_same_data(summary, data, folder)
+    return config, summary
+
+
+def check_same_data(summary: dict[str, Any], data: Interactions, folder: RunFolder) -> None:
+    """InputError where a run was made for other data."""
+    made_for = summary["dataset"]
+    if made_for["fingerprint"] != data.fingerprint:
+        raise InputError(
+            f"{folder.path}: this model was made for other data ({made_for['name']}, split {made_for['split']}, "
+            f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}"
+        )
+
+
+def mixed(found: Sequence[Teaching], settings: RunSettings, data: Interactions) -> Teaching:
+    """Several teachers as one, by `teacher.mix`; its summary speaks of the whole."""
+    mix = settings.teacher.mix
+    members = [teaching.knowledge for teaching in found]
+    check_members(members)
+    knowledge = Ensemble(members, _best_member(members, data) if mix == "per-user" else None)
+    first = found[0].summary
+    summary = {
+        **{key: first[key] for key in ("dataset", "seed", "run_dir", "seconds_per_epoch", "training_peak_rss_bytes")},
+        **{key: sum(teaching.summary[key] for teaching in found) for key in ("parameters", "epochs")},
+        "model": "+".join(teaching.summary["model"] for teaching in found),
+        "dim": sum(teaching.summary["dim"] for teaching in found),
+        "best_epoch": first["best_epoch"],
+        "identity": digest({"mix": mix, "members": [teaching.summary["identity"] for teaching in found]}),
+        **evaluate(knowledge.tables, data, settings.eval),
+    }
+    return Teaching(summary, knowledge)
+
+
+def assisted(teaching: Teaching, settings: RunSettings, data: Interactions, place: Place) -> Teaching:
+    """The teacher's assistant where the method wants one, distilled first and found again later; else the teacher."""
+    dim = getattr(settings.student, "dim", None)
+    if dim is None:
+        return teaching
+    width = settings.method.assistant_dim(teaching.summary["dim"], dim)
+    if width is None or not dim < width < teaching.summary["dim"]:
+        return teaching
+    student = settings.student.model_copy(update={"dim": width})
+    own = settings.model_copy(update={"student": student})
+    summary = runs.assistant(own, data, place, teaching.summary["identity"], teaching.knowledge)
+    folder = runs.assistant_folder(own, data, place.runs_dir, teaching.summary["identity"])
+    return Teaching(summary, _trained(folder, student, data))
+
+
+def _trained(folder: RunFolder, backbone: ModelSettings, data: Interactions) -> FactorTeacher:
+    model = runs.load_model(folder, backbone, data, "teacher")
+    tables, moments = model.tables(), folder.trajectory.read()
+    return FactorTeacher(tables, trajectory=[*moments, tables] if moments else (), model=model)
+
+
+def _best_member(members: Sequence[TeacherKnowledge], data: Interactions) -> Tensor:
+    """Per user, 1 for the member with the best validation NDCG@20; all members alike where none finds anything."""
+    value_UT = torch.stack(
+        [per_user(rank(member.tables, data.seen), data.valid)["ndcg@20"] for member in members], dim=1
+    ).nan_to_num(0.0)
+    best_U = value_UT.max(dim=1).values
+    return (value_UT == best_U[:, None]).float()
