@@ -21,7 +21,7 @@ from rcekd.training.settings import TrainSettings
 
 Values = dict[str, Any]
 # Keys of a run folder's config.yaml that are no settings: what kind of run it is, and what was asked of it.
-RUN_KEYS = ("kind", "with_scratch", "teacher_dirs", "keep_trajectory")
+RUN_KEYS = ("kind", "with_scratch", "teacher_dirs", "keep_trajectory", "imported")
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 

@@ -11,7 +11,7 @@ from rcekd.errors import InputError, nearest
 UNREAD = "-"
 
 # Compared in lower case without punctuation; earlier names win over later ones.
-_USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "user": ("userid", "user", "uid", "username", "customerid", "customer", "reviewerid", "visitorid", "memberid"),
         "item": (
@@ -35,7 +35,7 @@ class Columns(NamedTuple):
 
 def find_columns(header: Sequence[str], given: ColumnSettings, path: Path) -> Columns:
     """Take the given names, guess the others. Raises InputError where users or items cannot be told."""
-    found = {kind: _find(kind, header, getattr(given, kind), path) for kind in _USUAL}
+    found = {kind: _find(kind, header, getattr(given, kind), path) for kind in USUAL}
     user, item = found["user"], found["item"]
     if user is None or item is None:
         missing = "user" if user is None else "item"
@@ -54,8 +54,8 @@ def _find(kind: str, header: Sequence[str], given: str | None, path: Path) -> st
         return None
     if given is not None:
         return _named(kind, header, given, path)
-    by_plain = {_plain(name): name for name in reversed(header)}
-    return next((by_plain[usual] for usual in _USUAL[kind] if usual in by_plain), None)
+    by_plain = {plain(name): name for name in reversed(header)}
+    return next((by_plain[usual] for usual in USUAL[kind] if usual in by_plain), None)
 
 
 def _named(kind: str, header: Sequence[str], given: str, path: Path) -> str:
@@ -70,5 +70,6 @@ def without_type(name: str) -> str:
     return name.split(":")[0]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A column's name as it is compared: lower case, letters and digits only, without RecBole's type."""
     return "".join(letter for letter in without_type(name).lower() if letter.isalnum())

@@ -12,7 +12,7 @@ from rcekd.config import RunSettings, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.evaluation.ranking import evaluate, per_user, rank
-from rcekd.experiments import runs
+from rcekd.experiments import imported, runs
 from rcekd.experiments.identity import digest
 from rcekd.experiments.place import Place
 from rcekd.models import ModelSettings
@@ -42,6 +42,8 @@ def find_or_train(settings: RunSettings, data: Interactions, place: Place, folde
 def given(folder: RunFolder, data: Interactions) -> Teaching:
     """The teacher in a run folder, of whatever kind. InputError unless it has finished and belongs to this data."""
     config, summary = check_given(folder, data)
+    if config["kind"] == "imported":
+        return Teaching(summary, imported.load(folder, data))
     own, values = split_run_config(config)
     settings = resolve([(str(folder.config_file), values)])
     backbone = settings.teacher.backbone if own.get("kind") == "teacher" else settings.student

@@ -1,0 +1,131 @@
+"""A teacher made outside as a run folder like any other: `imported-DATASET-NAME-DIGEST`, found again by its bytes."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from rcekd.config import RunSettings
+from rcekd.datasets import Interactions
+from rcekd.datasets.download import file_sha256
+from rcekd.evaluation.ranking import CUTOFFS, EvalSettings, average, evaluate, per_user
+from rcekd.experiments.identity import digest
+from rcekd.experiments.place import Place
+from rcekd.experiments.runs import finished
+from rcekd.experiments.summary import dataset_part, versions
+from rcekd.kernels.csr import CSR
+from rcekd.teachers import TeacherKnowledge
+from rcekd.teachers.importing import ImportRequest
+from rcekd.teachers.importing.build import Built, Temperature, build, knowledge
+from rcekd.teachers.lists import ListTeacher
+from rcekd.training.run_folder import RunFolder
+
+# Raised when the same files would be imported to other tables than before.
+VERSION = 1
+
+
+def import_teacher(
+    settings: RunSettings,
+    place: Place,
+    request: ImportRequest,
+    *,
+    name: str | None = None,
+    temperature: Temperature = "auto",
+    max_missing: float = 0.05,
+) -> dict[str, Any]:
+    """Import a teacher for the dataset of the settings, or find it. Returns its summary.
+
+    name: part of the folder's name, else that of the first file. Settings of models, methods and training play no part.
+    """
+    data = place.data(settings)
+    hashes = [file_sha256(path) for path in request.all_files()]
+    told = {
+        "files": [str(path) for path in request.all_files()],
+        "sha256": hashes,
+        **{key: value for key, value in request.options().items() if value is not None},
+        "temperature": temperature,
+    }
+    own = {key: value for key, value in settings.to_values().items() if key in ("dataset", "seed", "data", "eval")}
+    depends = {key: value for key, value in told.items() if key != "files"}
+    identity = digest(
+        {"kind": "imported", "import": VERSION, "data": data.fingerprint, "eval": own["eval"], "source": depends}
+    )
+    label = _plain(name or request.files[0].stem)
+    folder = RunFolder(place.runs_dir / f"imported-{data.name}-{label}-{identity}")
+    if folder.is_complete():
+        return finished(folder)
+    place.memory.restart()
+    built = build(request, data, temperature=temperature, max_missing=max_missing)
+    metrics = _metrics(knowledge(built.weights, data, folder.path), data, settings.eval)
+    folder.create({"kind": "imported", "imported": told, **own})
+    folder.lock()
+    try:
+        folder.write_model(built.weights, {"kind": "imported", "identity": identity})
+        summary = _summary(folder, settings, data, built, metrics, place) | {"identity": identity}
+        folder.write_summary(summary)
+        return summary
+    finally:
+        folder.unlock()
+
+
+def load(folder: RunFolder, data: Interactions) -> TeacherKnowledge:
+    """The imported teacher in a run folder; its scores are already divided by its temperature."""
+    weights, _ = folder.read_model()
+    return knowledge(weights, data, folder.model_file)
+
+
+def _metrics(teacher: TeacherKnowledge, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:
+    """Valid and test; a list teacher is judged by its lists, which hold all that a top 20 needs."""
+    if not isinstance(teacher, ListTeacher):
+        return evaluate(teacher.tables, data, settings)
+
+    def judged(excluded: CSR, targets: CSR) -> dict[str, float]:
+        item_UN = teacher.top_items(min(max(CUTOFFS), teacher.length), excluded)
+        return average(per_user(item_UN, targets), targets, settings.users)
+
+    excluded = data.seen_with_valid if settings.mask == "train+valid" else data.seen
+    return {"valid": judged(data.seen, data.valid), "test": judged(excluded, data.test)}
+
+
+def _summary(
+    folder: RunFolder,
+    settings: RunSettings,
+    data: Interactions,
+    built: Built,
+    metrics: dict[str, dict[str, float]],
+    place: Place,
+) -> dict[str, Any]:
+    if built.report["form"] == "lists":
+        built.report["lists"]["short"] = _short(built.weights["item_UN"], data)
+    return {
+        "kind": "imported",
+        "run_dir": str(folder.path),
+        "dataset": dataset_part(data),
+        "seed": settings.seed,
+        "epochs": 0,
+        "best_epoch": -1,
+        "seconds_per_epoch": 0.0,
+        "peak_rss_bytes": place.memory.overall(),
+        "training_peak_rss_bytes": place.memory.phase(),
+        "protocol": settings.eval.model_dump(mode="json"),
+        **metrics,
+        "versions": versions(),
+        "model": "imported",
+        "dim": built.weights["item" if "item" in built.weights else "item_UN"].shape[1],
+        "parameters": sum(tensor.numel() for tensor in built.weights.values()),
+        "imported": built.report,
+    }
+
+
+def _short(item_UN: Tensor, data: Interactions) -> float:
+    """Share of users whose list has fewer than 20 items left once their training items are out."""
+    unit = ListTeacher(
+        item_UN, item_UN.new_zeros(item_UN.shape).float(), item_UN.new_zeros(len(item_UN)).float(), data.n_items
+    )
+    left_UN = unit.top_items(min(max(CUTOFFS), unit.length), data.seen)
+    return float(((left_UN >= 0).sum(1) < max(CUTOFFS)).double().mean())
+
+
+def _plain(name: str) -> str:
+    """A name that is safe in a folder's name."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in Path(name).name) or "teacher"

@@ -1,0 +1,99 @@
+"""Readers of NumPy files: a pair of .npy, an .npz archive, and `implicit`'s models, which are .npz archives.
+
+Nothing is unpickled: an array of Python objects is refused.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rcekd.datasets.formats import refuse_empty
+from rcekd.errors import InputError
+from rcekd.teachers.importing.pick import factors_from
+from rcekd.teachers.importing.raw import RawFactors, as_table, as_vector, joined
+from rcekd.teachers.importing.request import ImportRequest
+
+# What implicit's MatrixFactorizationBase.save writes, whichever of its models it is.
+IMPLICIT_KEYS = ("user_factors", "item_factors")
+
+
+def read_npy_pair(request: ImportRequest) -> RawFactors:
+    """users.npy and items.npy."""
+    user_file, item_file = request.files
+    user_XD = as_table(load_npy(user_file), str(user_file))
+    item_YD = as_table(load_npy(item_file), str(item_file))
+    return joined("npy", user_XD, item_YD, None, f"{user_file} and {item_file}")
+
+
+def read_npz(request: ImportRequest) -> RawFactors:
+    """An archive of arrays by name."""
+    (path,) = request.files
+    return factors_from("npz", load_npz(path), request, str(path))
+
+
+def read_implicit(request: ImportRequest) -> RawFactors:
+    """A model that `implicit` (its CPU models) has saved: ALS, BPR or logistic MF.
+
+    implicit keeps the biases of its BPR and logistic models inside the factors, so the inner product is the score.
+    """
+    (path,) = request.files
+    arrays = load_npz(path)
+    if not is_implicit(arrays):
+        raise InputError(f"{path}: holds no {' and '.join(IMPLICIT_KEYS)}, so no matrix factorisation of implicit's")
+    user, item = (as_table(arrays[key], f"{path}, {key}") for key in IMPLICIT_KEYS)
+    return joined("implicit", user, item, None, str(path))
+
+
+def is_implicit(arrays: dict[str, Any]) -> bool:
+    return all(key in arrays for key in IMPLICIT_KEYS)
+
+
+def npz_names(path: Path) -> set[str]:
+    """The names in an archive; nothing for what is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError):
+        return set()
+
+
+def read_bias_file(path: Path) -> Any:
+    """Item biases in a .npy file, float32 [Y]."""
+    return as_vector(load_npy(path), str(path))
+
+
+def load_npy(path: Path) -> Any:
+    """The array of a .npy file. InputError for any other file."""
+    refuse_empty(path)
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path}: not a .npy file of numbers ({_short(error)}); save it with numpy.save") from error
+
+
+def load_npz(path: Path) -> dict[str, Any]:
+    """All arrays of an archive that hold numbers."""
+    refuse_empty(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise InputError(f"{path}: one array, not an archive; give a .npy file for users and one for items")
+            # Scalars and texts are a model's settings; reading an array of objects raises, so only what is wanted is.
+            return {name: array for name in archive.files if (array := _numbers(archive, name)) is not None}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not an .npz archive of arrays ({_short(error)})") from error
+
+
+def _numbers(archive: Any, name: str) -> Any:
+    """An array of the archive; None for what is no array of numbers."""
+    try:
+        array = archive[name]
+    except ValueError:  # Python objects
+        return None
+    return array if array.ndim and array.dtype.kind in "fiu" else None
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

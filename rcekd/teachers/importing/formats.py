@@ -1,0 +1,63 @@
+"""Which format the files are in, judged by how many they are, their names, and what they hold."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from rcekd.errors import InputError, nearest
+from rcekd.teachers.importing.arrays import IMPLICIT_KEYS, npz_names, read_implicit, read_npy_pair, read_npz
+from rcekd.teachers.importing.raw import RawFactors, RawLists
+from rcekd.teachers.importing.request import FORMATS, FormatName, ImportRequest
+from rcekd.teachers.importing.tensors import read_recbole, read_safetensors, read_torch
+from rcekd.teachers.importing.toplists import read_lists
+from rcekd.teachers.importing.vectors import read_vectors
+
+_READERS: Mapping[FormatName, Callable[[ImportRequest], RawFactors | RawLists]] = MappingProxyType(
+    {
+        "npy": read_npy_pair,
+        "npz": read_npz,
+        "implicit": read_implicit,
+        "safetensors": read_safetensors,
+        "torch": read_torch,
+        "recbole": read_recbole,
+        "vectors": read_vectors,
+        "lists": read_lists,
+    }
+)
+_PAIRS = ("npy", "vectors")
+_TORCH = (".pt", ".pth", ".bin", ".ckpt", ".th")
+_TABLES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
+
+
+def read(request: ImportRequest) -> RawFactors | RawLists:
+    """What the files hold. InputError where they cannot be read as the format asked for, or the one they look like."""
+    name = request.format or guess_format(request)
+    if name not in FORMATS:
+        raise InputError(f"--format {name!r} is unknown{nearest(name, FORMATS)}")
+    expected = 2 if name in _PAIRS else 1
+    if len(request.files) != expected:
+        given = ", ".join(str(path) for path in request.files)
+        wanted = "two files, the users' and the items'" if expected == 2 else "one file"
+        raise InputError(f"format {name} is {wanted}; given: {given}")
+    return _READERS[name](request)
+
+
+def guess_format(request: ImportRequest) -> FormatName:
+    """The format by suffix; an .npz with implicit's names is implicit's. InputError where the suffix says nothing."""
+    suffixes = {path.suffix.lower() for path in request.files}
+    if len(request.files) == 2:
+        if suffixes == {".npy"}:
+            return "npy"
+        if suffixes <= {".parquet", ".pq"}:
+            return "vectors"
+    elif len(suffixes) == 1:
+        (suffix,) = suffixes
+        if suffix == ".npz":
+            return "implicit" if npz_names(request.files[0]) >= set(IMPLICIT_KEYS) else "npz"
+        if suffix == ".safetensors":
+            return "safetensors"
+        if suffix in _TORCH:
+            return "torch"
+        if suffix in _TABLES:
+            return "lists"
+    given = ", ".join(str(path) for path in request.files)
+    raise InputError(f"{given}: the format is not plain from the name; say --format, one of {', '.join(FORMATS)}")

@@ -1,0 +1,105 @@
+"""Tables with a header (CSV, TSV, Parquet) and plain lists of ids, as frames."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from polars.exceptions import PolarsError
+
+from rcekd.datasets.columns import USUAL, plain
+from rcekd.datasets.formats import guess_separator, header_line, refuse_empty
+from rcekd.datasets.tables import ids
+from rcekd.errors import InputError, nearest
+from rcekd.teachers.importing.arrays import load_npy
+
+PARQUET = (".parquet", ".pq")
+_ROW_NAMES = ("row", "index", "idx", "inner", "innerid", "code", "position")
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """All columns of a Parquet file, or of a CSV or TSV file with every field as text."""
+    refuse_empty(path)
+    try:
+        if path.suffix.lower() in PARQUET:
+            return pl.read_parquet(path, glob=False)
+        separator = guess_separator(header_line(path))
+        quote = '"' if path.suffix.lower() == ".csv" else None
+        return pl.read_csv(path, glob=False, separator=separator, quote_char=quote, infer_schema=False)
+    except (PolarsError, OSError) as error:
+        raise InputError(f"{path}: not a readable table ({' '.join(str(error).split())[:200]})") from error
+
+
+def find_column(kind: str, usual: Sequence[str], given: str | None, header: Sequence[str], path: Path) -> str | None:
+    """The given column, else the first usual name that the header has; None where there is none."""
+    if given is not None:
+        if given not in header:
+            raise InputError(f"{path}: --{kind}-column {given!r} is not a column{nearest(given, header)}")
+        return given
+    by_plain = {plain(name): name for name in reversed(header)}
+    return next((by_plain[name] for name in usual if name in by_plain), None)
+
+
+def numbers(table: pl.DataFrame, column: str, path: Path) -> pl.Series:
+    """A column as finite Float64. InputError with the row where it is none."""
+    values = table[column].cast(pl.Float64, strict=False)
+    wrong = (~values.is_finite()).fill_null(True)
+    if wrong.any():
+        raise InputError(f"{path}, {_place(path, wrong)}: {column} is {table[column][_first(wrong)]!r}, not a number")
+    return values
+
+
+def id_column(table: pl.DataFrame, column: str, path: Path) -> pl.Series:
+    """A column as ids, Int64 or String. InputError with the row where one is missing."""
+    found = ids(table[column])
+    wrong = found.is_null()
+    if wrong.any():
+        raise InputError(f"{path}, {_place(path, wrong)}: {column} is empty or no id")
+    return found
+
+
+def read_ids(path: Path, side: str) -> pl.Series:
+    """The original id of every row: a .npy vector, a text file with an id a line, or a table.
+
+    A table has one column of ids in row order, or a column named `row` (or alike) beside it.
+    """
+    if path.suffix.lower() == ".npy":
+        values = load_npy(path)
+        if values.ndim != 1 or values.dtype.kind not in "iuU":
+            raise InputError(f"{path}: expected a vector of integer or text ids, not {values.dtype} {values.shape}")
+        return ids(pl.Series(values.astype(np.int64) if values.dtype.kind in "iu" else values.tolist()))
+    if path.suffix.lower() in (*PARQUET, ".csv", ".tsv"):
+        return _id_table(path, side)
+    refuse_empty(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text; an id a line is expected") from None
+    text = pl.Series(lines, dtype=pl.String).str.strip_chars()
+    if (text == "").any():
+        raise InputError(f"{path}, line {_first(text == '') + 1}: blank; line r holds the id of row r")
+    return ids(text)
+
+
+def _id_table(path: Path, side: str) -> pl.Series:
+    table = read_table(path)
+    header = table.columns
+    row = find_column("row", _ROW_NAMES, None, header, path) if len(header) > 1 else None
+    others = [name for name in header if name != row]
+    name = others[0] if len(others) == 1 else find_column(side, (*USUAL[side], "id"), None, others, path)
+    if name is None:
+        raise InputError(f"{path}: which column holds the {side} ids? keep `row` and `{side}_id` alone of {header}")
+    if row is not None:
+        table = table.with_columns(numbers(table, row, path).alias(row)).sort(row)
+        if not np.array_equal(table[row].to_numpy(), np.arange(len(table))):
+            raise InputError(f"{path}: column {row!r} must number the rows from 0 to {len(table) - 1}, each once")
+    return id_column(table, name, path)
+
+
+def _place(path: Path, wrong: pl.Series) -> str:
+    number = _first(wrong)
+    return f"row {number + 1}" if path.suffix.lower() in PARQUET else f"line {number + 2}"
+
+
+def _first(wrong: pl.Series) -> int:
+    return int(wrong.arg_true()[0])

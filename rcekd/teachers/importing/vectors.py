@@ -1,0 +1,49 @@
+"""Reader of vectors beside their ids: a Parquet file of users and one of items."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from rcekd.datasets.columns import USUAL
+from rcekd.errors import InputError
+from rcekd.teachers.importing.raw import RawFactors, as_table, joined
+from rcekd.teachers.importing.request import ImportRequest
+from rcekd.teachers.importing.tables import find_column, id_column, read_table
+
+
+def read_vectors(request: ImportRequest) -> RawFactors:
+    """users.parquet and items.parquet: a column of ids, and one of vectors or a column of numbers per factor."""
+    user_file, item_file = request.files
+    user_ids, user = _side(user_file, "user", request.user_column)
+    item_ids, item = _side(item_file, "item", request.item_column)
+    user_XD, item_YD = as_table(user, str(user_file)), as_table(item, str(item_file))
+    where = f"{user_file} and {item_file}"
+    return joined("vectors", user_XD, item_YD, None, where, user_ids=user_ids, item_ids=item_ids)
+
+
+def _side(path: Path, side: str, given: str | None) -> tuple[pl.Series, Any]:
+    table = read_table(path)
+    name = find_column(side, (*USUAL[side], "id"), given, table.columns, path)
+    if name is None:
+        raise InputError(f"{path}: no column of {side} ids among {table.columns[:8]}; name it with --{side}-column")
+    return id_column(table, name, path), _vectors(table.drop(name), path)
+
+
+def _vectors(table: pl.DataFrame, path: Path) -> Any:
+    """The one column of vectors, else all columns of fractions in their order, as an array [rows, D]."""
+    nested = [name for name, kind in table.schema.items() if isinstance(kind, pl.List | pl.Array)]
+    if len(nested) > 1:
+        raise InputError(f"{path}: several columns hold vectors ({', '.join(nested)}); keep the one that is to be used")
+    if not nested:
+        columns = [name for name, kind in table.schema.items() if kind.is_float()]
+        if not columns:
+            raise InputError(f"{path}: no column of vectors, and no columns of fractions, beside the ids")
+        return table.select(columns).to_numpy()
+    column = table[nested[0]]
+    inner = getattr(column.dtype, "inner", None)
+    width = column.arr.len() if isinstance(column.dtype, pl.Array) else column.list.len()
+    widths = width.unique().to_list()
+    if len(widths) != 1 or not widths[0] or inner is None or not inner.is_numeric() or column.explode().null_count():
+        raise InputError(f"{path}: the vectors of {nested[0]!r} must hold equally many numbers, without gaps")
+    return column.explode().cast(pl.Float32).to_numpy().reshape(-1, widths[0])
