@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from rcekd.kernels.csr import CSR
 from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.set_softmax import set_softmax
 from rcekd.teachers import TeacherKnowledge
@@ -44,3 +45,10 @@ def judged_sets(teacher: TeacherKnowledge, padded: list[Tensor], tau: float) -> 
     user_S = torch.arange(teacher.n_users, dtype=torch.int32).repeat(len(padded))
     score = teacher.scores(user_S, indptr, items)
     return ItemSets(indptr, items, set_softmax(score, indptr, tau=tau))
+
+
+def joined(rows: CSR, item_UK: Tensor) -> CSR:
+    """Every row together with the items of `item_UK` (−1 padded): sets again, ascending and without repeats."""
+    indptr, items = ragged(item_UK)
+    both_user = torch.cat([rows.rows(), CSR(indptr, items).rows()])
+    return CSR.from_pairs(both_user, torch.cat([rows.indices, items]), rows.n_rows).sorted_unique()
