@@ -6,7 +6,7 @@
 
 `export` writes train.csv and valid.csv with the original ids. `train` numbers users and items as they come, as any
 pipeline would, tries a grid of regularisation and confidence (every iteration is judged by NDCG@10 on valid.csv, over
-all users, training items left out), and keeps the best: als.npz, users.txt and items.txt (row → id), als.json.
+all users, training items left out), and keeps the best: als.npz, users.txt and items.txt (row → id), als.json. A second call adds points to the grid.
 The two halves share no import: rcekd does not depend on implicit, nor that environment on rcekd.
 """
 
@@ -77,7 +77,8 @@ def train(arguments: argparse.Namespace) -> None:
     }
     write_lines(folder / "users.txt", users)
     write_lines(folder / "items.txt", items)
-    results: list[dict[str, Any]] = []
+    done = folder / "als.json"
+    results: list[dict[str, Any]] = json.loads(done.read_text())["tried"] if done.is_file() else []
     for alpha in arguments.alpha:
         for regularization in arguments.regularization:
             fit(arguments, matrix, numbered, {"alpha": alpha, "regularization": regularization}, results)
