@@ -6,7 +6,8 @@
 
 `export` writes train.csv and valid.csv with the original ids. `train` numbers users and items as they come, as any
 pipeline would, tries a grid of regularisation and confidence (every iteration is judged by NDCG@10 on valid.csv, over
-all users, training items left out), and keeps the best: als.npz, users.txt and items.txt (row → id), als.json. A second call adds points to the grid.
+all users, training items left out), and keeps the best: als.npz, users.txt and items.txt (row → id), als.json. A second
+call adds points to the grid.
 The two halves share no import: rcekd does not depend on implicit, nor that environment on rcekd.
 """
 
