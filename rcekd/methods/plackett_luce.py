@@ -12,26 +12,49 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# Widest spread of scores, in nats, whose exponentials float64 can still add up.
+WIDEST = 600.0
+
 
 class _PlackettLuce(torch.autograd.Function):
-    """With z_k the logarithm above: ∂/∂s_pm = e^{s_pm} Σ_{k ≤ m} e^{−z_k} − 1 and ∂/∂s_j = e^{s_j} Σ_k e^{−z_k}."""
+    """With z_k the logarithm above: ∂/∂s_pm = e^{s_pm} Σ_{k ≤ m} e^{−z_k} − 1 and ∂/∂s_j = e^{s_j} Σ_k e^{−z_k}.
+
+    Both slopes are made in the forward pass; backward only scales them.
+    """
 
     @staticmethod
     def forward(ctx: Any, positive_RK: Tensor, other_RL: Tensor, mask_RK: Tensor, other_mask_RL: Tensor) -> Tensor:
-        positive_RK = positive_RK.masked_fill(~mask_RK, -torch.inf)
-        other_RL = other_RL.masked_fill(~other_mask_RL, -torch.inf)
-        tail_RK = positive_RK.flip(1).logcumsumexp(1).flip(1)
-        log_sum_RK = torch.logaddexp(tail_RK, other_RL.logsumexp(1, keepdim=True))
-        ctx.save_for_backward(positive_RK, other_RL, mask_RK, log_sum_RK)
-        return (log_sum_RK - positive_RK).masked_fill(~mask_RK, 0.0).sum(1)
+        score_RW = torch.cat([positive_RK, other_RL], dim=1).double()
+        mask_RW = torch.cat([mask_RK, other_mask_RL], dim=1)
+        score_RW = score_RW - score_RW.masked_fill(~mask_RW, -torch.inf).amax(1, keepdim=True).nan_to_num(neginf=0.0)
+        narrow = bool((score_RW > -WIDEST).logical_or_(~mask_RW).all())
+        score_RW = score_RW.masked_fill_(~mask_RW, -torch.inf)
+        score_RK, score_RL = score_RW[:, : positive_RK.shape[1]], score_RW[:, positive_RK.shape[1] :]
+        log_sum_RK, slopes = (_direct if narrow else _in_logarithms)(score_RK, score_RL, mask_RK)
+        slopes[0].sub_(1.0).masked_fill_(~mask_RK, 0.0)
+        ctx.save_for_backward(*(slope.to(positive_RK.dtype) for slope in slopes))
+        return (log_sum_RK - score_RK).masked_fill_(~mask_RK, 0.0).sum(1).to(positive_RK.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad_R: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        positive_RK, other_RL, mask_RK, log_sum_RK = ctx.saved_tensors
-        passed_RK = (-log_sum_RK).masked_fill(~mask_RK, -torch.inf).logcumsumexp(1)
-        slope_RK = (positive_RK + passed_RK).exp().sub_(1.0).masked_fill_(~mask_RK, 0.0)
-        slope_RL = (other_RL + passed_RK.amax(1, keepdim=True)).exp_()  # what has been passed only grows
-        return slope_RK.mul_(grad_R[:, None]), slope_RL.mul_(grad_R[:, None]), None, None
+        slope_RK, slope_RL = ctx.saved_tensors
+        return slope_RK * grad_R[:, None], slope_RL * grad_R[:, None], None, None
+
+
+def _direct(positive_RK: Tensor, other_RL: Tensor, mask_RK: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """z [R, K] and the exponential part of the slopes, by plain sums: for scores at most 0 and not below −WIDEST."""
+    weight_RK, weight_RL = positive_RK.exp(), other_RL.exp()
+    sum_RK = weight_RK.flip(1).cumsum_(1).flip(1).add_(weight_RL.sum(1, keepdim=True))
+    passed_RK = sum_RK.reciprocal().masked_fill_(~mask_RK, 0.0).cumsum_(1)
+    return sum_RK.log_(), (weight_RK * passed_RK, weight_RL * passed_RK[:, -1:])
+
+
+def _in_logarithms(positive_RK: Tensor, other_RL: Tensor, mask_RK: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """The same for scores of any spread; several times slower."""
+    tail_RK = positive_RK.flip(1).logcumsumexp(1).flip(1)
+    log_sum_RK = torch.logaddexp(tail_RK, other_RL.logsumexp(1, keepdim=True))
+    passed_RK = (-log_sum_RK).masked_fill(~mask_RK, -torch.inf).logcumsumexp(1)
+    return log_sum_RK, ((positive_RK + passed_RK).exp_(), (other_RL + passed_RK[:, -1:]).exp_())
 
 
 def plackett_luce(positive_RK: Tensor, other_RL: Tensor, positive_mask_RK: Tensor, other_mask_RL: Tensor) -> Tensor:
