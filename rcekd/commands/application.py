@@ -6,7 +6,7 @@ import traceback
 
 import typer
 
-from rcekd.commands import data, distill, evaluate, import_teacher, methods, train_teacher
+from rcekd.commands import data, distill, evaluate, import_teacher, methods, sweep, train_teacher
 from rcekd.commands.console import print_error
 from rcekd.errors import InputError, InterruptedRun
 
@@ -20,6 +20,7 @@ app.command("distill")(distill.distill)
 app.command("train-teacher")(train_teacher.train_teacher)
 app.command("import-teacher")(import_teacher.import_teacher)
 app.command("evaluate")(evaluate.evaluate)
+app.command("sweep")(sweep.sweep)
 app.command("methods")(methods.methods)
 app.add_typer(data.app, name="data")
 

@@ -35,6 +35,15 @@ def distill(
     with_scratch: train the student alone too, for comparison; otherwise it is shown only if it is there.
     teacher_dirs: run folders to take the teacher from, instead of the settings' own; several are mixed.
     """
+    folder = prepare(settings, place, with_scratch=with_scratch, teacher_dirs=teacher_dirs)
+    with _resumable(folder):
+        return _distill_in(folder, settings, place.data(settings), place, with_scratch, teacher_dirs)
+
+
+def prepare(
+    settings: RunSettings, place: Place, *, with_scratch: bool = False, teacher_dirs: Sequence[Path] = ()
+) -> RunFolder:
+    """A new run folder with all that `resume` needs to distil in it; nothing is trained yet."""
     data = place.data(settings)
     settings.method.check_catalogue(data)
     for path in teacher_dirs:
@@ -43,8 +52,7 @@ def distill(
     folder = RunFolder(next_free(place.runs_dir, f"{stem}-s{settings.seed}"))
     config = {"kind": "distill", "with_scratch": with_scratch, **settings.to_values()}
     folder.create(config | ({"teacher_dirs": [str(path.resolve()) for path in teacher_dirs]} if teacher_dirs else {}))
-    with _resumable(folder):
-        return _distill_in(folder, settings, data, place, with_scratch, teacher_dirs)
+    return folder
 
 
 def resume(run_dir: Path, place: Place) -> dict[str, Any]:

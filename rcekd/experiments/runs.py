@@ -44,7 +44,7 @@ def shared_run(
 ) -> dict[str, Any]:
     """The summary of a run that others may have made already; trains it where nobody has."""
     if folder.is_complete():
-        if not keep_trajectory or folder.trajectory.epochs():
+        if not keep_trajectory or folder.read_config().get("keep_trajectory"):
             return finished(folder)
         # Trained before without: it is trained again, to the same weights.
         folder.start_again()

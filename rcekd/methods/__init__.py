@@ -7,7 +7,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.methods.alone import AloneSettings
 from rcekd.methods.base import Method, MethodSettings
-from rcekd.methods.combined import SEPARATOR, Combined, CombinedSettings, part_names, split_values
+from rcekd.methods.combined import SEPARATOR, Combined, CombinedSettings, part_names, split_values, validate_part
 from rcekd.methods.cross_entropy import CrossEntropy, CrossEntropySettings
 from rcekd.methods.rcekd import RCEKD, RCEKDSettings
 from rcekd.teachers import TeacherKnowledge
@@ -73,7 +73,7 @@ def method_settings(value: Mapping[str, Any]) -> MethodSettings:
     if SEPARATOR not in name:
         return find(name).settings.model_validate({**value, "name": name})
     values, rest = split_values({**value, "name": name})
-    parts = {part: find(part).settings.model_validate(given) for part, given in values.items()}
+    parts = {part: validate_part(part, find(part).settings, given) for part, given in values.items()}
     return CombinedSettings.model_validate({**rest, "parts": parts})
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import SerializeAsAny, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import SerializeAsAny, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from torch import Tensor, nn
 
 from rcekd.datasets import Interactions
@@ -52,6 +53,23 @@ def split_values(value: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     names = part_names(str(value["name"]))
     parts = {name: value.get(name, {}) for name in names}
     return parts, {key: content for key, content in value.items() if key not in names}
+
+
+def validate_part(name: str, settings: type[MethodSettings], values: Any) -> MethodSettings:
+    """A part's settings; a ValidationError says below which part its keys stand."""
+    try:
+        return settings.model_validate(values)
+    except ValidationError as error:
+        details = [
+            InitErrorDetails(
+                # Re-raised as what it is; a validator of ours has its own words.
+                type=PydanticCustomError(found["type"], "{message}", {"message": found["msg"]}),
+                loc=(name, *found["loc"]),
+                input=found["input"],
+            )
+            for found in error.errors()
+        ]
+        raise ValidationError.from_exception_data(error.title, details) from error
 
 
 class Combined(Method):

@@ -11,15 +11,16 @@ from rcekd.reports.comparison import Table
 
 def card(name: str, entry: Entry) -> dict[str, Any]:
     """A method as plain values."""
-    about = entry.build
+    about, defaults = entry.build, entry.settings.model_validate({})
+    values = defaults.model_dump(mode="json")
     return {
         "name": name,
         "paper": "" if about is None else about.citation,
-        "needs": sorted(entry.settings.model_validate({}).needs()),
+        "needs": sorted(defaults.needs()),
         "cost": "" if about is None else about.cost,
         "use": "the student alone, against which every method is measured" if about is None else about.use,
         "settings": {
-            field.alias or key: {"default": entry.settings.model_validate({}).model_dump(mode="json")[key], "about": field.description}
+            field.alias or key: {"default": values[key], "about": field.description}
             for key, field in entry.settings.model_fields.items()
             if key != "name"
         },

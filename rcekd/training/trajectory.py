@@ -13,12 +13,10 @@ from rcekd.training.files import write_bytes
 MOMENTS = 8
 """At most so many are kept, besides the trained model itself."""
 
-FIRST_INTERVAL = 5
-
 
 def interval(epochs: int) -> int:
     """Epochs from one kept moment to the next after so many epochs: doubled whenever there would be too many."""
-    step = FIRST_INTERVAL
+    step = 1
     while epochs // step > MOMENTS:
         step *= 2
     return step

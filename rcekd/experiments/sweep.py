@@ -1,0 +1,196 @@
+"""Tuning on validation: an Optuna study in a folder, which any number of processes may work on and go on with.
+
+A trial is an ordinary run folder beside the others. Optuna's journal file holds the study; a trial whose process was
+killed is taken up where its run stood. Test metrics play no part.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rcekd.config import RunSettings, Values, merge, resolve
+from rcekd.errors import DivergedError, InputError
+from rcekd.experiments import pipeline
+from rcekd.experiments.identity import digest
+from rcekd.experiments.place import Place
+from rcekd.experiments.spaces import Space, nested
+from rcekd.extras import require
+from rcekd.training.checkpoint import Progress
+from rcekd.training.files import write_json, write_text
+from rcekd.training.loop import Observer
+from rcekd.training.run_folder import RunFolder
+from rcekd.training.settings import TrainSettings
+
+STARTUP_TRIALS = 3
+WARMUP_EPOCHS = 20
+
+
+@dataclass(frozen=True)
+class SweepTask:
+    """What is searched: settings that hold for every trial, and the space of the others."""
+
+    base: Values
+    space: Space
+    trials: int
+    seed: int
+    prune: bool = True
+    teacher_dirs: tuple[Path, ...] = ()
+
+    def settings(self, point: dict[str, Any]) -> RunSettings:
+        """The settings of a trial. InputError where the space holds what the settings refuse."""
+        return resolve([("the search space", merge(self.base, nested(point)))])
+
+    def identity(self) -> str:
+        """What the study depends on, the number of trials and pruning aside."""
+        space = {key: part.model_dump(mode="json") for key, part in self.space.items()}
+        return digest({"kind": "sweep", "base": self.base, "space": space, "seed": self.seed})
+
+
+class Sweep:
+    """One process's part in a study."""
+
+    def __init__(self, task: SweepTask, place: Place) -> None:
+        self._task, self._place = task, place
+        self._optuna = require("optuna", "sweep")
+        first = task.settings({})
+        stem = f"{first.dataset.rsplit('/', 1)[-1]}-{first.teacher.backbone.model}-{first.student.model}"
+        self.folder = place.runs_dir / f"sweep-{stem}-{first.method.name}-{task.identity()}"
+        self.watch = first.train.watch
+        self._study = self._open(first)
+
+    def run(self, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Try until the study has its trials; `told` hears of each that ends here. Returns what was found."""
+        for trial in self._abandoned():
+            self._try(trial, told)
+        while self._begun() < self._task.trials:
+            self._try(self._study.ask(), told)
+        return self.result()
+
+    def result(self) -> dict[str, Any]:
+        """The study so far: every trial, and the best settings. Writes them beside the journal."""
+        trials = [self._describe(trial) for trial in self._study.get_trials(deepcopy=False)]
+        done = [trial for trial in trials if trial["state"] == "complete"]
+        found: dict[str, Any] = {"sweep_dir": str(self.folder), "watch": self.watch, "trials": trials, "best": None}
+        if done:
+            found["best"] = max(done, key=lambda trial: trial["value"])
+            settings = self._task.settings(found["best"]["point"])
+            write_text(
+                self.folder / "best.yaml", yaml.safe_dump(settings.to_values(), sort_keys=False, allow_unicode=True)
+            )
+        write_json(self.folder / "sweep.json", found)
+        return found
+
+    def _open(self, first: RunSettings) -> Any:
+        """The study, made with the preset's own point as its first trial where that lies in the space."""
+        optuna = self._optuna
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot write here ({error.strerror}); give --runs-dir") from error
+        storage = optuna.storages.JournalStorage(
+            optuna.storages.journal.JournalFileBackend(str(self.folder / "study.jsonl"))
+        )
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS)
+        study = optuna.create_study(
+            study_name="sweep",
+            storage=storage,
+            load_if_exists=True,
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=self._task.seed, n_startup_trials=max(4, self._task.trials // 3)),
+            pruner=pruner if self._task.prune else optuna.pruners.NopPruner(),
+        )
+        study.enqueue_trial(_inside(first.to_values(), self._task.space), skip_if_exists=True)
+        return study
+
+    def _begun(self) -> int:
+        """Trials that have ended or are at work; one that waits in the queue has not begun."""
+        waiting = self._optuna.trial.TrialState.WAITING
+        return sum(trial.state != waiting for trial in self._study.get_trials(deepcopy=False))
+
+    def _abandoned(self) -> list[Any]:
+        """Trials whose process has died: they are at work, but nobody holds their run folder."""
+        running = self._optuna.trial.TrialState.RUNNING
+        frozen = self._study.get_trials(deepcopy=False, states=(running,))
+        return [
+            self._optuna.trial.Trial(self._study, trial._trial_id)
+            for trial in frozen
+            if "run_dir" in trial.user_attrs and not RunFolder(Path(trial.user_attrs["run_dir"])).is_locked()
+        ]
+
+    def _try(self, trial: Any, told: Callable[[dict[str, Any]], None]) -> None:
+        states = self._optuna.trial.TrialState
+        point = {key: part.suggest(trial, key) for key, part in self._task.space.items()}
+        place = replace(self._place, observer=_Pruning(self._place.observer, trial, self._optuna, self.watch))
+        try:
+            summary = self._train(trial, point, place)
+            self._study.tell(trial, summary["valid"][self.watch])
+        except self._optuna.TrialPruned:
+            self._study.tell(trial, state=states.PRUNED)
+        except DivergedError as error:
+            trial.set_user_attr("error", str(error))
+            self._study.tell(trial, state=states.FAIL)
+        told(self._describe(self._study.get_trials(deepcopy=False)[trial.number]))
+
+    def _train(self, trial: Any, point: dict[str, Any], place: Place) -> dict[str, Any]:
+        if "run_dir" not in trial.user_attrs:
+            folder = pipeline.prepare(self._task.settings(point), place, teacher_dirs=self._task.teacher_dirs)
+            trial.set_user_attr("run_dir", str(folder.path))
+        return pipeline.resume(Path(trial.user_attrs["run_dir"]), place)
+
+    def _describe(self, trial: Any) -> dict[str, Any]:
+        values = trial.intermediate_values
+        return {
+            "number": trial.number,
+            "state": trial.state.name.lower(),
+            "value": trial.value if trial.value is not None else max(values.values(), default=None),
+            "point": trial.params,
+            "epochs": 1 + max(values, default=-1),
+            "run_dir": trial.user_attrs.get("run_dir"),
+            "error": trial.user_attrs.get("error"),
+        }
+
+
+class _Pruning:
+    """Passes everything on, and stops a trial that falls behind the others at its age."""
+
+    def __init__(self, inner: Observer, trial: Any, optuna: Any, watch: str) -> None:
+        self._inner, self._trial, self._optuna, self._watch = inner, trial, optuna, watch
+        self._reported = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+        self._is_student = True
+
+    def begin(self, title: str, settings: TrainSettings, progress: Progress, steps: int) -> None:
+        # A teacher or an assistant that has to be trained first is not what is being judged.
+        self._is_student = not title.startswith(("teacher ", "assistant ", "student alone "))
+        self._inner.begin(title, settings, progress, steps)
+
+    def step(self) -> None:
+        self._inner.step()
+
+    def epoch(self, line: dict[str, Any], progress: Progress) -> None:
+        self._inner.epoch(line, progress)
+        if not self._is_student or "valid" not in line:
+            return
+        if line["epoch"] not in self._reported:  # after a kill some epochs happen again, to the same values
+            self._trial.report(line["valid"][self._watch], line["epoch"])
+        if self._trial.should_prune():
+            self._inner.end(progress)
+            raise self._optuna.TrialPruned
+
+    def end(self, progress: Progress) -> None:
+        self._inner.end(progress)
+
+
+def _inside(values: Values, space: Space) -> dict[str, Any]:
+    """The point that `values` already is, by the keys of the space; a value outside it is left to the sampler."""
+    point = {}
+    for key, part in space.items():
+        node: Any = values
+        for name in key.split("."):
+            node = node.get(name) if isinstance(node, dict) else None
+        if part.contains(node):
+            point[key] = node
+    return point

@@ -1,0 +1,51 @@
+"""Teachers of a distillation: several at once, with a trajectory, and which are refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Outcome, assignments
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def teachers(rcekd: Command) -> list[Path]:
+    """Two teachers of different seeds."""
+    found = []
+    for seed in (0, 1):
+        words = ["train-teacher", "--dataset", "synthetic", "--json", "--threads", 1, "--seed", seed]
+        found.append(Path(rcekd(*words, *assignments(method__K=None, method__L=None)).result["run_dir"]))
+    return found
+
+
+@pytest.mark.parametrize("mix", ["average", "per-user"])
+def test_several_teachers_are_mixed(distill: Command, teachers: list[Path], mix: str) -> None:
+    words = [word for folder in teachers for word in ("--teacher", folder)]
+    done = distill(*words, teacher__mix=mix)
+    assert done.code == 0, done.err
+    teacher = done.result["teacher"]
+    assert (teacher["model"], teacher["dim"], teacher["parameters"]) == ("mf+mf", 16, 2 * 8 * 130)
+
+
+def test_a_model_and_a_folder_are_not_mixed(distill: Command, teachers: list[Path]) -> None:
+    done = distill("--teacher", teachers[0], "--teacher", "mf")
+    assert done.code == 2
+    assert "--teacher 'mf': no folder of this name" in done.error
+
+
+def test_keep_trajectory(rcekd: Command) -> None:
+    words = ["train-teacher", "--dataset", "synthetic", "--json", "--threads", 1]
+    small = assignments(method__K=None, method__L=None, teacher__train__epochs=12, teacher__train__patience=0)
+    plain = rcekd(*words, *small).result
+    folder = Path(plain["run_dir"])
+    weights = (folder / "model.safetensors").read_bytes()
+    assert not (folder / "trajectory").exists()
+    kept = rcekd(*words, *small, "--keep-trajectory").result
+    assert kept["run_dir"] == plain["run_dir"]
+    assert (folder / "model.safetensors").read_bytes() == weights
+    assert (folder / "trajectory").is_dir()
+    before = (folder / "summary.json").stat().st_mtime_ns
+    assert rcekd(*words, *small, "--keep-trajectory").result == kept
+    assert (folder / "summary.json").stat().st_mtime_ns == before, "found, not trained again"
