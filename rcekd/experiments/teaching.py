@@ -1,5 +1,4 @@
-"""The teacher of a distillation: trained, given by its run folder, or several; and, where a method wants one, its
-assistant."""
+"""The teacher of a distillation: trained, given by its run folder, or several; and its assistant, if one is wanted."""
 
 from collections.abc import Sequence
 from pathlib import Path
