@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from rcekd.datasets import Interactions
-from rcekd.teachers.temperature import Calibration, HeldOut, Judgement, golden_section, held_out, propose
+from rcekd.kernels.csr import CSR
+from rcekd.teachers.temperature import UNJUDGED, Calibration, HeldOut, Judgement, golden_section, held_out, propose
 
 # m/τ is sought up to here: e⁻²⁰ leaves nothing to an unlisted item.
 _FURTHEST, _EXACT = 20.0, 0.02
@@ -42,13 +43,13 @@ def calibrate_lists(
     m is in the lists' own units of score. Where validation has nothing to say, it is `expected_margin`.
     """
     scene = held_out(data)
+    if not scene.user_R.numel():
+        return UNJUDGED, expected_margin(item_UN, score_UN, data.n_items)
     lists = _judged_lists(item_UN, score_UN, scene)
     listed_UN = item_UN >= 0
     spread = float(score_UN[listed_UN].std()) if int(listed_UN.sum()) > 1 else 0.0
     found = propose(lambda t: _judge(lists, t, _offset(lists, t)), spread, scene)
     chosen = tau or found.temperature or 1.0
-    if not scene.user_R.numel():
-        return found, expected_margin(item_UN, score_UN, data.n_items)
     return found, _offset(lists, chosen) * chosen
 
 
@@ -82,27 +83,30 @@ def _last(item_UN: Tensor, score_UN: Tensor) -> Tensor:
 
 def _judged_lists(item_UN: Tensor, score_UN: Tensor, scene: HeldOut) -> _Lists:
     item_RN, score_RN = item_UN[scene.user_R].long(), score_UN[scene.user_R].double()
-    n_all = int(max(int(item_UN.max()), int(scene.candidate_J.max()) if scene.candidate_J.numel() else 0)) + 1
-    number_I = torch.full((n_all,), -1)
-    number_I[scene.candidate_J] = torch.arange(scene.candidate_J.numel())
-    candidate_RN = torch.where(item_RN >= 0, number_I[item_RN.clamp(min=0)], -1)
-    row_RN = torch.arange(item_RN.shape[0])[:, None]
-    key_RN = row_RN * (scene.candidate_J.numel() + 1) + candidate_RN
-    inside_RN, seen_RN = (
-        torch.isin(key_RN, part.rows().long() * (scene.candidate_J.numel() + 1) + part.indices.long())
-        & (candidate_RN >= 0)
-        for part in (scene.target, scene.seen)
-    )
-    open_RN = (candidate_RN >= 0) & ~seen_RN
+    n_candidates = scene.candidate_J.numel()
+    place_RN = torch.searchsorted(scene.candidate_J, item_RN).clamp_(max=n_candidates - 1)
+    known_RN = scene.candidate_J[place_RN] == item_RN  # padding, −1, is no candidate
+    key_RN = torch.arange(item_RN.shape[0])[:, None] * n_candidates + place_RN
+    open_RN = known_RN & (_count(key_RN, scene.seen, n_candidates) == 0)
+    inside_RN = _count(key_RN, scene.target, n_candidates) * known_RN
     inside_R = inside_RN.sum(1)
     return _Lists(
         score_RN.masked_fill(~open_RN, -torch.inf),
         _last(item_UN, score_UN)[scene.user_R].double(),
-        (scene.candidate_J.numel() - scene.seen.lengths() - open_RN.sum(1)).double(),
-        score_RN.masked_fill(~inside_RN, 0.0).sum(1),
+        (n_candidates - scene.seen.lengths() - open_RN.sum(1)).double(),
+        (score_RN * inside_RN).sum(1),
         inside_R.double(),
         (scene.target.lengths() - inside_R).double(),
     )
+
+
+def _count(key_RN: Tensor, rows: CSR, width: int) -> Tensor:
+    """How often row·width + column occurs in `rows`, int64 like the keys."""
+    key_E, count_E = torch.unique(rows.rows().long() * width + rows.indices.long(), return_counts=True)
+    if not key_E.numel():
+        return torch.zeros_like(key_RN)
+    place_RN = torch.searchsorted(key_E, key_RN).clamp_(max=key_E.numel() - 1)
+    return torch.where(key_E[place_RN] == key_RN, count_E[place_RN], 0)
 
 
 def _offset(lists: _Lists, tau: float) -> float:

@@ -52,6 +52,9 @@ class Calibration(NamedTuple):
     reason: str | None = None
 
 
+UNJUDGED = Calibration(None, None, None, 0.0, 0.0, 0, "no validation item can be judged")
+
+
 class HeldOut(NamedTuple):
     """The validation items a teacher can be judged by.
 
@@ -98,6 +101,8 @@ def calibrate(tables: FactorTables, data: Interactions) -> Calibration:
     Costs some 20 passes of users × candidates × D multiply-adds over at most 1,024 users.
     """
     scene = held_out(data)
+    if not scene.user_R.numel():
+        return UNJUDGED
     item_JD = tables.item_ID[scene.candidate_J]
     user_RD = tables.user_UD[scene.user_R]
     return propose(lambda tau: judge(user_RD, item_JD, scene, tau), _spread(user_RD, item_JD), scene)
@@ -106,8 +111,6 @@ def calibrate(tables: FactorTables, data: Interactions) -> Calibration:
 def propose(judged: Callable[[float], Judgement], spread: float, scene: HeldOut) -> Calibration:
     """The best temperature for scores of this spread, or none where it gains nothing over a flat choice."""
     users = scene.user_R.numel()
-    if not users:
-        return Calibration(None, None, None, spread, 0.0, 0, "no validation item can be judged")
     count_R = scene.target.lengths().double()
     free_R = (scene.candidate_J.numel() - scene.seen.lengths()).double()
     flat = float((count_R * free_R.log()).sum() / count_R.sum())
@@ -172,8 +175,6 @@ def _entries(rows: CSR, begin: int, end: int) -> tuple[Tensor, Tensor]:
 
 def _spread(user_RD: Tensor, item_JD: Tensor) -> float:
     """Standard deviation of a user's scores over the candidates, mean over users, from the items' covariance."""
-    if not user_RD.numel():
-        return 0.0
     centred_JD = item_JD.double() - item_JD.double().mean(0)
     covariance_DD = centred_JD.T @ centred_JD / item_JD.shape[0]
     variance_R = ((user_RD.double() @ covariance_DD) * user_RD.double()).sum(1)

@@ -1,6 +1,7 @@
 """Readers of tensors by name: safetensors, torch state dicts, RecBole's checkpoints. Weights only, no code is run."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ def load_checkpoint(path: Path) -> Any:
     """What torch.save wrote, without running any code that the file may ask for."""
     refuse_empty(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch remarks on the pickle protocol that RecBole chooses
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         return read_checkpoint(path)
     except Exception as error:  # torch raises what its readers raise

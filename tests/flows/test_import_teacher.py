@@ -1,0 +1,170 @@
+"""`rcekd import-teacher` from start to end, and distillation from what it leaves."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from rcekd.datasets import DataSettings, Interactions, SyntheticSettings, load_dataset
+from rcekd.kernels.topk import topk
+from tests.flows.conftest import SMALL, Outcome
+
+Command = Callable[..., Outcome]
+DATA = [part for key, value in SMALL.items() if key.startswith("data.") for part in ("--set", f"{key}={value}")]
+
+
+@pytest.fixture
+def data() -> Interactions:
+    return load_dataset("synthetic", DataSettings(synthetic=SyntheticSettings(users=50, items=80, density=0.15)))
+
+
+@pytest.fixture
+def teacher(finished: Path) -> dict[str, torch.Tensor]:
+    """The trained teacher's tables, with scores a hundredth of what they were."""
+    (path,) = finished.parent.glob("teacher-*/model.safetensors")
+    return {"user": load_file(path)["user"] / 10, "item": load_file(path)["item"] / 10}
+
+
+@pytest.fixture
+def import_teacher(rcekd: Command) -> Command:
+    def invoke(*words: object) -> Outcome:
+        return rcekd("import-teacher", *words, "--dataset", "synthetic", "--json", "--threads", 1, *DATA)
+
+    return invoke
+
+
+@pytest.fixture
+def pair(teacher: dict[str, torch.Tensor]) -> list[str]:
+    """The tables as files whose rows are the other way round, with their ids."""
+    for side, n in (("user", 50), ("item", 80)):
+        np.save(f"{side}.npy", teacher[side].flip(0).numpy())
+        Path(f"{side}.txt").write_text("".join(f"{n - 1 - row}\n" for row in range(n)))
+    return ["user.npy", "item.npy", "--user-ids", "user.txt", "--item-ids", "item.txt"]
+
+
+def test_import_and_distil(import_teacher: Command, distill: Command, pair: list[str], finished: Path) -> None:
+    done = import_teacher(*pair)
+    assert done.code == 0, done.err
+    summary = done.result
+    (trained,) = finished.parent.glob("teacher-*/summary.json")
+    told = json.loads(trained.read_text())
+    for part in ("valid", "test"):
+        assert summary[part] == pytest.approx(told[part])
+    assert (summary["model"], summary["dim"], summary["parameters"]) == ("imported", 8, 8 * (50 + 80))
+    report = summary["imported"]
+    assert (report["format"], report["users"]["matched"], report["items"]["unknown"]) == ("npy", 50, 0)
+    assert report["temperature"] == report["calibration"]["temperature"]
+    # Softmax was all but flat over the 80 items; after it is not.
+    assert report["calibration"]["before"]["effective"] > report["calibration"]["after"]["effective"]
+    weights = load_file(Path(summary["run_dir"], "model.safetensors"))
+    torch.testing.assert_close(weights["item"].flip(0), torch.from_numpy(np.load("item.npy")))
+    user_UD = torch.from_numpy(np.load("user.npy"))
+    torch.testing.assert_close(weights["user"].flip(0) * report["temperature"], user_UD)
+    student = distill("--teacher", summary["run_dir"])
+    assert student.code == 0, student.err
+    assert student.result["teacher"]["run_dir"] == summary["run_dir"]
+    assert student.result["teacher"]["test"] == summary["test"]
+
+
+def test_an_import_is_found_again(import_teacher: Command, pair: list[str]) -> None:
+    first = import_teacher(*pair).result
+    model = Path(first["run_dir"], "model.safetensors")
+    written = model.stat().st_mtime_ns
+    assert import_teacher(*pair).result == first
+    assert model.stat().st_mtime_ns == written
+    config = yaml.safe_load(Path(first["run_dir"], "config.yaml").read_text())
+    assert config["kind"] == "imported"
+    assert config["imported"]["files"] == ["user.npy", "item.npy", "user.txt", "item.txt"]
+    assert len(config["imported"]["sha256"][0]) == 64
+    assert import_teacher(*pair, "--temperature", "none").result["imported"]["temperature"] == 1.0
+    np.save("item.npy", np.load("item.npy") * 2)
+    assert import_teacher(*pair).result["run_dir"] != first["run_dir"]
+
+
+def test_people_are_shown_what_matched(rcekd: Command, pair: list[str]) -> None:
+    done = rcekd("import-teacher", *pair, "--dataset", "synthetic", *DATA, "--name", "mine")
+    assert done.code == 0
+    for part in (
+        "unknown to the dataset",
+        "temperature proposed",
+        "recall@10",
+        "run folder: runs/imported-synthetic-mine-",
+    ):
+        assert part in done.out
+
+
+def lists(teacher: dict[str, torch.Tensor], data: Interactions, n: int, *, unseen: bool = False) -> str:
+    item_UN, score_UN = topk(teacher["user"], teacher["item"], n, seen=data.seen if unseen else None)
+    user_UN = torch.arange(50)[:, None].expand_as(item_UN)
+    table = {"user": user_UN.flatten().numpy(), "item": item_UN.flatten().numpy(), "score": score_UN.flatten().numpy()}
+    pl.DataFrame(table).write_parquet("top.parquet")
+    return "top.parquet"
+
+
+def test_lists_that_hold_everything_are_as_good_as_factors(
+    import_teacher: Command, distill: Command, teacher: dict[str, torch.Tensor], data: Interactions, pair: list[str]
+) -> None:
+    """Nothing is cut off, so the student learns the same to the last rounding."""
+    path = lists(teacher, data, 80)
+    listed = import_teacher(path, "--temperature", 0.01).result
+    whole = import_teacher(*pair, "--temperature", 0.01).result
+    for part in ("valid", "test"):
+        assert listed[part] == pytest.approx(whole[part])
+    students = [distill("--teacher", run["run_dir"]).result for run in (listed, whole)]
+    models = [load_file(Path(student["run_dir"], "model.safetensors")) for student in students]
+    torch.testing.assert_close(models[0], models[1], atol=1e-4, rtol=1e-3)
+
+
+def test_short_lists(
+    import_teacher: Command, distill: Command, teacher: dict[str, torch.Tensor], data: Interactions
+) -> None:
+    summary = import_teacher(lists(teacher, data, 30, unseen=True)).result
+    report = summary["imported"]
+    assert (report["form"], report["lists"]["length"], report["lists"]["seen_share"]) == ("lists", 30, 0.0)
+    assert report["lists"]["floor_margin"] > 0
+    assert "method.mask=train" in report["notes"][-1]
+    assert distill("--teacher", summary["run_dir"], method__mask="train").code == 0
+    refused = distill("--teacher", summary["run_dir"], method__K=31)
+    assert refused.code == 2
+    assert "set K to at most 30" in refused.error
+    whole = distill("--method", "ce", "--teacher", summary["run_dir"], method__items="all", method__L=None)
+    assert whole.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["none.npz"], "none.npz: cannot be read"),
+        (["user.npy"], "the format is not plain from the name"),
+        (["user.npy", "item.npy", "--item-ids", "user.txt"], "50 item ids for 80 rows"),
+        (["item.npy", "user.npy"], "80 user rows, but synthetic has 50 users; give --user-ids FILE"),
+        (["user.npy", "item.npy", "--format", "numpy"], "--format 'numpy' is unknown"),
+        (["user.npy", "item.npy", "--temperature", "hot"], "--temperature 'hot': expected auto, none or a positive"),
+        (["user.npy", "item.npy", "--max-missing", "2"], "--max-missing"),
+        (["user.npy", "item.npy", "--item-bias", "user"], "--item-bias 'user'"),
+        (["user.npy", "item.npy", "--user-ids", "strangers.txt"], "50 of the 50 users that synthetic trains on"),
+        (["top.csv", "--user-ids", "user.txt"], "which --user-ids does not concern"),
+    ],
+)
+def test_what_is_wrong_leaves_nothing(import_teacher: Command, pair: list[str], words: list[str], says: str) -> None:
+    assert pair
+    Path("strangers.txt").write_text("".join(f"x{row}\n" for row in range(50)))
+    Path("top.csv").write_text("user,item,score\n0,1,2\n")
+    before = sorted(Path("runs").iterdir())
+    done = import_teacher(*words)
+    assert (done.code, done.out) == (2, "")
+    assert says in done.error
+    assert sorted(Path("runs").iterdir()) == before
+
+
+def test_a_teacher_for_other_data_is_refused(import_teacher: Command, distill: Command, pair: list[str]) -> None:
+    summary = import_teacher(*pair).result
+    done = distill("--teacher", summary["run_dir"], data__synthetic__users=40)
+    assert done.code == 2
+    assert "this model was made for other data" in done.error

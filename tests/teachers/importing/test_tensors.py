@@ -1,0 +1,134 @@
+"""Tensors by name, from safetensors and from torch's checkpoints, whose code is never run."""
+
+import os
+import types
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from rcekd.errors import InputError
+from rcekd.teachers.importing import RawFactors, read
+from rcekd.teachers.importing.inert_pickle import Inert, read_checkpoint
+from tests.teachers.importing.aid import ITEMS, USERS, lines, request, tables
+
+
+class Config:
+    """Stands for RecBole's: an object that torch.load(weights_only=True) refuses, with nested settings."""
+
+    def __init__(self, model: str) -> None:
+        self.final_config_dict = {"model": model, "learning_rate": 0.001}
+        self.device = torch.device("cpu")
+        self.kind = types.SimpleNamespace(values={1, 2}, order=OrderedDict(a=1))
+
+
+class Malicious:
+    """Unpickled the usual way, this makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def read_factors(*files: Path, **options: Any) -> RawFactors:
+    found = read(request(*files, **options))
+    assert isinstance(found, RawFactors)
+    return found
+
+
+def checkpoint(model: str, other: dict[str, Any] | None) -> dict[str, Any]:
+    """As RecBole's trainer saves."""
+    user_UD, item_ID = tables()
+    state = OrderedDict([("user_embedding.weight", user_UD), ("item_embedding.weight", nn.Parameter(item_ID))])
+    return {"config": Config(model), "epoch": 3, "state_dict": state, "other_parameter": other, "optimizer": {"s": {}}}
+
+
+def id_files(folder: Path) -> dict[str, Path]:
+    return {f"{side}_ids": lines(folder / side, range(100, 100 + n)) for side, n in (("user", USERS), ("item", ITEMS))}
+
+
+def test_safetensors(tmp_path: Path) -> None:
+    user_UD, item_ID = tables()
+    save_file({"user": user_UD, "item": item_ID}, tmp_path / "model.safetensors")
+    found = read_factors(tmp_path / "model.safetensors")
+    assert torch.equal(found.user_XD, user_UD)
+    (tmp_path / "model.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        read_factors(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"epoch": 1, "state_dict": state}])
+def test_a_state_dict(tmp_path: Path, wrap: Any) -> None:
+    user_UD, item_ID = tables()
+    state = {"user.weight": user_UD.bfloat16(), "item.weight": item_ID, "item_bias.weight": torch.ones(ITEMS, 1)}
+    torch.save(wrap(state), tmp_path / "model.pt")
+    found = read_factors(tmp_path / "model.pt")
+    assert found.user_XD.shape == (USERS, 4)
+    assert torch.equal(found.item_YD, torch.cat([item_ID, torch.ones(ITEMS, 1)], 1))
+
+
+def test_a_recbole_checkpoint(tmp_path: Path) -> None:
+    torch.save(checkpoint("BPR", {}), tmp_path / "BPR.pth", pickle_protocol=4)
+    with pytest.raises(InputError, match=r"give --user-ids FILE.*field2id_token\['user_id'\]"):
+        read_factors(tmp_path / "BPR.pth")
+    found = read_factors(tmp_path / "BPR.pth", **id_files(tmp_path))
+    assert found.format == "recbole"
+    assert torch.equal(found.item_YD, tables()[1])
+    assert found.notes[-1] == "RecBole's BPR"
+
+
+def test_a_graph_model_of_recbole_s_has_final_vectors(tmp_path: Path) -> None:
+    """Its embeddings are not what it scores with; what it kept of its last evaluation is."""
+    final = {"restore_user_e": tables()[0] + 1, "restore_item_e": tables()[1] * 2}
+    torch.save(checkpoint("LightGCN", final), tmp_path / "m.pth")
+    found = read_factors(tmp_path / "m.pth", **id_files(tmp_path))
+    assert torch.equal(found.user_XD, final["restore_user_e"])
+    torch.save(checkpoint("LightGCN", dict.fromkeys(final)), tmp_path / "m.pth")
+    found = read_factors(tmp_path / "m.pth", **id_files(tmp_path))
+    assert torch.equal(found.user_XD, tables()[0])
+    assert "right only if its score is the inner product" in found.notes[-1]
+
+
+def test_no_code_of_a_checkpoint_is_run(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    torch.save({**checkpoint("BPR", {}), "extra": Malicious(trap)}, tmp_path / "m.pth")
+    found = read_factors(tmp_path / "m.pth", **id_files(tmp_path))
+    assert not trap.exists()
+    assert torch.equal(found.user_XD, tables()[0])
+    # The trap does work where it is let.
+    torch.load(tmp_path / "m.pth", weights_only=False)
+    assert trap.exists()
+
+
+def test_slices_and_shared_storages_are_read_as_they_are(tmp_path: Path) -> None:
+    whole = torch.arange(24.0).reshape(4, 6)
+    parts = {"a": whole[1:3, ::2], "b": whole.T, "c": torch.empty(0, 3), "d": whole.half(), "e": torch.tensor(3)}
+    torch.save({"odd": Config("x"), **parts}, tmp_path / "m.pt")
+    found = read_checkpoint(tmp_path / "m.pt")
+    assert isinstance(found["odd"], Inert)
+    for name, tensor in parts.items():
+        assert torch.equal(found[name], tensor)
+        assert found[name].dtype == tensor.dtype
+
+
+def test_what_is_no_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    torch.save({"model": 3, "name": "x"}, path)
+    with pytest.raises(InputError, match="holds no tensors by name"):
+        read_factors(path)
+    torch.save(checkpoint("BPR", {}), path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"m.pt: "):
+        read_factors(path, **id_files(tmp_path))
+    path.write_bytes(b"\x80\x02cposix\nmkdir\nX\x01\x00\x00\x00tq\x00\x85R.")
+    with pytest.raises(InputError, match=r"m.pt: "):
+        read_factors(path)
+    torch.save({"user": torch.ones(3, 2)}, path)
+    with pytest.raises(InputError, match="not a checkpoint of RecBole's"):
+        read_factors(path, format="recbole")

@@ -1,0 +1,109 @@
+"""The proposed temperature: that of the world that made the validation items, where there is one."""
+
+import math
+from dataclasses import replace
+
+import polars as pl
+import pytest
+import torch
+
+from rcekd.datasets import Interactions
+from rcekd.kernels.csr import CSR
+from rcekd.models import FactorTables
+from rcekd.teachers.temperature import calibrate, golden_section, held_out, judge, take_rows, warmed
+from tests.conftest import rectangle
+
+USERS, ITEMS, TRUE = 400, 60, 0.25
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[FactorTables, Interactions]:
+    """Validation items drawn from softmax(score / 0.25); train is one random item each, all items are trained on."""
+    generator = torch.Generator().manual_seed(3)
+    tables = FactorTables(*(torch.randn(n, 4, generator=generator) * 0.5 for n in (USERS, ITEMS)))
+    train_UN = (torch.arange(USERS) % ITEMS)[:, None]
+    p_UI = torch.softmax(tables.user_UD @ tables.item_ID.T / TRUE, 1).scatter(1, train_UN, 0.0)
+    valid_UN = torch.multinomial(p_UI, 4, replacement=True, generator=generator)
+    return tables, interactions(train_UN, valid_UN)
+
+
+def interactions(train_UN: torch.Tensor, valid_UN: torch.Tensor) -> Interactions:
+    empty = CSR(torch.zeros(USERS + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int32))
+    ids = (pl.Series(range(n)) for n in (USERS, ITEMS))
+    return Interactions(
+        "world", "random", USERS, ITEMS, rectangle(train_UN), rectangle(valid_UN), empty, *ids, fingerprint="world"
+    )
+
+
+def test_the_true_temperature_is_found(world: tuple[FactorTables, Interactions]) -> None:
+    tables, data = world
+    found = calibrate(tables, data)
+    assert found.temperature == pytest.approx(TRUE, rel=0.1)
+    assert found.before is not None
+    assert found.after is not None
+    assert found.after.nll < found.before.nll < found.flat + 1.0
+    assert found.after.effective < found.before.effective < ITEMS
+
+
+@pytest.mark.parametrize("scale", [1e-4, 30.0])
+def test_it_follows_the_scale_of_the_scores(world: tuple[FactorTables, Interactions], scale: float) -> None:
+    tables, data = world
+    found = calibrate(FactorTables(tables.user_UD * scale, tables.item_ID), data)
+    plain = calibrate(tables, data)
+    assert found.temperature is not None
+    assert plain.temperature is not None
+    assert found.temperature == pytest.approx(plain.temperature * scale, rel=0.02)
+    # Divided by its temperature, the teacher needs none.
+    again = calibrate(warmed(tables, plain.temperature), data)
+    assert again.temperature == pytest.approx(1.0, rel=0.02)
+
+
+def test_the_judgement_against_a_dense_one(world: tuple[FactorTables, Interactions]) -> None:
+    tables, data = world
+    scene = held_out(data, most_users=50)
+    found = judge(tables.user_UD[scene.user_R], tables.item_ID[scene.candidate_J], scene, 0.7)
+    loss, effective = [], []
+    for user in scene.user_R.tolist():
+        score_I = tables.user_UD[user] @ tables.item_ID.T / 0.7
+        score_I[data.seen.indices[data.seen.indptr[user] : data.seen.indptr[user + 1]].long()] = -torch.inf
+        log_p_I = torch.log_softmax(score_I.double(), 0)
+        loss += (-log_p_I[data.valid.indices[data.valid.indptr[user] : data.valid.indptr[user + 1]].long()]).tolist()
+        effective.append(math.exp(float(-(log_p_I.exp() * log_p_I.clamp(min=-1e9)).sum())))
+    assert found.nll == pytest.approx(sum(loss) / len(loss), rel=1e-5)
+    assert found.effective == pytest.approx(sum(effective) / len(effective), rel=1e-5)
+
+
+def test_cold_and_seen_validation_items_are_left_out(world: tuple[FactorTables, Interactions]) -> None:
+    _, data = world
+    without = replace(data, train=CSR(data.train.indptr, data.train.indices.where(data.train.indices != 5, 6)))
+    scene = held_out(without)
+    assert 5 not in scene.candidate_J.tolist()
+    users = scene.user_R.repeat_interleave(scene.target.lengths())
+    pairs = set(zip(users.tolist(), scene.candidate_J[scene.target.indices.long()].tolist(), strict=True))
+    valid = set(zip(data.valid.rows().tolist(), data.valid.indices.tolist(), strict=True))
+    train = set(zip(without.train.rows().tolist(), without.train.indices.tolist(), strict=True))
+    assert pairs == {pair for pair in valid - train if pair[1] != 5}
+
+
+def test_scores_that_say_nothing_get_no_temperature(world: tuple[FactorTables, Interactions]) -> None:
+    tables, data = world
+    generator = torch.Generator().manual_seed(9)
+    noise = calibrate(FactorTables(torch.randn(USERS, 4, generator=generator), tables.item_ID), data)
+    assert noise.temperature is None
+    assert noise.reason == "the scores tell validation items no better than chance"
+    flat = calibrate(FactorTables(torch.zeros(USERS, 4), tables.item_ID), data)
+    assert (flat.temperature, flat.reason) == (None, "all scores of a user are equal")
+    nothing = replace(data, valid=CSR(torch.zeros(USERS + 1, dtype=torch.int64), data.valid.indices[:0]))
+    assert calibrate(tables, nothing).reason == "no validation item can be judged"
+
+
+def test_take_rows() -> None:
+    rows = CSR(torch.tensor([0, 2, 2, 5]), torch.tensor([1, 2, 3, 4, 5], dtype=torch.int32))
+    found = take_rows(rows, torch.tensor([2, 1, 0]))
+    assert found.indptr.tolist() == [0, 3, 3, 5]
+    assert found.indices.tolist() == [3, 4, 5, 1, 2]
+
+
+@pytest.mark.parametrize("least", [-3.0, 0.2, 7.0])
+def test_golden_section(least: float) -> None:
+    assert golden_section(lambda x: abs(x - least) ** 1.5, -3.0, 7.0, 0.001) == pytest.approx(least, abs=0.001)
