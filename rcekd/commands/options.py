@@ -10,9 +10,10 @@ import typer
 
 from rcekd import methods, models
 from rcekd.commands.console import Output, TrainingView
-from rcekd.config import RunSettings, Values, merge, parse_assignment, preset, read_config, resolve, split_run_config
+from rcekd.config import RunSettings, Values, parse_assignment, read_config, resolve, split_run_config
 from rcekd.datasets import CATALOG
 from rcekd.errors import InputError
+from rcekd.experiments.layers import with_preset
 from rcekd.experiments.place import Place
 
 
@@ -68,7 +69,6 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, all else on stderr")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
-DEFAULT_DATASET = "ml-100k"
 RUNS_DIR = Path("runs")
 
 
@@ -128,39 +128,4 @@ def run_settings(
     flags = {room: values for room, values in flags.items() if None not in values.values()}
     flags |= {"seed": seed} if seed is not None else {}
     flags |= {"dataset": dataset} if dataset is not None else {}
-    asked: Values = {}
-    for _, values in [*given, ("", flags)]:
-        asked = merge(asked, values)
-    asked["dataset"] = _lasting(str(asked.get("dataset", DEFAULT_DATASET)))
-    names = {
-        "teacher": _name(asked, "teacher", "model", "mf"),
-        "student": _name(asked, "student", "model", "mf"),
-        "method": _name(asked, "method", "name", "rcekd"),
-    }
-    models.find(names["teacher"]), models.find(names["student"])
-    names["method"] = methods.check_name(names["method"])
-    chosen = preset(str(asked["dataset"]), **names)
-    flags |= {"dataset": asked["dataset"], "method": {"name": names["method"]}}
-    return resolve([("the preset", _fitting(chosen, asked)), *given, ("the flags", flags)])
-
-
-def _name(asked: Values, room: str, field: str, default: str) -> str:
-    value = asked.get(room, {})
-    if not isinstance(value, dict):
-        raise InputError(f"setting {room}: expected a group of settings, e.g. {room}.{field}={default}, not {value!r}")
-    return str(value.get(field, default))
-
-
-def _lasting(dataset: str) -> str:
-    """A path made absolute, so that a run can be resumed from another folder; a name as it is."""
-    return dataset if dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
-
-
-def _fitting(chosen: Values, asked: Values) -> Values:
-    """The preset, without the method settings it tuned for another variant than the one asked for."""
-    method = chosen.get("method", {})
-    variant = asked.get("method", {}).get("variant")
-    if variant is not None and method.get("variant", variant) != variant:
-        shared = ("name", "lambda", "K", "L", "beta", "tau", "logit_tau", "mask")
-        chosen = {**chosen, "method": {key: value for key, value in method.items() if key in shared}}
-    return chosen
+    return resolve(with_preset(given, flags))

@@ -1,0 +1,57 @@
+"""The layers that a run's settings come from: the dataset's preset below, what was given above it."""
+
+from pathlib import Path
+
+from rcekd import methods, models
+from rcekd.config import Values, merge, preset
+from rcekd.datasets import CATALOG
+from rcekd.errors import InputError
+
+DEFAULT_DATASET = "ml-100k"
+# Settings of a method that mean the same under each of its variants.
+SHARED_BY_VARIANTS = ("name", "lambda", "K", "L", "beta", "tau", "logit_tau", "mask")
+
+Layer = tuple[str, Values]
+"""Where values come from, as a user would call it, and the values."""
+
+
+def with_preset(given: list[Layer], flags: Values) -> list[Layer]:
+    """Every layer in rising order of precedence: the preset, `given`, and the flags, for config.resolve.
+
+    Dataset, teacher, student and method, which choose the preset, may stand in any layer. InputError for unknown names.
+    """
+    asked: Values = {}
+    for _, values in [*given, ("", flags)]:
+        asked = merge(asked, values)
+    dataset = _lasting(str(asked.get("dataset", DEFAULT_DATASET)))
+    names = {
+        "teacher": _name(asked, "teacher", "model", "mf"),
+        "student": _name(asked, "student", "model", "mf"),
+        "method": _name(asked, "method", "name", "rcekd"),
+    }
+    models.find(names["teacher"]), models.find(names["student"])
+    names["method"] = methods.check_name(names["method"])
+    chosen = _fitting(preset(dataset, **names), asked)
+    flags = {**flags, "dataset": dataset, "method": {"name": names["method"]}}
+    return [("the preset", chosen), *given, ("the flags", flags)]
+
+
+def _name(asked: Values, room: str, field: str, default: str) -> str:
+    value = asked.get(room, {})
+    if not isinstance(value, dict):
+        raise InputError(f"setting {room}: expected a group of settings, e.g. {room}.{field}={default}, not {value!r}")
+    return str(value.get(field, default))
+
+
+def _lasting(dataset: str) -> str:
+    """A path made absolute, so that a run can be resumed from another folder; a name as it is."""
+    return dataset if dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
+
+
+def _fitting(chosen: Values, asked: Values) -> Values:
+    """The preset, without the method settings it tuned for another variant than the one asked for."""
+    method = chosen.get("method", {})
+    variant = asked.get("method", {}).get("variant")
+    if variant is not None and method.get("variant", variant) != variant:
+        chosen = {**chosen, "method": {key: value for key, value in method.items() if key in SHARED_BY_VARIANTS}}
+    return chosen
