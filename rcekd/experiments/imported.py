@@ -56,12 +56,12 @@ def import_teacher(
         return finished(folder)
     place.memory.restart()
     built = build(request, data, temperature=temperature, max_missing=max_missing)
-    metrics = _metrics(knowledge(built.weights, data, folder.path), data, settings.eval)
+    judged = metrics(knowledge(built.weights, data, folder.path), data, settings.eval)
     folder.create({"kind": "imported", "imported": told, **own})
     folder.lock()
     try:
         folder.write_model(built.weights, {"kind": "imported", "identity": identity})
-        summary = _summary(folder, settings, data, built, metrics, place) | {"identity": identity}
+        summary = _summary(folder, settings, data, built, judged, place) | {"identity": identity}
         folder.write_summary(summary)
         return summary
     finally:
@@ -74,7 +74,7 @@ def load(folder: RunFolder, data: Interactions) -> TeacherKnowledge:
     return knowledge(weights, data, folder.model_file)
 
 
-def _metrics(teacher: TeacherKnowledge, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:
+def metrics(teacher: TeacherKnowledge, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:
     """Valid and test; a list teacher is judged by its lists, which hold all that a top 20 needs."""
     if not isinstance(teacher, ListTeacher):
         return evaluate(teacher.tables, data, settings)
@@ -92,7 +92,7 @@ def _summary(
     settings: RunSettings,
     data: Interactions,
     built: Built,
-    metrics: dict[str, dict[str, float]],
+    judged: dict[str, dict[str, float]],
     place: Place,
 ) -> dict[str, Any]:
     if built.report["form"] == "lists":
@@ -108,7 +108,7 @@ def _summary(
         "peak_rss_bytes": place.memory.overall(),
         "training_peak_rss_bytes": place.memory.phase(),
         "protocol": settings.eval.model_dump(mode="json"),
-        **metrics,
+        **judged,
         "versions": versions(),
         "model": "imported",
         "dim": built.weights["item" if "item" in built.weights else "item_UN"].shape[1],

@@ -10,7 +10,7 @@ from rcekd.config import RunSettings, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, InterruptedRun
 from rcekd.evaluation.ranking import evaluate
-from rcekd.experiments import runs, teaching
+from rcekd.experiments import imported, runs, teaching
 from rcekd.experiments.place import Place
 from rcekd.experiments.summary import dataset_part, describe, model_part, versions
 from rcekd.methods import build_method, check_needs
@@ -88,17 +88,21 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
     data = place.data(settings)
     stored = folder.read_summary()
     place.memory.restart()
-    backbone = settings.teacher.backbone if own.get("kind") == "teacher" else settings.student
     teaching.check_same_data(stored, data, folder)
-    model = runs.load_model(folder, backbone, data, "model")
+    if own.get("kind") == "imported":
+        found = {key: stored[key] for key in ("model", "dim", "parameters")}
+        found |= imported.metrics(imported.load(folder, data), data, settings.eval)
+    else:
+        backbone = settings.teacher.backbone if own.get("kind") == "teacher" else settings.student
+        model = runs.load_model(folder, backbone, data, "model")
+        found = {**describe(model), **evaluate(model.tables(), data, settings.eval)}
     kept = ("seed", "epochs", "best_epoch", "seconds_per_epoch", "identity")
     return {
         "kind": "evaluate",
         "run_dir": str(run_dir),
         "dataset": dataset_part(data),
         **{key: stored[key] for key in kept},
-        **describe(model),
-        **evaluate(model.tables(), data, settings.eval),
+        **found,
         "peak_rss_bytes": place.memory.overall(),
         "protocol": settings.eval.model_dump(mode="json"),
         "versions": versions(),

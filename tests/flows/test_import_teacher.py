@@ -121,6 +121,21 @@ def test_lists_that_hold_everything_are_as_good_as_factors(
     torch.testing.assert_close(models[0], models[1], atol=1e-4, rtol=1e-3)
 
 
+def test_it_can_be_evaluated_by_another_protocol(
+    import_teacher: Command, rcekd: Command, teacher: dict[str, torch.Tensor], data: Interactions, pair: list[str]
+) -> None:
+    whole = import_teacher(*pair).result
+    listed = import_teacher(lists(teacher, data, 80)).result
+    for run in (whole, listed):
+        again = rcekd("evaluate", run["run_dir"], "--json").result
+        assert (again["test"], again["dim"]) == (run["test"], run["dim"])
+    sterner = [
+        rcekd("evaluate", run["run_dir"], "--json", "--set", "eval.mask=train+valid").result for run in (whole, listed)
+    ]
+    assert sterner[0]["test"] == pytest.approx(sterner[1]["test"])
+    assert sterner[0]["test"] != whole["test"]
+
+
 def test_short_lists(
     import_teacher: Command, distill: Command, teacher: dict[str, torch.Tensor], data: Interactions
 ) -> None:
