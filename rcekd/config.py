@@ -210,10 +210,9 @@ def _known_keys(group: list[str], layers: list[tuple[str, Values]]) -> list[str]
     classes: list[type[BaseModel]] = [RunSettings]
     for depth, key in enumerate(group):
         inner = [found for settings in classes for found in _group_classes(settings, key)]
-        # A part of a combination is found by its name, below `method`.
-        classes = inner + (chosen.get(key, []) if depth == 0 or (depth == 1 and group[0] == "method") else [])
+        classes = inner + (chosen.get(key, []) if depth == 0 else [])
     fields = [item for settings in classes for item in settings.model_fields.items()]
-    return sorted({field.alias or name for name, field in fields if name not in ("backbone", "parts")})
+    return sorted({field.alias or name for name, field in fields if name != "backbone"})
 
 
 def _chosen_classes(layers: list[tuple[str, Values]]) -> dict[str, list[type[BaseModel]]]:
@@ -226,11 +225,7 @@ def _chosen_classes(layers: list[tuple[str, Values]]) -> dict[str, list[type[Bas
     found: dict[str, list[type[BaseModel]]] = {
         room: [models.find(str(values.get("model", "mf"))).settings] for room, values in rooms.items()
     }
-    names = methods.part_names(methods.check_name(str(method.get("name", "rcekd"))))
-    if len(names) == 1:
-        return found | {"method": [methods.find(names[0]).settings]}
-    parts: dict[str, list[type[BaseModel]]] = {name: [methods.find(name).settings] for name in names}
-    return found | {"method": [methods.CombinedSettings]} | parts
+    return found | {"method": [methods.settings_class(str(method.get("name", "rcekd")))]}
 
 
 def _group_classes(settings: type[BaseModel], key: str) -> list[type[BaseModel]]:

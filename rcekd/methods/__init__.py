@@ -7,7 +7,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.methods.alone import AloneSettings
 from rcekd.methods.base import Method, MethodSettings
-from rcekd.methods.combined import SEPARATOR, Combined, CombinedSettings, part_names, split_values, validate_part
+from rcekd.methods.combined import Combined, CombinedSettings, combined_class, part_names
 from rcekd.methods.cross_entropy import CrossEntropy, CrossEntropySettings
 from rcekd.methods.rcekd import RCEKD, RCEKDSettings
 from rcekd.teachers import TeacherKnowledge
@@ -28,6 +28,7 @@ __all__ = [
     "find",
     "method_settings",
     "part_names",
+    "settings_class",
 ]
 
 
@@ -67,14 +68,18 @@ def check_name(name: str) -> str:
     return name
 
 
+def settings_class(name: str) -> type[MethodSettings]:
+    """The settings class of a method or combination."""
+    parts = part_names(check_name(name))
+    return (
+        find(parts[0]).settings if len(parts) == 1 else combined_class(*((part, find(part).settings) for part in parts))
+    )
+
+
 def method_settings(value: Mapping[str, Any]) -> MethodSettings:
     """The settings of the method or combination that `value["name"]` names."""
     name = check_name(str(value.get("name", "rcekd")))
-    if SEPARATOR not in name:
-        return find(name).settings.model_validate({**value, "name": name})
-    values, rest = split_values({**value, "name": name})
-    parts = {part: validate_part(part, find(part).settings, given) for part, given in values.items()}
-    return CombinedSettings.model_validate({**rest, "parts": parts})
+    return settings_class(name).model_validate({**value, "name": name})
 
 
 def check_needs(settings: MethodSettings, teacher: TeacherKnowledge) -> None:

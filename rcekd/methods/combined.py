@@ -1,10 +1,10 @@
 """Several methods at once: the sum of their losses, each with its own λ (`--method rcekd+de`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from typing import Any, ClassVar
 
-from pydantic import SerializeAsAny, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import create_model, model_validator
 from torch import Tensor, nn
 
 from rcekd.datasets import Interactions
@@ -16,18 +16,16 @@ SEPARATOR = "+"
 
 
 class CombinedSettings(MethodSettings):
-    """The parts' settings, each under the part's name: `method.de.lambda=0.1`. `lambda` multiplies the whole sum."""
+    """A field for each part, under the part's name: `method.de.lambda=0.1`. `lambda` multiplies the whole sum."""
 
-    parts: dict[str, SerializeAsAny[MethodSettings]]
-
-    @model_serializer(mode="wrap")
-    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = handler(self)
-        return {**values, **values.pop("parts")}
+    @property
+    def parts(self) -> dict[str, MethodSettings]:
+        """The parts' settings by their names."""
+        return {name: value for name, value in self if isinstance(value, MethodSettings)}
 
     @model_validator(mode="after")
-    def _check_weightings(self) -> "CombinedSettings":
-        if "weighting" in self.model_fields_set and self.weighting != "interaction":
+    def _check_weighting(self) -> "CombinedSettings":
+        if self.weighting != "interaction":
             raise ValueError("set the weighting of each part, e.g. method.rcekd.weighting=user")
         return self
 
@@ -48,28 +46,11 @@ def part_names(name: str) -> list[str]:
     return name.split(SEPARATOR)
 
 
-def split_values(value: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A user's values of a combination as (the values of each part by its name, the rest)."""
-    names = part_names(str(value["name"]))
-    parts = {name: value.get(name, {}) for name in names}
-    return parts, {key: content for key, content in value.items() if key not in names}
-
-
-def validate_part(name: str, settings: type[MethodSettings], values: Any) -> MethodSettings:
-    """A part's settings; a ValidationError says below which part its keys stand."""
-    try:
-        return settings.model_validate(values)
-    except ValidationError as error:
-        details = [
-            InitErrorDetails(
-                # Re-raised as what it is; a validator of ours has its own words.
-                type=PydanticCustomError(found["type"], "{message}", {"message": found["msg"]}),
-                loc=(name, *found["loc"]),
-                input=found["input"],
-            )
-            for found in error.errors()
-        ]
-        raise ValidationError.from_exception_data(error.title, details) from error
+@cache
+def combined_class(*parts: tuple[str, type[MethodSettings]]) -> type[CombinedSettings]:
+    """The settings class of a combination of (name, settings class); the same class for the same parts."""
+    fields: dict[str, Any] = {name: (part, part.model_validate({})) for name, part in parts}
+    return create_model("CombinedSettings", __base__=CombinedSettings, **fields)
 
 
 class Combined(Method):
@@ -86,6 +67,10 @@ class Combined(Method):
         self.trained = nn.ModuleDict({part.name: part.trained for part in parts})
         for part in parts:
             part.clock = self.clock
+
+    def meet(self, student: Backbone) -> None:
+        for part, _ in self._parts:
+            part.meet(student)
 
     def start_epoch(self, student: Backbone, epoch: int) -> None:
         for part, _ in self._parts:
