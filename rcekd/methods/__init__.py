@@ -7,9 +7,14 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.methods.alone import AloneSettings
 from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.bd import BD, BDSettings
 from rcekd.methods.combined import Combined, CombinedSettings, combined_class, part_names
 from rcekd.methods.cross_entropy import CrossEntropy, CrossEntropySettings
+from rcekd.methods.hetcomp import HetComp, HetCompSettings
+from rcekd.methods.promptmm import PromptMM, PromptMMSettings
+from rcekd.methods.rankdistil import RankDistil, RankDistilSettings
 from rcekd.methods.rcekd import RCEKD, RCEKDSettings
+from rcekd.methods.tarec import TARec, TARecSettings
 from rcekd.teachers import TeacherKnowledge
 from rcekd.teachers.knowledge import REMEDIES
 
@@ -41,6 +46,11 @@ METHODS: dict[str, Entry] = {
     "none": Entry(AloneSettings, None),
     "ce": Entry(CrossEntropySettings, CrossEntropy),
     "rcekd": Entry(RCEKDSettings, RCEKD),
+    "bd": Entry(BDSettings, BD),
+    "hetcomp": Entry(HetCompSettings, HetComp),
+    "promptmm": Entry(PromptMMSettings, PromptMM),
+    "rankdistil": Entry(RankDistilSettings, RankDistil),
+    "tarec": Entry(TARecSettings, TARec),
 }
 
 # Combinations with a name of their own.

@@ -74,6 +74,10 @@ class Method(ABC):
         self._weighting = weighting
         self._share_U = self._epoch_share(data)
 
+    def meet(self, student: Backbone) -> None:
+        """Make what depends on the student's width; called once, before `trained` is looked into."""
+        del student
+
     @abstractmethod
     def start_epoch(self, student: Backbone, epoch: int) -> None:
         """Freeze what holds for the epoch (item sets, teacher probabilities, weights). Epochs count from 0."""

@@ -52,3 +52,10 @@ def joined(rows: CSR, item_UK: Tensor) -> CSR:
     indptr, items = ragged(item_UK)
     both_user = torch.cat([rows.rows(), CSR(indptr, items).rows()])
     return CSR.from_pairs(both_user, torch.cat([rows.indices, items]), rows.n_rows).sorted_unique()
+
+
+def padded_scores(teacher: TeacherKnowledge, item_UK: Tensor) -> Tensor:
+    """The teacher's scores of every user's list, float32 [U, K], −inf at padding."""
+    indptr, items = ragged(item_UK)
+    score = teacher.scores(torch.arange(item_UK.shape[0], dtype=torch.int32), indptr, items)
+    return torch.full(item_UK.shape, -torch.inf).masked_scatter_(item_UK >= 0, score)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rcekd.errors import InputError
 from rcekd.models import FactorTables
-from rcekd.teachers.knowledge import FactorTeacher, TeacherKnowledge
+from rcekd.teachers.knowledge import FactorTeacher, Need, TeacherKnowledge, missing
 
 
 class Ensemble(FactorTeacher):
@@ -26,6 +26,7 @@ class Ensemble(FactorTeacher):
     def __init__(self, members: Sequence[TeacherKnowledge], weight_UT: Tensor | None = None) -> None:
         check_members(members)
         self._members = tuple(members)
+        self._weight_UT = weight_UT
         if weight_UT is None:
             weight_UT = torch.ones(members[0].n_users, len(members))
         weight_UT = weight_UT / weight_UT.sum(1, keepdim=True)
@@ -36,6 +37,20 @@ class Ensemble(FactorTeacher):
         ]
         items = [member.tables.item_ID for member in members]
         super().__init__(FactorTables(torch.cat(users, 1).contiguous(), torch.cat(items, 1).contiguous()))
+
+    @property
+    def gives(self) -> frozenset[Need]:
+        common = frozenset[Need].intersection(*(member.gives for member in self._members))
+        return super().gives | (common & {"trajectory"})
+
+    @property
+    def trajectory(self) -> Sequence[FactorTables]:
+        """The members mixed at their last moments, as many as all of them have."""
+        if "trajectory" not in self.gives:
+            raise missing("trajectory")
+        count = min(len(member.trajectory) for member in self._members)
+        moments = zip(*(list(member.trajectory)[-count:] for member in self._members), strict=True)
+        return [Ensemble([FactorTeacher(t) for t in moment], self._weight_UT).tables for moment in moments]
 
     @property
     def members(self) -> Sequence[TeacherKnowledge]:

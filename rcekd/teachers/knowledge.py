@@ -82,6 +82,10 @@ def missing(need: Need) -> InputError:
     return InputError(f"this teacher has no {need}; {REMEDIES[need]}")
 
 
+def _detached(tables: FactorTables) -> FactorTables:
+    return FactorTables(tables.user_UD.detach(), tables.item_ID.detach())
+
+
 class FactorTeacher(TeacherKnowledge):
     """A teacher that is two factor tables, float32 [U, Dᵀ] and [I, Dᵀ]. Lists of the top K are computed once per K."""
 
@@ -93,8 +97,10 @@ class FactorTeacher(TeacherKnowledge):
         modalities: Mapping[str, FactorTables] | None = None,
         model: Backbone | None = None,
     ) -> None:
-        self._tables = FactorTables(tables.user_UD.detach(), tables.item_ID.detach())
-        self._trajectory, self._modalities, self._model = trajectory, modalities or {}, model
+        self._tables = _detached(tables)
+        self._trajectory = [_detached(moment) for moment in trajectory]
+        self._modalities = {name: _detached(tables) for name, tables in (modalities or {}).items()}
+        self._model = model
         self._top: dict[tuple[int, int | None], Tensor] = {}
 
     @property

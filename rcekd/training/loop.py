@@ -82,6 +82,8 @@ class Trainer:
         self._task, self._folder, self._observer = task, folder, observer
         self._pairs = TrainingPairs(task.data)
         self._clock = Stopwatch()
+        if task.method is not None:
+            task.method.meet(task.model)
         own = task.method.trained if task.method is not None else nn.Module()
         parameters = [*task.model.parameters(), *own.parameters()]
         rate, decay = task.train.learning_rate, task.train.weight_decay

@@ -13,12 +13,26 @@ from rcekd.models import MF, Batch, FactorTables, MFSettings, build_model
 from rcekd.teachers import FactorTeacher
 from rcekd.training.optimizer import Adam
 from tests.contracts.board import checkerboard
-from tests.contracts.cases import CASES
+from tests.contracts.cases import CASES, EXEMPT, ROUNDED
+from tests.contracts.teacher import full_teacher
 from tests.training.workbench import make_task, make_trainer
 
 TEACHING = [name for name, entry in METHODS.items() if entry.build is not None]
 EVERY = [(name, case) for name in TEACHING for case in CASES.get(name, [{}])]
 every_method = pytest.mark.parametrize(("name", "case"), EVERY, ids=str)
+
+
+def every_method_but(contract: str) -> pytest.MarkDecorator:
+    """All methods; those that the contract cannot hold for, by their mathematics, have to break it."""
+
+    def param(name: str, case: dict[str, Any]) -> Any:
+        reasons = [
+            why for method, settings, why in EXEMPT[contract] if method == name and settings.items() <= case.items()
+        ]
+        return pytest.param(name, case, marks=[pytest.mark.xfail(reason=why, strict=True) for why in reasons])
+
+    return pytest.mark.parametrize(("name", "case"), [param(*each) for each in EVERY], ids=str)
+
 
 DATA = checkerboard(24, 20)
 
@@ -34,10 +48,13 @@ def make_tables(requires_grad: bool = False) -> FactorTables:
     return FactorTables(user, item)
 
 
-def make_method(name: str, case: dict[str, Any], tables: FactorTables | None = None, seed: int = 0) -> Method:
-    knowledge = FactorTeacher(make_tables() if tables is None else tables)
+def make_method(
+    name: str, case: dict[str, Any], tables: FactorTables | None = None, seed: int = 0, student: MF | None = None
+) -> Method:
+    knowledge = full_teacher(make_tables() if tables is None else tables)
     made = build_method(METHODS[name].settings.model_validate(case), knowledge, DATA, seed=seed)
     assert made is not None
+    made.meet(make_student() if student is None else student)
     return made
 
 
@@ -59,6 +76,13 @@ def settle(method: Method, student: MF, batch: Batch) -> tuple[Tensor, list[Tens
     loss.backward()
     grads = [parameter.grad for parameter in student.parameters() if parameter.grad is not None]
     return loss.detach(), [grad.to_dense() if grad.is_sparse else grad.clone() for grad in grads]
+
+
+def close(left: tuple[Tensor, list[Tensor]], right: tuple[Tensor, list[Tensor]]) -> bool:
+    return all(
+        torch.allclose(one, other, rtol=1e-5, atol=1e-5 * float(other.abs().max()))
+        for one, other in zip([left[0], *left[1]], [right[0], *right[1]], strict=True)
+    )
 
 
 def same(left: tuple[Tensor, list[Tensor]], right: tuple[Tensor, list[Tensor]]) -> bool:
@@ -121,7 +145,7 @@ def test_the_number_of_threads_does_not_matter(name: str, case: dict[str, Any]) 
         method, student = make_method(name, case), make_student()
         method.start_epoch(student, 0)
         found.append(settle(method, student, whole_batch()))
-    assert same(*found)
+    assert close(*found) if name in ROUNDED else same(*found)
 
 
 @every_method
@@ -138,7 +162,7 @@ def test_an_epoch_does_not_depend_on_those_before(name: str, case: dict[str, Any
     assert same(settle(fresh, student, batch), settle(used, student, batch))
 
 
-@every_method
+@every_method_but("batches add up")
 def test_batches_add_up_to_the_epoch(name: str, case: dict[str, Any]) -> None:
     """Weighting by interaction or by user is a sum over users, so halves of an epoch add up to the whole."""
     method, student, batch = make_method(name, case), make_student(), whole_batch()
@@ -148,7 +172,7 @@ def test_batches_add_up_to_the_epoch(name: str, case: dict[str, Any]) -> None:
     assert sum(parts).item() == pytest.approx(settle(method, student, batch)[0].item(), rel=1e-5)
 
 
-@every_method
+@every_method_but("nothing left to learn")
 def test_a_student_that_is_the_teacher_has_nothing_left_to_learn(name: str, case: dict[str, Any]) -> None:
     tables = make_tables()
     student = build_model(MFSettings(dim=5), 24, 20, seed=0)
@@ -156,7 +180,7 @@ def test_a_student_that_is_the_teacher_has_nothing_left_to_learn(name: str, case
     with torch.no_grad():
         student.user.copy_(tables.user_UD)
         student.item.copy_(tables.item_ID)
-    method = make_method(name, case, tables)
+    method = make_method(name, case, tables, student=student)
     method.start_epoch(student, 0)
     _, grads = settle(method, student, whole_batch())
     assert all(grad.abs().max() < 1e-4 for grad in grads)

@@ -27,6 +27,7 @@ class Scene:
             find(name).settings.model_validate(settings), FactorTeacher(self.tables), self.data, seed=seed
         )
         assert made is not None
+        made.meet(self.student)
         return made
 
     def hidden(self, user: int) -> frozenset[int]:

@@ -7,12 +7,12 @@ from rcekd.datasets import Interactions
 from rcekd.evaluation.ranking import EvalSettings
 from rcekd.methods import build_method, find
 from rcekd.models import MFSettings, build_model
-from rcekd.teachers import FactorTeacher
 from rcekd.training.checkpoint import Progress
 from rcekd.training.loop import Task, Trainer
 from rcekd.training.run_folder import RunFolder
 from rcekd.training.settings import TrainSettings
 from tests.contracts.cases import CASES
+from tests.contracts.teacher import full_teacher
 
 QUICK = {"epochs": 6, "batch_size": 64, "learning_rate": 0.02, "patience": 0}
 
@@ -53,7 +53,7 @@ def make_task(
         return Task("task", model, data, settings, EvalSettings(), seed, "identity")
     teacher = build_model(MFSettings(dim=6, init_std=1.0), data.n_users, data.n_items, seed=9)
     chosen = find(method).settings.model_validate(CASES[method][0] if case is None else case)
-    made = build_method(chosen, FactorTeacher(teacher.tables()), data, seed=seed)
+    made = build_method(chosen, full_teacher(teacher.tables()), data, seed=seed)
     return Task("task", model, data, settings, EvalSettings(), seed, "identity", made, chosen.weight)
 
 
