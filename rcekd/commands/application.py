@@ -6,7 +6,7 @@ import traceback
 
 import typer
 
-from rcekd.commands import data, distill, evaluate, import_teacher, methods, sweep, train_teacher
+from rcekd.commands import config, data, distill, evaluate, import_teacher, methods, sweep, train_teacher
 from rcekd.commands.console import print_error
 from rcekd.errors import InputError, InterruptedRun
 
@@ -23,6 +23,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("sweep")(sweep.sweep)
 app.command("methods")(methods.methods)
 app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
 
 # What keeps us from a file is the user's to mend, but for faults of hardware.
 UNWRITABLE = {

@@ -43,6 +43,11 @@ class Output:
     def say(self, text: str) -> None:
         self.people.print(text, soft_wrap=True)
 
+    def document(self, text: str) -> None:
+        """What was asked for as a file of its own, on stdout as it is."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
     def result(self, value: dict[str, Any]) -> None:
         """The one JSON object of --json."""
         if self.as_json:

@@ -13,8 +13,9 @@ from rcekd.commands.console import Output, TrainingView
 from rcekd.config import RunSettings, Values, parse_assignment, read_config, resolve, split_run_config
 from rcekd.datasets import CATALOG
 from rcekd.errors import InputError
-from rcekd.experiments.layers import with_preset
+from rcekd.experiments.layers import Layer, with_preset
 from rcekd.experiments.place import Place
+from rcekd.experiments.plan import ready
 
 
 def complete_dataset(incomplete: str) -> list[str]:
@@ -31,6 +32,11 @@ def complete_method(incomplete: str) -> list[str]:
     """Names of methods for the shell, each part of a combination anew."""
     done, plus, part = incomplete.rpartition("+")
     return sorted(f"{done}{plus}{name}" for name in methods.METHODS if name.startswith(part))
+
+
+def complete_ready(incomplete: str) -> list[str]:
+    """Names of ready experiments for the shell."""
+    return [name for name in ready() if name.startswith(incomplete)]
 
 
 Dataset = Annotated[
@@ -120,12 +126,25 @@ def run_settings(
 
     alias: what the keys of --set are short for in this command.
     """
-    given: list[tuple[str, Values]] = []
+    flags = flag_values(dataset, teacher=teacher, student=student, method=method, seed=seed)
+    return resolve(with_preset(given_layers(config, assignments, alias), flags))
+
+
+def given_layers(
+    config: Path | None, assignments: list[str] | None, alias: Callable[[Values], Values] = lambda values: values
+) -> list[Layer]:
+    """--config and every --set, each a layer of its own."""
+    given: list[Layer] = []
     if config is not None:
         given.append((str(config), split_run_config(read_config(config))[1]))
-    given += [(f"--set {text}", alias(parse_assignment(text))) for text in assignments or []]
+    return given + [(f"--set {text}", alias(parse_assignment(text))) for text in assignments or []]
+
+
+def flag_values(
+    dataset: str | None, *, teacher: str | None, student: str | None, method: str | None, seed: int | None
+) -> Values:
+    """The settings that have flags of their own, where these were given."""
     flags: Values = {"teacher": {"model": teacher}, "student": {"model": student}, "method": {"name": method}}
     flags = {room: values for room, values in flags.items() if None not in values.values()}
     flags |= {"seed": seed} if seed is not None else {}
-    flags |= {"dataset": dataset} if dataset is not None else {}
-    return resolve(with_preset(given, flags))
+    return flags | ({"dataset": dataset} if dataset is not None else {})
