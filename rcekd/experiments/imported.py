@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
 from rcekd.datasets.download import file_sha256
@@ -56,7 +54,10 @@ def import_teacher(
         return finished(folder)
     place.memory.restart()
     built = build(request, data, temperature=temperature, max_missing=max_missing)
-    judged = metrics(knowledge(built.weights, data, folder.path), data, settings.eval)
+    teacher = knowledge(built.weights, data, folder.path)
+    if isinstance(teacher, ListTeacher):
+        built.report["lists"]["short"] = _short(teacher, data)
+    judged = metrics(teacher, data, settings.eval)
     folder.create({"kind": "imported", "imported": told, **own})
     folder.lock()
     try:
@@ -95,8 +96,6 @@ def _summary(
     judged: dict[str, dict[str, float]],
     place: Place,
 ) -> dict[str, Any]:
-    if built.report["form"] == "lists":
-        built.report["lists"]["short"] = _short(built.weights["item_UN"], data)
     return {
         "kind": "imported",
         "run_dir": str(folder.path),
@@ -117,12 +116,9 @@ def _summary(
     }
 
 
-def _short(item_UN: Tensor, data: Interactions) -> float:
+def _short(teacher: ListTeacher, data: Interactions) -> float:
     """Share of users whose list has fewer than 20 items left once their training items are out."""
-    unit = ListTeacher(
-        item_UN, item_UN.new_zeros(item_UN.shape).float(), item_UN.new_zeros(len(item_UN)).float(), data.n_items
-    )
-    left_UN = unit.top_items(min(max(CUTOFFS), unit.length), data.seen)
+    left_UN = teacher.top_items(min(max(CUTOFFS), teacher.length), data.seen)
     return float(((left_UN >= 0).sum(1) < max(CUTOFFS)).double().mean())
 
 
