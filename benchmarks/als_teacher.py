@@ -106,13 +106,13 @@ def fit(
 
     def judge(iteration: int, *_: object) -> None:
         value = ndcg(model, matrix, targets)
-        best = max((result["ndcg@10"] for result in results), default=-1.0)
+        best_before = max((result["ndcg@10"] for result in results), default=-1.0)
         result = {**point, "factors": arguments.factors, "iterations": iteration + 1, "ndcg@10": value}
         results.append(result)
-        if value > best:
+        if value > best_before:
             model.save(str(arguments.folder / "als.npz"))
-            report = {"best": result, "tried": results}
-            (arguments.folder / "als.json").write_text(json.dumps(report, indent=1))
+        report = {"best": max(results, key=lambda tried: tried["ndcg@10"]), "tried": results}
+        (arguments.folder / "als.json").write_text(json.dumps(report, indent=1))
 
     model.fit(matrix, show_progress=False, callback=judge)
     own = max((r for r in results if r.items() >= point.items()), key=lambda result: result["ndcg@10"])

@@ -34,7 +34,7 @@ def read_npz(request: ImportRequest) -> RawFactors:
 
 
 def read_implicit(request: ImportRequest) -> RawFactors:
-    """A model that `implicit` (its CPU models) has saved: ALS, BPR or logistic MF.
+    """A model that `implicit` has saved: ALS, BPR or logistic MF; it saves a GPU model as its CPU twin.
 
     implicit keeps the biases of its BPR and logistic models inside the factors, so the inner product is the score.
     """
