@@ -108,10 +108,9 @@ def _tensor(arguments: tuple[Any, ...], archive: zipfile.ZipFile, folder: str) -
     (_, (_, kind, key, _, _)), offset, size, stride = arguments[:4]
     data = bytearray(archive.read(f"{folder}data/{key}"))
     dtype = _DTYPES[kind.origin.rpartition(".")[2]]
-    if not data:
-        return torch.empty(size, dtype=dtype)
+    flat = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
     # as_strided copies nothing and refuses what reaches past the bytes.
-    return torch.frombuffer(data, dtype=dtype).as_strided(size, stride, offset).clone()
+    return flat.as_strided(size, stride, offset).clone()
 
 
 def plain_settings(value: Any) -> Iterator[tuple[str, Any]]:

@@ -1,13 +1,19 @@
 """Tensors by name, from safetensors and from torch's checkpoints, whose code is never run."""
 
+import contextlib
+import io
 import os
+import tempfile
 import types
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
@@ -115,6 +121,26 @@ def test_slices_and_shared_storages_are_read_as_they_are(tmp_path: Path) -> None
     for name, tensor in parts.items():
         assert torch.equal(found[name], tensor)
         assert found[name].dtype == tensor.dtype
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2**31), st.binary(min_size=1, max_size=3)), min_size=1, max_size=4))
+def test_a_damaged_checkpoint_is_read_or_refused(changes: list[tuple[int, bytes]]) -> None:
+    """Whatever bytes of the pickle are overwritten: some content, or the user's error."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint("BPR", {}), buffer)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "m.pth")
+        with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(path, "w") as new:
+            for name in old.namelist():
+                data = bytearray(old.read(name))
+                if name.endswith("data.pkl"):
+                    for place, piece in changes:
+                        at = place % len(data)
+                        data[at : at + len(piece)] = piece
+                new.writestr(name, bytes(data))
+        with contextlib.suppress(InputError):
+            read_checkpoint(path)
 
 
 def test_what_is_no_checkpoint(tmp_path: Path) -> None:
