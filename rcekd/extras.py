@@ -1,9 +1,30 @@
 """Packages that only some commands need: imported where they are used, and missed in one line."""
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from rcekd.errors import InputError
+
+
+class Extra(NamedTuple):
+    """What an extra installs, and what for."""
+
+    packages: tuple[str, ...]
+    purpose: str
+
+
+EXTRAS: Mapping[str, Extra] = MappingProxyType(
+    {
+        "sweep": Extra(("optuna",), "rcekd sweep: tuning a method's settings"),
+        "serving": Extra(("onnx", "onnxruntime", "usearch"), "rcekd export and serve-bench: ONNX models and indexes"),
+        "plots": Extra(("matplotlib",), "pictures: rcekd serve-bench --plot"),
+        "tensorboard": Extra(("tensorboardX",), "--log-to tensorboard: curves while training"),
+        "mlflow": Extra(("mlflow",), "--log-to mlflow: curves while training"),
+    }
+)
+"""The extras of pyproject.toml that users may want; packages are imported under their own names."""
 
 
 def require(module: str, extra: str, *, otherwise: str = "") -> Any:

@@ -6,7 +6,7 @@ import traceback
 
 import typer
 
-from rcekd.commands import config, data, distill, evaluate, import_teacher, methods, sweep, train_teacher
+from rcekd.commands import config, data, distill, doctor, evaluate, import_teacher, methods, sweep, train_teacher
 from rcekd.commands.console import print_error
 from rcekd.errors import InputError, InterruptedRun
 
@@ -22,6 +22,7 @@ app.command("import-teacher")(import_teacher.import_teacher)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sweep")(sweep.sweep)
 app.command("methods")(methods.methods)
+app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 

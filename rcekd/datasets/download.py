@@ -29,6 +29,25 @@ def obtain(entry: CatalogEntry, file: CatalogFile, places: Places) -> Path:
     A file of the user's own is taken as it is; a download must have the catalogue's checksum.
     Raises InputError, saying which file to put where, when it can be neither found nor fetched.
     """
+    found = at_hand(entry, file, places)
+    if found is not None:
+        return found
+    try:
+        content = _fetch(file)
+    except _Unreachable as error:
+        needed = ", ".join(each.name for each in entry.files)
+        raise InputError(
+            f"dataset {entry.name!r}: {file.name} is not at hand and cannot be downloaded ({error}); "
+            f"put {needed} into {places.data_dir / entry.name}"
+        ) from error
+    cached = places.downloads / entry.name / file.name
+    with whole_file(cached) as aside:
+        aside.write_bytes(content)
+    return cached
+
+
+def at_hand(entry: CatalogEntry, file: CatalogFile, places: Places) -> Path | None:
+    """The file's path where nothing needs to be fetched: the user's own, or a copy in the cache that is whole."""
     own = [places.data_dir / entry.name / file.name]
     if len(entry.files) == 1:
         own.append(places.data_dir / file.name)
@@ -36,19 +55,8 @@ def obtain(entry: CatalogEntry, file: CatalogFile, places: Places) -> Path:
     for path in own:
         if os.path.isfile(path) and path != cached:
             return path
-    if os.path.isfile(cached) and file_sha256(cached) == file.sha256:
-        return cached
-    try:
-        content = _fetch(file)
-    except _Unreachable as error:
-        needed = ", ".join(each.name for each in entry.files)
-        raise InputError(
-            f"dataset {entry.name!r}: {file.name} is not at hand and cannot be downloaded ({error}); "
-            f"put {needed} into {own[0].parent}"
-        ) from error
-    with whole_file(cached) as aside:
-        aside.write_bytes(content)
-    return cached
+    whole = os.path.isfile(cached) and file_sha256(cached) == file.sha256
+    return cached if whole else None
 
 
 def file_sha256(path: Path) -> str:
