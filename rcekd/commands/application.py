@@ -6,7 +6,20 @@ import traceback
 
 import typer
 
-from rcekd.commands import config, data, distill, doctor, evaluate, import_teacher, methods, sweep, train_teacher
+from rcekd.commands import (
+    config,
+    data,
+    distill,
+    doctor,
+    evaluate,
+    export,
+    import_teacher,
+    methods,
+    recommend,
+    serve_bench,
+    sweep,
+    train_teacher,
+)
 from rcekd.commands.console import print_error
 from rcekd.errors import InputError, InterruptedRun
 
@@ -20,6 +33,9 @@ app.command("distill")(distill.distill)
 app.command("train-teacher")(train_teacher.train_teacher)
 app.command("import-teacher")(import_teacher.import_teacher)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("recommend")(recommend.recommend)
+app.command("serve-bench")(serve_bench.serve_bench)
 app.command("sweep")(sweep.sweep)
 app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)

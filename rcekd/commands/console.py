@@ -48,6 +48,10 @@ class Output:
         sys.stdout.write(text)
         sys.stdout.flush()
 
+    def note(self, text: str) -> None:
+        """How far the work has come: a line on stderr."""
+        self.progress.print(text, soft_wrap=True)
+
     def result(self, value: dict[str, Any]) -> None:
         """The one JSON object of --json."""
         if self.as_json:

@@ -11,14 +11,17 @@ import torch
 from rcekd.config import RunSettings, Values, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
+from rcekd.experiments import imported
 from rcekd.experiments.place import Place
+from rcekd.experiments.teaching import check_same_data
 from rcekd.models import Backbone, FactorTables, ModelSettings, build_model
+from rcekd.teachers.lists import ListTeacher
 from rcekd.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that has ended: a teacher, a student trained alone, or a distilled one."""
+    """A run that has ended: a teacher, trained or imported, a student alone, or a distilled one."""
 
     folder: RunFolder
     kind: str
@@ -37,12 +40,21 @@ class FinishedRun:
     @property
     def label(self) -> str:
         """Teacher, student alone or the method, and the model with its width."""
-        role = {"teacher": "teacher", "alone": "student alone"}.get(self.kind)
+        role = {"teacher": "teacher", "imported": "teacher, imported", "alone": "student alone"}.get(self.kind)
         name = role or f"student, {self.settings.method.name}"
         return f"{name} ({self.summary['model']} {self.summary['dim']})"
 
     @cached_property
-    def model(self) -> Backbone:
+    def tables(self) -> FactorTables:
+        """The factors that scores are made of. InputError for an imported teacher that is lists, not factors."""
+        if self.kind != "imported":
+            return self._model().tables()
+        knowledge = imported.load(self.folder, self.data)
+        if isinstance(knowledge, ListTeacher):
+            raise InputError(f"{self.path}: this teacher was imported as top-N lists; it has no vectors to score with")
+        return knowledge.tables
+
+    def _model(self) -> Backbone:
         """The trained model; its weights stay in the file, mapped into memory, and are read page by page."""
         weights, _ = self.folder.read_model()
         with torch.device("meta"):
@@ -57,11 +69,6 @@ class FinishedRun:
         model.load_state_dict(weights, assign=True)
         return model
 
-    @cached_property
-    def tables(self) -> FactorTables:
-        """The factors that scores are made of."""
-        return self.model.tables()
-
 
 def open_run(run_dir: Path, place: Place, overrides: Sequence[tuple[str, Values]] = ()) -> FinishedRun:
     """A finished run. InputError where the folder is none, has not finished, or its data is no longer what it was."""
@@ -70,10 +77,5 @@ def open_run(run_dir: Path, place: Place, overrides: Sequence[tuple[str, Values]
     settings = resolve([(str(folder.config_file), config), *overrides])
     summary = folder.read_summary()
     data = place.data(settings)
-    made_for = summary["dataset"]
-    if made_for["fingerprint"] != data.fingerprint:
-        raise InputError(
-            f"{run_dir}: this model was made for other data ({made_for['name']}, split {made_for['split']}, "
-            f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}"
-        )
+    check_same_data(summary, data, folder)
     return FinishedRun(folder, str(own.get("kind")), summary, settings, data)

@@ -1,0 +1,74 @@
+"""An approximate index of the items (usearch, HNSW: Malkov & Yashunin, TPAMI 2020), and what it misses.
+
+HNSW walks a graph of near neighbours, and by inner product a long vector is near to everything. So every item gets one
+more coordinate, √(M² − |v|²) with M the longest item's length, and every user a 0: all items are then equally long and
+the order by inner product is the order by distance (Bachrach et al., RecSys 2014). Scores are inner products as before.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rcekd.extras import require
+from rcekd.kernels.csr import CSR
+from rcekd.serving.ids import UNKNOWN
+from rcekd.serving.top import Lists
+
+CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 32, 200, 200
+
+
+def build(item_ID: Tensor, threads: int) -> Any:
+    """The index, in memory."""
+    index = _empty(item_ID.shape[1] + 1)
+    longest = item_ID.norm(dim=1).max()
+    extra_I1 = (longest**2 - item_ID.square().sum(1, keepdim=True)).clamp(min=0).sqrt()
+    index.add(np.arange(item_ID.shape[0]), torch.cat([item_ID, extra_I1], 1).numpy(), threads=threads)
+    return index
+
+
+def load(path: Path, dim: int) -> Any:
+    """An index from its file, mapped into memory. dim: width of the factors."""
+    index = _empty(dim + 1)
+    index.view(str(path))
+    return index
+
+
+def search(index: Any, user_BD: Tensor, k: int, leave_out: CSR, threads: int) -> Lists:
+    """The k best items the index finds outside each user's row of `leave_out`: it is asked for that many more."""
+    vector_BD = torch.cat([user_BD, user_BD.new_zeros(user_BD.shape[0], 1)], 1).numpy()
+    longest = int(leave_out.lengths().max()) if leave_out.n_rows else 0
+    wanted = min(k + longest, len(index))
+    found = index.search(vector_BD, wanted, threads=threads)
+    item_BW = torch.from_numpy(np.atleast_2d(found.keys).astype(np.int32))
+    score_BW = 1.0 - torch.from_numpy(np.atleast_2d(found.distances).astype(np.float32))
+    score_BW = score_BW.masked_fill(_in_rows(item_BW, leave_out), -torch.inf)
+    score_BK, place = score_BW.topk(min(k, wanted), dim=1)
+    item_BK = item_BW.gather(1, place).masked_fill(score_BK == -torch.inf, UNKNOWN)
+    return Lists(item_BK, score_BK)
+
+
+def recall(found: Lists, exact: Lists) -> float:
+    """Share of the exact lists' items that were found."""
+    there = (found.item_BK.unsqueeze(2) == exact.item_BK.unsqueeze(1)).any(1) & (exact.item_BK != UNKNOWN)
+    wanted = int((exact.item_BK != UNKNOWN).sum())
+    return int(there.sum()) / wanted if wanted else 1.0
+
+
+def _empty(width: int) -> Any:
+    usearch = require("usearch.index", "serving", otherwise="give --no-index")
+    settings = {"connectivity": CONNECTIVITY, "expansion_add": EXPANSION_ADD, "expansion_search": EXPANSION_SEARCH}
+    return usearch.Index(ndim=width, metric="ip", dtype="f32", **settings)
+
+
+def _in_rows(item_BW: Tensor, rows: CSR) -> Tensor:
+    """Bool [B, W]: is the item in the user's row?"""
+    if not rows.indices.numel():
+        return torch.zeros_like(item_BW, dtype=torch.bool)
+    span = int(max(int(rows.indices.max()), int(item_BW.max()))) + 1
+    key = rows.rows().long() * span + rows.indices.long()  # ascending, as rows and their entries are
+    wanted = torch.arange(item_BW.shape[0]).unsqueeze(1) * span + item_BW.long()
+    place = torch.searchsorted(key, wanted).clamp(max=key.numel() - 1)
+    return key[place] == wanted

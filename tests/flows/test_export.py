@@ -1,0 +1,140 @@
+"""`rcekd export`: what is in the folder, that all of it agrees, and what is refused."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.flows.conftest import Outcome
+
+Command = Callable[..., Outcome]
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("usearch")
+
+FILES = {
+    "factors.safetensors", "user_factors.parquet", "item_factors.parquet", "ids.json", "seen.parquet",
+    "seen.safetensors", "model.onnx", "history.onnx", "index.usearch", "score.py", "card.json", "model_card.md",
+}  # fmt: skip
+
+# No torch, and nothing of ours: what is not numpy or the standard library cannot be imported.
+ONLY_NUMPY = """
+import runpy, sys
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top != "numpy" and top not in sys.stdlib_module_names:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Wall())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+assert not {"torch", "rcekd", "safetensors"} & sys.modules.keys()
+"""
+
+
+def score_py(folder: Path, *words: str) -> list[tuple[str, float]]:
+    """What the example prints, in a Python that has numpy alone."""
+    command = [sys.executable, "-c", ONLY_NUMPY, str(folder / "score.py"), *words]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    lines = [line.split("\t") for line in ended.stdout.splitlines()]
+    return [(item, float(score)) for item, score in lines]
+
+
+@pytest.fixture
+def exported(rcekd: Command, finished: Path) -> Path:
+    """An export of the finished student."""
+    assert rcekd("export", finished, "--to", "out", "--quiet", "--threads", 1).code == 0
+    return Path("out")
+
+
+def test_the_folder(exported: Path, finished: Path) -> None:
+    assert {path.name for path in exported.iterdir()} == FILES
+    card, run = (json.loads(path.read_text()) for path in (exported / "card.json", finished / "summary.json"))
+    assert card["quality"][0]["test"] == run["test"]
+    assert [model["role"] for model in card["quality"][1:]] == ["teacher"]
+    assert card["quality"][1]["test"] == run["teacher"]["test"]
+    assert card["files"].keys() == FILES - {"card.json", "model_card.md"}
+    assert all(entry["bytes"] == (exported / name).stat().st_size for name, entry in card["files"].items())
+    page = (exported / "model_card.md").read_text()
+    for part in ("## Quality", "## New users", "## What it cannot do", "Licence of the data"):
+        assert part in page
+    assert f"{run['test']['ndcg@10']:.4f}" in page
+    vectors = pl.read_parquet(exported / "item_factors.parquet")
+    assert vectors.columns == ["place", "id", "vector"]
+    assert vectors["id"].to_list() == json.loads((exported / "ids.json").read_text())["items"]
+    assert len((exported / "score.py").read_text().splitlines()) <= 30
+
+
+def test_every_way_of_scoring_agrees(exported: Path, finished: Path, rcekd: Command) -> None:
+    """rcekd, numpy alone, onnxruntime and the index name the same items."""
+    from rcekd.kernels.csr import CSR
+    from rcekd.serving import index, onnx_check
+    from tests.serving.reading import tensors
+
+    for user in ("0", "31"):
+        listed = rcekd("recommend", finished, "--users", user, "-k", 5, "--json").result["recommendations"][0]["items"]
+        ours = [(str(item["item"]), item["score"]) for item in listed]
+        plain = score_py(exported, user, "5")
+        assert [item for item, _ in plain] == [item for item, _ in ours]
+        assert [score for _, score in plain] == pytest.approx([score for _, score in ours], rel=1e-4, abs=1e-6)
+        ids = json.loads((exported / "ids.json").read_text())
+        place = ids["users"].index(int(user))
+        tables, seen = tensors(exported / "factors.safetensors"), tensors(exported / "seen.safetensors")
+        met = seen["item"][seen["indptr"][place] : seen["indptr"][place + 1]]
+        own = CSR(met.new_tensor([0, met.numel()]).long(), met)
+        session = onnx_check.session(exported / "model.onnx")
+        for lists in (
+            onnx_check.run(session, "user", np.array([place]), own, 5),
+            index.search(index.load(exported / "index.usearch", 3), tables["user"][[place]], 5, own, 1),
+        ):
+            assert [str(ids["items"][item]) for item in lists.item_BK[0].tolist()] == [item for item, _ in ours]
+
+
+def test_numpy_folds_strangers_in_as_we_do(exported: Path, finished: Path, rcekd: Command) -> None:
+    Path("history").write_text("3,17,40\n")
+    done = rcekd("recommend", finished, "--history", "history", "-k", 6, "--json")
+    listed = done.result["recommendations"][0]["items"]
+    plain = score_py(exported, "--history", "3,17,40", "6")
+    assert [item for item, _ in plain] == [str(item["item"]) for item in listed]
+    assert [score for _, score in plain] == pytest.approx([item["score"] for item in listed], rel=1e-3, abs=1e-5)
+
+
+def test_leaving_parts_out(rcekd: Command, finished: Path) -> None:
+    done = rcekd("export", finished, "--to", "out", "--no-onnx", "--no-index", "--seen", "none", "--json")
+    assert (done.code, done.result["seen"]) == (0, "none")
+    assert {path.name for path in Path("out").iterdir()} == FILES - {"model.onnx", "history.onnx", "index.usearch"}
+    assert pl.read_parquet("out/seen.parquet").is_empty()
+
+
+def test_a_teacher_and_a_folder_that_is_replaced(rcekd: Command, finished: Path) -> None:
+    teacher = json.loads((finished / "summary.json").read_text())["teacher"]["run_dir"]
+    Path("out").mkdir()
+    Path("out/mine").touch()
+    words = ("export", teacher, "--to", "out", "--no-onnx", "--no-index")
+    assert "not empty" in rcekd(*words).error
+    done = rcekd(*words, "--force")
+    assert done.code == 0
+    assert "teacher (mf 8)" in done.out
+    assert not Path("out/mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "switch"), [("onnx", "--no-onnx"), ("onnxruntime", "--no-onnx"), ("usearch.index", "--no-index")]
+)
+def test_a_missing_extra_is_named(
+    rcekd: Command, finished: Path, monkeypatch: pytest.MonkeyPatch, module: str, switch: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    if module == "onnx":
+        monkeypatch.setitem(sys.modules, "onnx.helper", None)
+    done = rcekd("export", finished, "--to", "out")
+    assert done.code == 2
+    assert "pip install 'rcekd[serving]'" in done.error
+    assert switch in done.error
+    assert sorted(path.name for path in Path().iterdir()) == ["runs"]

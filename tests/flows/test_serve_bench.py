@@ -1,0 +1,49 @@
+"""`rcekd serve-bench`: teacher and student side by side."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Outcome
+
+Command = Callable[..., Outcome]
+FEW = ("--requests", 20, "--batch", 16)
+
+pytest.importorskip("usearch")
+
+
+def test_teacher_and_student(rcekd: Command, finished: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = rcekd("serve-bench", finished, *FEW, "--threads", 2, "--plot", "picture.svg", "--json")
+    assert done.code == 0
+    teacher, student = done.result["models"]
+    assert (teacher["dim"], student["dim"]) == (8, 3)
+    assert teacher["disk_bytes"] > student["disk_bytes"]
+    for model in (teacher, student):
+        assert model["process_bytes"] > model["resident_bytes"] >= 0
+        assert [(part["engine"], part["threads"]) for part in model["engines"]] == [
+            ("exact", 1), ("exact", 2), ("index", 1), ("index", 2),
+        ]  # fmt: skip
+        for part in model["engines"]:
+            assert 0 < part["p50"] <= part["p95"] <= part["p99"]
+            assert part["users_per_second"] > 0
+            assert 0.9 < part["recall"] <= 1.0
+    assert "student, rcekd (mf 3)" in done.err
+    assert Path("picture.svg").read_text().startswith("<?xml")
+
+
+def test_one_run_alone(rcekd: Command, finished: Path) -> None:
+    done = rcekd("serve-bench", finished, *FEW, "--threads", 1, "--only", "--no-index")
+    assert done.code == 0
+    assert "student, rcekd (mf 3)" in done.out
+    assert "teacher" not in done.out
+
+
+def test_what_is_refused(rcekd: Command, distill: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = distill("--method", "none", data__synthetic__seed=5, method__K=None, method__L=None).result["run_dir"]
+    assert "of other data" in rcekd("serve-bench", finished, other, "--only").error
+    assert "--plot a.txt" in rcekd("serve-bench", finished, "--plot", "a.txt").error
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    assert "pip install 'rcekd[serving]'" in rcekd("serve-bench", finished, "--quiet").error

@@ -1,0 +1,42 @@
+"""Ids and histories as people write them."""
+
+from pathlib import Path
+
+import pytest
+
+from rcekd.errors import InputError
+from rcekd.serving.asking import parse_histories, read_histories, read_ids, split_ids
+
+
+def test_ids() -> None:
+    assert split_ids(" 1, 7 ,a b,") == ["1", "7", "a b"]
+
+
+def test_ids_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "ids"
+    path.write_text("\ufeff1\n\n a b \n")
+    assert read_ids(path) == ["1", "a b"]
+    path.write_text("\n")
+    with pytest.raises(InputError, match="no ids"):
+        read_ids(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="UTF-8"):
+        read_ids(path)
+    with pytest.raises(InputError, match="cannot read"):
+        read_ids(tmp_path / "missing")
+
+
+def test_histories() -> None:
+    lines = ["1,50, 181\n", "a b\tc\n", "4 5\n", "9\n"]
+    assert parse_histories(lines, "stdin") == [["1", "50", "181"], ["a b", "c"], ["4", "5"], ["9"]]
+    with pytest.raises(InputError, match="stdin, line 2: no items"):
+        parse_histories(["1\n", " \n"], "stdin")
+    with pytest.raises(InputError, match="no histories"):
+        parse_histories([], "stdin")
+
+
+def test_histories_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "h").write_text("1 2\n")
+    assert read_histories(tmp_path / "h") == [["1", "2"]]
+    with pytest.raises(InputError, match="cannot read"):
+        read_histories(tmp_path / "missing")

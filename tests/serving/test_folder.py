@@ -1,0 +1,49 @@
+"""Folders that appear whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from rcekd.errors import InputError
+from rcekd.serving.folder import whole_folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_on_success_and_on_failure(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), whole_folder(tmp_path / "out", force=False) as aside:
+        (aside / "half" / "way").touch()
+    assert names(tmp_path) == []
+    with whole_folder(tmp_path / "out", force=False) as aside:
+        (aside / "file").write_text("new")
+        assert not (tmp_path / "out").exists()
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["file"]
+
+
+def test_what_is_there_is_refused_or_replaced_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "old").touch()
+    with pytest.raises(InputError, match="not empty"), whole_folder(out, force=False):
+        raise AssertionError("refused before anything is done")
+    with pytest.raises(KeyError), whole_folder(out, force=True):
+        raise KeyError
+    assert names(out) == ["old"]
+    with whole_folder(out, force=True) as aside:
+        (aside / "new").touch()
+    assert names(out) == ["new"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with whole_folder(tmp_path / "empty", force=False) as aside:
+        (aside / "new").touch()
+    assert names(tmp_path / "empty") == ["new"]
+    (tmp_path / "file").touch()
+    for place in ("file", "file/out"):
+        with pytest.raises(InputError, match="--to"), whole_folder(tmp_path / place, force=True):
+            raise AssertionError("refused before anything is done")
