@@ -16,6 +16,7 @@ from rcekd.commands import (
     import_teacher,
     methods,
     recommend,
+    run as run_command,
     serve_bench,
     sweep,
     train_teacher,
@@ -36,6 +37,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("recommend")(recommend.recommend)
 app.command("serve-bench")(serve_bench.serve_bench)
+app.command("run")(run_command.run)
 app.command("sweep")(sweep.sweep)
 app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)

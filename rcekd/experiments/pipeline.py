@@ -27,6 +27,13 @@ def train_teacher(settings: RunSettings, place: Place, *, keep_trajectory: bool 
         return runs.teacher(settings, data, place, keep_trajectory=keep_trajectory)
 
 
+def train_alone(settings: RunSettings, place: Place) -> dict[str, Any]:
+    """Train the student of these settings without a teacher, or find it. Returns its summary."""
+    data = place.data(settings)
+    with _resumable(runs.scratch_folder(settings, data, place.runs_dir)):
+        return runs.student_alone(settings, data, place, train=True) or {}
+
+
 def distill(
     settings: RunSettings, place: Place, *, with_scratch: bool = False, teacher_dirs: Sequence[Path] = ()
 ) -> dict[str, Any]:
@@ -41,15 +48,23 @@ def distill(
 
 
 def prepare(
-    settings: RunSettings, place: Place, *, with_scratch: bool = False, teacher_dirs: Sequence[Path] = ()
+    settings: RunSettings,
+    place: Place,
+    *,
+    with_scratch: bool = False,
+    teacher_dirs: Sequence[Path] = (),
+    run_dir: Path | None = None,
 ) -> RunFolder:
-    """A new run folder with all that `resume` needs to distil in it; nothing is trained yet."""
+    """A new run folder with all that `resume` needs to distil in it; nothing is trained yet.
+
+    run_dir: the folder; None: one beside the other runs, with a number of its own.
+    """
     data = place.data(settings)
     settings.method.check_catalogue(data)
     for path in teacher_dirs:
         teaching.check_given(RunFolder(path), data)
     stem = f"distill-{data.name}-{settings.teacher.backbone.model}-{settings.student.model}-{settings.method.name}"
-    folder = RunFolder(next_free(place.runs_dir, f"{stem}-s{settings.seed}"))
+    folder = RunFolder(run_dir or next_free(place.runs_dir, f"{stem}-s{settings.seed}"))
     config = {"kind": "distill", "with_scratch": with_scratch, **settings.to_values()}
     folder.create(config | ({"teacher_dirs": [str(path.resolve()) for path in teacher_dirs]} if teacher_dirs else {}))
     return folder

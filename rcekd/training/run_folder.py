@@ -24,6 +24,10 @@ SUMMARY_KEYS = {
 METADATA_KEY = "rcekd"
 
 
+class BusyFolder(InputError):
+    """Another process is at work in a run folder."""
+
+
 class RunFolder:
     """One run on disk. `lock` admits one process at a time; every other file appears whole or not at all."""
 
@@ -75,7 +79,7 @@ class RunFolder:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
-            raise InputError(f"{self.path}: another process is running in this folder; wait for it to end") from error
+            raise BusyFolder(f"{self.path}: another process is running in this folder; wait for it to end") from error
         self._lock = file
         for stale in self.path.rglob(".*.part"):  # what a kill cut short; nobody else writes here now
             stale.unlink(missing_ok=True)

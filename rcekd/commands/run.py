@@ -1,0 +1,72 @@
+"""`rcekd run`: a whole experiment from one file, with any number of interruptions and processes."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+import typer
+
+from rcekd.commands import options
+from rcekd.errors import InputError
+from rcekd.experiments.forecast import forecast
+from rcekd.experiments.jobs import side_by_side
+from rcekd.experiments.plan import read_experiment
+from rcekd.experiments.working import chosen_cells, folder_of, work
+from rcekd.reports.progress import Progress, status, status_table
+from rcekd.training.loop import Silent
+
+
+def run(
+    experiment: Annotated[
+        str, typer.Argument(help="experiment file, or the name of a ready one", autocompletion=options.complete_ready)
+    ],
+    scale: Annotated[str | None, typer.Option("--scale", help="a scale of the file's own, e.g. small")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="LABEL", help="only cells with this label; repeatable")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="processes that share the cells and the threads")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run and how long, and stop")] = False,
+    data_dir: options.DataDir = None,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Run every cell of an experiment that is not done; the same command again goes on."""
+    del debug
+    env = options.environment(
+        data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
+    )
+    chosen = read_experiment(experiment, scale)
+    cells = chosen_cells(chosen, only or [])
+    folder = folder_of(chosen, runs_dir)
+    if dry_run:
+        env.output.table(status_table(cells, folder, forecast(cells, folder), jobs))
+        env.output.result(status(cells, folder))
+        return
+    folder.create(chosen)
+    view = Progress(cells, folder, env.output.note)
+    if jobs == 1:
+        work(cells, folder, replace(env.place, observer=Silent()), view.told)
+    else:
+        share = max(1, (threads or torch.get_num_threads()) // jobs)
+        words = ["run", experiment, "--threads", str(share), "--quiet", "--runs-dir", str(runs_dir)]
+        words += [word for part in only or [] for word in ("--only", part)]
+        words += ["--scale", scale] if scale is not None else []
+        words += ["--data-dir", str(data_dir)] if data_dir is not None else []
+        side_by_side(words, jobs, view.look)
+    env.output.table(status_table(cells, folder, forecast(cells, folder), jobs))
+    env.output.result(status(cells, folder))
+    _complain(status(cells, folder)["failed"])
+
+
+def _complain(failed: list[dict[str, object]]) -> None:
+    """InputError or RuntimeError where cells failed: the exit code says so, and whose fault it was."""
+    if failed:
+        first = failed[0]
+        text = (
+            f"{len(failed)} cells failed, the first {first['labels']}: {first['error']}; the same command tries again"
+        )
+        raise RuntimeError(text) if any(entry["ours"] for entry in failed) else InputError(text)

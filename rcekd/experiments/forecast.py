@@ -1,0 +1,43 @@
+"""How long the rest of an experiment will take, from the cells that are done."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rcekd.experiments.cells import CellFolder
+from rcekd.experiments.plan import Cell, Labels
+
+# From the nearest kin to the farthest: what two cells share when one's time is taken for the other's.
+KINSHIPS: list[Callable[[Labels], tuple[str, ...]]] = [
+    lambda labels: (labels.dataset, labels.pair, labels.method, labels.variant),
+    lambda labels: (labels.dataset, labels.pair, labels.method),
+    lambda labels: (labels.dataset, labels.pair, str(labels.method == "teacher")),
+    lambda labels: (labels.dataset,),
+]
+
+
+class Forecast(NamedTuple):
+    """Seconds of training that are left, over the cells whose time can be guessed, and how many cannot."""
+
+    seconds: float
+    unknown: int
+
+    def __str__(self) -> str:
+        hours, minutes = divmod(round(self.seconds / 60), 60)
+        text = f"about {hours} h {minutes:02d} min" if hours else f"about {minutes} min"
+        return text + (f" and {self.unknown} cells of unknown length" if self.unknown else "")
+
+
+def forecast(cells: Sequence[Cell], folder: CellFolder) -> Forecast:
+    """The training still to come, one cell after the other: each as long as the median of its nearest kin."""
+    known = {cell.labels: seconds for cell in cells if (seconds := folder.seconds(cell)) is not None}
+    guesses = [_guess(cell.labels, known) for cell in cells if cell.labels not in known]
+    return Forecast(sum(guess for guess in guesses if guess is not None), guesses.count(None))
+
+
+def _guess(labels: Labels, known: dict[Labels, float]) -> float | None:
+    for kinship in KINSHIPS:
+        kin = [seconds for other, seconds in known.items() if kinship(other) == kinship(labels)]
+        if kin:
+            return statistics.median(kin)
+    return None

@@ -1,0 +1,204 @@
+"""An experiment file: datasets × teacher–student pairs × methods × variants × seeds, as cells."""
+
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from rcekd.config import RunSettings, Values, merge, parse_assignment, read_config, resolve
+from rcekd.errors import InputError, nearest
+from rcekd.experiments.identity import digest
+from rcekd.experiments.layers import with_preset
+from rcekd.settings import Settings
+
+TEACHER = "teacher"
+"""What stands for a method in the label of a cell that is the teacher itself."""
+
+READY = "presets/experiments"
+
+
+class Choice(Settings):
+    """A method, or a variant of all cells: settings under a label."""
+
+    label: str
+    method: str | None = Field(default=None, description="None: the label is the method's name")
+    set: dict[str, Any] = Field(default_factory=dict, description="dotted keys, e.g. {method.beta: 5}")
+
+
+class PaperFigure(Settings):
+    """A number of the paper, to stand beside ours."""
+
+    dataset: str
+    pair: str
+    method: str
+    metric: str
+    value: float
+    variant: str = ""
+    source: str = ""
+
+
+class Grid(Settings):
+    """What an experiment file may say; a scale says anew what it makes smaller."""
+
+    title: str = ""
+    note: str = ""
+    datasets: list[str]
+    pairs: list[str] = Field(default=["mf-mf"])
+    methods: list[Choice]
+    variants: list[Choice] = Field(default=[Choice(label="")])
+    seeds: list[int]
+    set: dict[str, Any] = Field(default_factory=dict, description="settings of every cell, by dotted key")
+    teachers: bool = Field(default=True, description="whether the teachers stand in the table too")
+    paper: list[PaperFigure] = Field(default=[])
+    figures: list[str] = Field(default=[], description="figures that `rcekd report` draws of it")
+
+    @field_validator("methods", "variants", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """A bare name is short for a choice without settings."""
+        return [{"label": v} if isinstance(v, str) else v for v in value] if isinstance(value, list) else value
+
+    @field_validator("pairs")
+    @classmethod
+    def _pairs(cls, pairs: list[str]) -> list[str]:
+        for pair in pairs:
+            if pair.count("-") != 1:
+                raise ValueError(f"{pair!r} is no pair; write TEACHER-STUDENT, e.g. mf-mf")
+        return pairs
+
+    @field_validator("datasets", "pairs", "methods", "variants", "seeds")
+    @classmethod
+    def _something(cls, value: list[Any]) -> list[Any]:
+        if not value:
+            raise ValueError("give at least one")
+        labels = [getattr(entry, "label", entry) for entry in value]
+        twice = [label for label in labels if labels.count(label) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} stands there twice")
+        return value
+
+
+class Labels(NamedTuple):
+    """Where a cell stands in the tables."""
+
+    dataset: str
+    pair: str
+    method: str
+    variant: str
+    seed: int
+
+    def __str__(self) -> str:
+        parts = [self.dataset, self.pair, self.method, *([self.variant] if self.variant else []), f"seed {self.seed}"]
+        return " ".join(parts)
+
+
+class Cell(NamedTuple):
+    """One run of an experiment. `settings` are resolved; equal settings are one cell, whatever the labels."""
+
+    labels: Labels
+    settings: RunSettings
+
+    @property
+    def is_teacher(self) -> bool:
+        return self.labels.method == TEACHER
+
+    @property
+    def identity(self) -> str:
+        kind = TEACHER if self.is_teacher else "student"
+        values = self.settings.to_values()
+        if self.is_teacher:
+            values = {key: values[key] for key in ("dataset", "data", "teacher", "eval", "seed")}
+        return digest({"kind": f"cell of a {kind}", **values})
+
+
+class Experiment(NamedTuple):
+    """An experiment as it will run: its name, its grid, and the grid's values as they were written."""
+
+    name: str
+    grid: Grid
+    values: Values
+
+    def cells(self) -> Iterator[Cell]:
+        """Every cell, teachers first, then seed by seed, so that an interrupted table has whole seeds."""
+        grid = self.grid
+        for seed in grid.seeds:
+            for dataset in grid.datasets:
+                for pair in grid.pairs:
+                    yield from self._block(dataset, pair, seed)
+
+    def _block(self, dataset: str, pair: str, seed: int) -> Iterator[Cell]:
+        told = set()
+        for variant in self.grid.variants:
+            place = Labels(dataset, pair, "", variant.label, seed)
+            cells = [self._cell(place._replace(method=m.label), m, variant) for m in self.grid.methods]
+            # A trajectory that any method needs is kept from the start.
+            most = max(cells, key=lambda cell: "trajectory" in cell.settings.method.needs())
+            teacher = Cell(most.labels._replace(method=TEACHER), most.settings)
+            if self.grid.teachers and teacher.identity not in told:
+                told.add(teacher.identity)
+                yield teacher
+            yield from cells
+
+    def _cell(self, labels: Labels, method: Choice, variant: Choice) -> Cell:
+        return Cell(labels, _settings(labels, method, [self.grid.set, variant.set, method.set]))
+
+
+def read_experiment(word: str, scale: str | None = None) -> Experiment:
+    """The experiment in a YAML file, or a ready one by its name; at a scale of its own, e.g. `small`."""
+    path = Path(word)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return parse_experiment(path.stem, read_config(path), scale, str(path))
+    known = ready()
+    if word not in known:
+        raise InputError(f"no experiment file and no ready experiment {word!r}{nearest(word, known)}")
+    text = (resources.files("rcekd") / READY / f"{word}.yaml").read_text(encoding="utf-8")
+    return parse_experiment(word, yaml.safe_load(text), scale, word)
+
+
+def ready() -> list[str]:
+    """Names of the experiments that come with the package."""
+    folder = resources.files("rcekd") / READY
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def parse_experiment(name: str, values: Values, scale: str | None, where: str) -> Experiment:
+    """An experiment from its values. InputError names the key."""
+    values = dict(values)
+    scales = values.pop("scales", {})
+    if scale is not None:
+        if not isinstance(scales, Mapping) or scale not in scales:
+            raise InputError(f"{where}: has no scale {scale!r}{nearest(scale, scales)}")
+        values, name = merge(values, dict(scales[scale])), f"{name}-{scale}"
+    try:
+        return Experiment(name, Grid.model_validate(values), values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{where}: {key}: {message[0].lower()}{message[1:]}") from error
+
+
+def _settings(labels: Labels, method: Choice, assignments: list[dict[str, Any]]) -> RunSettings:
+    """The settings of a cell: the preset, then the experiment's, the variant's and the method's own."""
+    teacher, student = labels.pair.split("-")
+    given = [(f"the experiment's {key}", _nested(key, value)) for own in assignments for key, value in own.items()]
+    flags: Values = {
+        "dataset": labels.dataset,
+        "teacher": {"model": teacher},
+        "student": {"model": student},
+        "method": {"name": method.method or method.label},
+        "seed": labels.seed,
+    }
+    return resolve(with_preset(given, flags))
+
+
+def _nested(key: str, value: Any) -> Values:
+    values = parse_assignment(f"{key}=null")
+    node, path = values, key.split(".")
+    for part in path[:-1]:
+        node = node[part]
+    node[path[-1]] = value
+    return values

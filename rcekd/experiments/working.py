@@ -1,0 +1,111 @@
+"""Working through an experiment: cell by cell, each once, whoever else is at it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from rcekd.errors import InputError, InterruptedRun
+from rcekd.evaluation.ranking import per_user, rank
+from rcekd.experiments import pipeline
+from rcekd.experiments.cells import CellFolder
+from rcekd.experiments.opening import open_run
+from rcekd.experiments.place import Place
+from rcekd.experiments.plan import Cell, Experiment
+from rcekd.training.run_folder import BusyFolder
+
+# Seconds between looks at what another process is doing.
+PATIENCE = 1.0
+
+
+@dataclass(frozen=True)
+class News:
+    """What has just happened to a cell."""
+
+    cell: Cell
+    state: str
+    """begun, waiting (for a run that another process holds), done or failed."""
+    seconds: float = 0.0
+    error: str | None = None
+
+
+Tell = Callable[[News], None]
+
+
+def folder_of(experiment: Experiment, runs_dir: Path) -> CellFolder:
+    """Where an experiment lives, beside its runs."""
+    return CellFolder(runs_dir / "experiments" / experiment.name)
+
+
+def chosen_cells(experiment: Experiment, only: Sequence[str]) -> list[Cell]:
+    """The cells to be run: those whose labels hold every word of `only`. Equal cells once. InputError for none."""
+    cells = {cell.identity: cell for cell in experiment.cells()}
+    found = [cell for cell in cells.values() if all(word in str(cell.labels).split() for word in only)]
+    if not found:
+        example = next(iter(cells.values())).labels
+        raise InputError(f"--only {' '.join(only)!r}: no cell has these labels; one is labelled {str(example)!r}")
+    return found
+
+
+def work(cells: Sequence[Cell], folder: CellFolder, place: Place, tell: Tell) -> None:
+    """Run every cell that is not done. Failed cells are kept as such and stop nothing; InterruptedRun does."""
+    left = [cell for cell in cells if not folder.is_done(cell)]
+    while left:
+        waiting = [cell for cell in left if not _settled(cell, folder, place, tell)]
+        if waiting and len(waiting) == len(left):  # others are at work on all that is left
+            time.sleep(PATIENCE)
+        left = waiting
+
+
+def _settled(cell: Cell, folder: CellFolder, place: Place, tell: Tell) -> bool:
+    """Run a cell that is free. False where another process has it, or holds a run that it needs."""
+    with folder.claim(cell) as ours:
+        if folder.is_done(cell):
+            return True
+        return ours and _try(cell, folder, place, tell)
+
+
+def _try(cell: Cell, folder: CellFolder, place: Place, tell: Tell) -> bool:
+    begun = time.monotonic()
+    tell(News(cell, "begun"))
+    try:
+        summary, users = run_cell(cell, place)
+    except BusyFolder:
+        tell(News(cell, "waiting"))
+        return False
+    except InterruptedRun:
+        raise
+    except Exception as error:  # one cell's fault, of whatever kind, is not the others'
+        ours = not isinstance(error, InputError)
+        text = f"{type(error).__name__}: {error}" if ours else str(error)
+        folder.fail(cell, text, ours=ours)
+        tell(News(cell, "failed", time.monotonic() - begun, text))
+        return True
+    folder.finish(cell, summary, users)
+    tell(News(cell, "done", time.monotonic() - begun))
+    return True
+
+
+def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The summary of a cell's run, made now or found, and its test metrics per user."""
+    settings = cell.settings
+    if cell.is_teacher:
+        summary = pipeline.train_teacher(settings, place, keep_trajectory="trajectory" in settings.method.needs())
+    elif settings.method.name == "none":
+        summary = pipeline.train_alone(settings, place)
+    else:
+        summary = _distilled(cell, place)
+    run = open_run(Path(summary["run_dir"]), place)
+    excluded = run.data.seen_with_valid if settings.eval.mask == "train+valid" else run.data.seen
+    return summary, per_user(rank(run.tables, excluded), run.data.test)
+
+
+def _distilled(cell: Cell, place: Place) -> dict[str, Any]:
+    """A distillation in a run folder named by its cell, so that a killed one is gone on with."""
+    run_dir = place.runs_dir / f"cell-{cell.identity}"
+    if not (run_dir / "config.yaml").is_file():
+        pipeline.prepare(cell.settings, place, run_dir=run_dir)
+    return pipeline.resume(run_dir, place)

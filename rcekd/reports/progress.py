@@ -1,0 +1,79 @@
+"""How far an experiment has come."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rcekd.experiments.cells import CellFolder
+from rcekd.experiments.forecast import Forecast, forecast
+from rcekd.experiments.plan import Cell
+from rcekd.experiments.working import News
+from rcekd.reports.comparison import Table
+
+
+def status(cells: Sequence[Cell], folder: CellFolder) -> dict[str, Any]:
+    """Counts of cells, and those that failed, as plain values."""
+    pending = [cell for cell in cells if not folder.is_done(cell)]
+    failures = [(cell, failure) for cell in pending if (failure := folder.failure(cell)) is not None]
+    return {
+        "folder": str(folder.path),
+        "cells": len(cells),
+        "done": len(cells) - len(pending),
+        "pending": len(pending) - len(failures),
+        "failed": [
+            {"labels": str(cell.labels), "error": failure["error"], "ours": failure["ours"]}
+            for cell, failure in failures
+        ],
+    }
+
+
+def status_table(cells: Sequence[Cell], folder: CellFolder, left: Forecast, jobs: int) -> Table:
+    """A row per dataset, pair and method: how many cells are done, failed and to come."""
+    counts: dict[tuple[str, str, str], Counter[str]] = {}
+    for cell in cells:
+        labels = cell.labels
+        state = "done" if folder.is_done(cell) else "failed" if folder.failure(cell) else "to come"
+        counts.setdefault((labels.dataset, labels.pair, labels.method), Counter())[state] += 1
+    rows = [(*key, *(str(count[state]) for state in ("done", "failed", "to come"))) for key, count in counts.items()]
+    now = status(cells, folder)
+    notes = [f"folder: {folder.path}; its tables: rcekd report {folder.path}"]
+    notes += [f"{failed['labels']}: {failed['error']}" for failed in now["failed"]]
+    if now["done"] < now["cells"]:
+        notes.append(f"training left: {left}" + (f", shared by {jobs} processes" if jobs > 1 else ""))
+    columns = ("dataset", "pair", "method", "done", "failed", "to come")
+    return Table(f"{now['done']} of {now['cells']} cells done", columns, rows, notes)
+
+
+class Progress:
+    """Tells of every cell that begins or ends, with an estimate of what is left."""
+
+    def __init__(self, cells: Sequence[Cell], folder: CellFolder, say: Callable[[str], None]) -> None:
+        self._cells, self._folder, self._say = cells, folder, say
+        self._done = status(cells, folder)["done"]
+        self._begun: set[str] = set()
+        say(f"{self._done} of {len(cells)} cells were done before")
+
+    def told(self, news: News) -> None:
+        """Hear of a cell in this process."""
+        if news.state == "begun":
+            if news.cell.identity not in self._begun:
+                self._say(f"{self._count()} {news.cell.labels} …")
+            self._begun.add(news.cell.identity)
+        elif news.state == "waiting":
+            return
+        elif news.state == "failed":
+            self._say(f"{self._count()} {news.cell.labels} failed after {news.seconds:.0f} s: {news.error}")
+        else:
+            left = forecast(self._cells, self._folder)
+            self._say(f"{self._count()} {news.cell.labels} done in {news.seconds:.0f} s, {left} left")
+
+    def look(self) -> None:
+        """See what other processes have done since."""
+        done = status(self._cells, self._folder)["done"]
+        if done != self._done:
+            self._done = done
+            self._say(f"{self._count()} {forecast(self._cells, self._folder)} of work left")
+
+    def _count(self) -> str:
+        done = sum(self._folder.is_done(cell) for cell in self._cells)
+        return f"[{done}/{len(self._cells)}]"
