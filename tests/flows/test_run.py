@@ -1,0 +1,118 @@
+"""`rcekd run`: every cell once, whatever is interrupted, however many take part, and whatever fails."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.flows.conftest import SMALL, Outcome
+
+Command = Callable[..., Outcome]
+FAILING = {"label": "wild", "method": "ce", "set": {"method.K": 10, "train.learning_rate": 1e25}}
+GRID: dict[str, Any] = {
+    "title": "small",
+    "datasets": ["synthetic"],
+    "methods": [
+        "none",
+        {"label": "ce", "set": {"method.K": 10}},
+        {"label": "rcekd", "set": {"method.K": 10, "method.L": 10}},
+    ],
+    "seeds": [0, 1],
+    "set": SMALL,
+}
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., Path]:
+    def write(**changes: Any) -> Path:
+        file = tmp_path / "mine.yaml"
+        file.write_text(yaml.safe_dump({**GRID, **changes}))
+        return file
+
+    return write
+
+
+def run(rcekd: Command, file: Path, *words: object) -> Outcome:
+    return rcekd("run", file, "--json", "--threads", 1, *words)
+
+
+def table(folder: Path) -> dict[str, Any]:
+    """What the cells came to, without what differs from one run to the next."""
+    found = {}
+    for file in sorted((folder / "cells").glob("*.json")):
+        record = json.loads(file.read_text())
+        users = np.load(file.with_suffix(".npz"))
+        found[file.stem] = (record["labels"], record["summary"]["test"], {k: users[k].tolist() for k in users})
+    return found
+
+
+def test_cells_are_run_once_and_found_again(rcekd: Command, written: Callable[..., Path]) -> None:
+    done = run(rcekd, written())
+    assert done.code == 0
+    assert (done.result["cells"], done.result["done"], done.result["failed"]) == (8, 8, [])
+    folder = Path(done.result["folder"])
+    for labels, test, users in table(folder).values():
+        assert set(test) == set(users)
+        for metric, value in test.items():
+            assert np.mean(users[metric]) == pytest.approx(value, abs=1e-6), labels
+    before = {path: path.stat().st_mtime_ns for path in Path("runs").rglob("summary.json")}
+    again = run(rcekd, written(seeds=[0, 1, 2]))
+    assert (again.result["cells"], again.result["done"]) == (12, 12)
+    assert {path: path.stat().st_mtime_ns for path in before} == before, "what was done stays"
+
+
+def test_a_failed_cell_stops_nothing_and_is_tried_again(rcekd: Command, written: Callable[..., Path]) -> None:
+    file = written(methods=[FAILING, *GRID["methods"]], seeds=[0])
+    done = rcekd("run", file, "--quiet", "--threads", 1)
+    assert done.code == 2
+    assert "1 cells failed, the first synthetic mf-mf wild seed 0: " in done.error
+    assert "diverged" in done.error
+    dry = run(rcekd, file, "--dry-run").result
+    assert (dry["done"], dry["pending"], len(dry["failed"])) == (4, 0, 1)
+    mended = [{**FAILING, "set": {"method.K": 10}}, *GRID["methods"]]
+    assert run(rcekd, written(methods=mended, seeds=[0])).code == 0
+
+
+def test_only_some_cells(rcekd: Command, written: Callable[..., Path]) -> None:
+    done = run(rcekd, written(), "--only", "ce", "--only", "1")
+    assert (done.result["cells"], done.result["done"]) == (1, 1)
+    assert "no cell has these labels" in run(rcekd, written(), "--only", "cee").err
+
+
+def test_a_dry_run_writes_nothing_and_estimates(rcekd: Command, written: Callable[..., Path]) -> None:
+    done = rcekd("run", written(), "--dry-run")
+    assert done.code == 0
+    assert "8 cells of unknown length" in done.out
+    assert not Path("runs").exists()
+
+
+def test_two_processes_share_the_cells(rcekd: Command, written: Callable[..., Path], tmp_path: Path) -> None:
+    alone = table(Path(run(rcekd, written()).result["folder"]))
+    shared = run(rcekd, written(), "--jobs", 2, "--runs-dir", tmp_path / "shared")
+    assert shared.code == 0
+    assert table(Path(shared.result["folder"])) == alone
+
+
+@pytest.mark.slow
+def test_killed_ten_times_it_ends_with_the_same_table(rcekd: Command, written: Callable[..., Path]) -> None:
+    whole = table(Path(run(rcekd, written(), "--runs-dir", "whole").result["folder"]))
+    words = [sys.executable, "-c", "from rcekd.commands import main; main()", "run", str(written()), "--quiet"]
+    dice = random.Random(5)
+    for _ in range(10):
+        with subprocess.Popen([*words, "--threads", "1"], env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+            time.sleep(dice.uniform(2.0, 6.0))
+            process.send_signal(signal.SIGKILL)
+    done = run(rcekd, written())
+    assert done.code == 0
+    assert table(Path(done.result["folder"])) == whole
