@@ -42,6 +42,7 @@ def _scale(report: dict[str, Any]) -> Table:
     proposed = "none" if found["temperature"] is None else f"{found['temperature']:.4g}"
     rows.append(("temperature proposed", proposed))
     rows.append(("temperature applied", f"{report['temperature']:.4g}"))
+    rows.append(("softmax over a user's top 50 that falls on training items", f"{report['seen_mass']:.1%}"))
     notes = [] if found["reason"] is None else [f"no temperature proposed: {found['reason']}"]
     if "lists" in report:
         lists = report["lists"]

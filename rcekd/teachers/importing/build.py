@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import polars as pl
-import torch
 from torch import Tensor
 
 from rcekd.datasets import Interactions
@@ -18,6 +17,7 @@ from rcekd.teachers.importing.matching import Match, match, refuse_missing
 from rcekd.teachers.importing.placing import PlacedLists, fill_missing, place
 from rcekd.teachers.importing.raw import RawFactors, RawLists, joined
 from rcekd.teachers.importing.request import ImportRequest
+from rcekd.teachers.importing.seen import list_mass, listed_share, top_mass
 from rcekd.teachers.importing.tables import read_ids
 from rcekd.teachers.knowledge import FactorTeacher, TeacherKnowledge
 from rcekd.teachers.list_floor import calibrate_lists, floors
@@ -81,6 +81,7 @@ def _factors(
     tables = warmed(tables, chosen)
     notes = [*raw.notes, *_order_notes(user_ids, item_ids)]
     report = _report(raw.format, "factors", users, items, calibration, chosen, notes)
+    report["seen_mass"] = top_mass(tables, data)
     return Built({"user": tables.user_UD, "item": tables.item_ID}, report)
 
 
@@ -95,8 +96,9 @@ def _lists(raw: RawLists, data: Interactions, where: str, temperature: Temperatu
     score_UN, margin = score_UN / chosen, margin / chosen
     floor_U = floors(item_UN, score_UN, margin)
     item_UN, score_UN, floor_U = fill_missing(item_UN, score_UN, floor_U, data.n_items)
-    seen_share = _seen_share(placed.item_UN, data)
+    seen_share = listed_share(placed.item_UN, data)
     report = _report(raw.format, "lists", placed.users, placed.items, calibration, chosen, list(raw.notes))
+    report["seen_mass"] = list_mass(placed.item_UN, placed.score_UN / chosen, data)
     report["lists"] = {
         "length": item_UN.shape[1],
         "entries": placed.entries,
@@ -190,12 +192,3 @@ def _fixed(temperature: Temperature) -> float:
 
 def _chosen(temperature: Temperature, calibration: Calibration) -> float:
     return calibration.temperature or 1.0 if temperature == "auto" else _fixed(temperature)
-
-
-def _seen_share(item_UN: Tensor, data: Interactions) -> float:
-    """Share of the listed items that their user has in train."""
-    listed_UN = item_UN >= 0
-    user_U = torch.arange(item_UN.shape[0])[:, None]
-    key_E = (user_U * data.n_items + item_UN.long())[listed_UN]
-    seen_E = data.seen.rows().long() * data.n_items + data.seen.indices.long()
-    return float(torch.isin(key_E, seen_E).double().mean())
