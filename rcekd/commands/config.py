@@ -25,9 +25,7 @@ def show(
     teacher: options.Teachers = None,
     student: options.Student = None,
     method: options.Method = None,
-    with_scratch: Annotated[
-        bool, typer.Option("--with-scratch", help="no setting: taken, and left aside")
-    ] = False,
+    with_scratch: Annotated[bool, typer.Option("--with-scratch", help="no setting: taken, and left aside")] = False,
     assignments: options.Set = None,
     config: options.Config = None,
     seed: options.Seed = None,
@@ -35,6 +33,7 @@ def show(
     runs_dir: options.RunsDir = options.RUNS_DIR,
     device: options.Device = "auto",
     threads: options.Threads = None,
+    log_to: options.LogTo = None,
     as_yaml: Annotated[
         bool, typer.Option("--yaml", help="print a file for --config that resolves to the same")
     ] = False,
@@ -43,7 +42,8 @@ def show(
     debug: options.Debug = False,
 ) -> None:
     """Show every setting that `distill` with the same options would use, with its value and its source."""
-    del debug, with_scratch, data_dir, runs_dir, device, threads  # taken, so that only a word of the line has to change
+    # All taken, so that only a word of the command line has to change.
+    del debug, with_scratch, data_dir, runs_dir, device, threads, log_to
     if as_yaml and as_json:
         raise InputError("--yaml and --json both want stdout; give one")
     output = Output(as_json=as_json, quiet=quiet)

@@ -26,6 +26,7 @@ def distill(
     resume: options.Resume = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
+    log_to: options.LogTo = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -33,7 +34,13 @@ def distill(
     """Distil a large recommender into a small one; finds or fetches the data, finds or trains the teacher."""
     del debug  # read by the application itself
     env = options.environment(
-        data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
+        data_dir=data_dir,
+        runs_dir=runs_dir,
+        device=device,
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
+        log_to=log_to,
     )
     if resume is not None:
         if dataset or teacher or student or method or assignments or config or seed is not None:

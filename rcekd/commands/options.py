@@ -16,6 +16,7 @@ from rcekd.errors import InputError
 from rcekd.experiments.layers import Layer, with_preset
 from rcekd.experiments.place import Place
 from rcekd.experiments.plan import ready
+from rcekd.training.sinks import SINKS, parse_sink
 
 
 def complete_dataset(incomplete: str) -> list[str]:
@@ -37,6 +38,11 @@ def complete_method(incomplete: str) -> list[str]:
 def complete_ready(incomplete: str) -> list[str]:
     """Names of ready experiments for the shell."""
     return [name for name in ready() if name.startswith(incomplete)]
+
+
+def complete_sink(incomplete: str) -> list[str]:
+    """Names of sinks for the shell."""
+    return sorted(name for name in SINKS if name.startswith(incomplete))
 
 
 Dataset = Annotated[
@@ -71,6 +77,15 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="threads of native and torch code [all cores]")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="folder that run folders are made in")]
 Resume = Annotated[Path | None, typer.Option("--resume", metavar="RUN_DIR", help="go on with the run in this folder")]
+LogTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log-to",
+        metavar="SINK[:PLACE]",
+        help="curves while training: tensorboard[:FOLDER] or mlflow[:URI]; repeatable",
+        autocompletion=complete_sink,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, all else on stderr")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
@@ -87,9 +102,16 @@ class Environment:
 
 
 def environment(
-    *, data_dir: Path | None, runs_dir: Path, device: str, threads: int | None, quiet: bool, as_json: bool
+    *,
+    data_dir: Path | None,
+    runs_dir: Path,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+    log_to: list[str] | None = None,
 ) -> Environment:
-    """Set up output, threads and device. InputError for a device that is not there."""
+    """Set up output, threads, device and sinks. InputError for a device or a sink that is not there."""
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {device!r}: expected auto, cpu or cuda")
     if device == "cuda":
@@ -97,7 +119,8 @@ def environment(
     if threads is not None:
         torch.set_num_threads(threads)
     output = Output(as_json=as_json, quiet=quiet)
-    return Environment(output, Place(runs_dir, data_dir, TrainingView(output)))
+    sinks = tuple(parse_sink(text) for text in log_to or [])
+    return Environment(output, Place(runs_dir, data_dir, TrainingView(output), sinks=sinks))
 
 
 def split_teachers(words: list[str]) -> tuple[str | None, list[Path]]:

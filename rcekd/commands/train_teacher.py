@@ -27,6 +27,7 @@ def train_teacher(
     resume: options.Resume = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
+    log_to: options.LogTo = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -34,7 +35,13 @@ def train_teacher(
     """Train the teacher that `distill` with the same options would use; --set train.… is short for teacher.train.…."""
     del debug
     env = options.environment(
-        data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
+        data_dir=data_dir,
+        runs_dir=runs_dir,
+        device=device,
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
+        log_to=log_to,
     )
     if resume is not None:
         if dataset or teacher or student or method or assignments or config or seed is not None:

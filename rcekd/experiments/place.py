@@ -7,16 +7,21 @@ from rcekd.config import RunSettings
 from rcekd.datasets import Interactions, load_dataset
 from rcekd.memory import PeakMemory
 from rcekd.training.loop import Observer
+from rcekd.training.sinks import Open
 
 
 @dataclass(frozen=True)
 class Place:
-    """Folders for runs and data (None: RCEKD_DATA_DIR, else the user's cache), and an observer."""
+    """Folders for runs and data (None: RCEKD_DATA_DIR, else the user's cache), and an observer.
+
+    sinks: where the curves of every run that is trained go, besides its metrics.jsonl.
+    """
 
     runs_dir: Path
     data_dir: Path | None
     observer: Observer
     memory: PeakMemory = field(default_factory=PeakMemory)
+    sinks: tuple[Open, ...] = ()
 
     def data(self, settings: RunSettings) -> Interactions:
         """The prepared dataset of a run."""

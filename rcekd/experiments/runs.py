@@ -15,6 +15,7 @@ from rcekd.models import Backbone, ModelSettings, build_model
 from rcekd.teachers import TeacherKnowledge
 from rcekd.training.loop import Task, Trainer
 from rcekd.training.run_folder import RunFolder
+from rcekd.training.sinks import watched
 
 
 def train_in(
@@ -22,7 +23,9 @@ def train_in(
 ) -> dict[str, Any]:
     """Train a task in a folder and write its summary, which is returned. Goes on from a saved state."""
     place.memory.restart()
-    trained = Trainer(task, folder, place.observer).run()
+    with watched(place.observer, place.sinks, folder) as observer:
+        trained = Trainer(task, folder, observer).run()
+        observer.results = trained.metrics
     peaks = {"peak_rss_bytes": place.memory.overall(), "training_peak_rss_bytes": place.memory.phase()}
     summary = run_summary(kind, str(folder.path), settings, task.data, task.seed, trained, peaks)
     summary |= {"identity": task.identity, **describe(task.model), **(extra or {})}
