@@ -56,7 +56,8 @@ sanitize: setup  ## the kernels' tests under the address and undefined-behaviour
 lock: setup  ## requirements.lock anew: the newest versions pyproject.toml allows, torch as pinned above
 	$(PIP) install pip-tools
 	@mkdir -p build && echo "torch==$(TORCH)" > build/torch.in
-	$(PY) -m piptools compile --quiet --upgrade --constraint build/torch.in --extra test --extra lint \
+	$(PY) -m piptools compile --quiet --upgrade --constraint build/torch.in \
+	  --extra test --extra lint --extra serving --extra plots \
 	  --all-build-deps --allow-unsafe --strip-extras --no-header --annotation-style line --no-emit-index-url \
 	  --no-emit-find-links --no-emit-trusted-host --output-file build/requirements.txt pyproject.toml
 	@{ echo "# Made by \`make lock\`: everything .venv holds. What torch itself needs for CUDA is left to torch, which"; \
