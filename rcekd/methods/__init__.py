@@ -10,7 +10,11 @@ from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.bd import BD, BDSettings
 from rcekd.methods.combined import Combined, CombinedSettings, combined_class, part_names
 from rcekd.methods.cross_entropy import CrossEntropy, CrossEntropySettings
+from rcekd.methods.de import DE, DESettings
+from rcekd.methods.freqd import FreqD, FreqDSettings
+from rcekd.methods.ftd import FTD, FTDSettings
 from rcekd.methods.hetcomp import HetComp, HetCompSettings
+from rcekd.methods.htd import HTD, HTDSettings
 from rcekd.methods.promptmm import PromptMM, PromptMMSettings
 from rcekd.methods.rankdistil import RankDistil, RankDistilSettings
 from rcekd.methods.rcekd import RCEKD, RCEKDSettings
@@ -51,6 +55,10 @@ METHODS: dict[str, Entry] = {
     "promptmm": Entry(PromptMMSettings, PromptMM),
     "rankdistil": Entry(RankDistilSettings, RankDistil),
     "tarec": Entry(TARecSettings, TARec),
+    "de": Entry(DESettings, DE),
+    "ftd": Entry(FTDSettings, FTD),
+    "htd": Entry(HTDSettings, HTD),
+    "freqd": Entry(FreqDSettings, FreqD),
 }
 
 # Combinations with a name of their own.
