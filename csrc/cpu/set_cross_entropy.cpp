@@ -1,10 +1,8 @@
 // First the rows: scores, softmax, loss, dloss/dscore of every slot, and the row's share of its user's gradient while
-// the item rows are in cache. Then the tables: every thread owns granules of sixteen rows of the gradient tables (whole
-// cache lines), walks all slots in order and adds those that fall to it. Each sum so follows slot order for any thread
-// count.
+// the item rows are in cache. Then the tables, as owners.h says.
 #include "rcekd/set_cross_entropy.h"
 
-#include "columns.h"
+#include "owners.h"
 #include "rcekd/maths.h"
 #include "workspace.h"
 
@@ -74,81 +72,17 @@ float row_loss(const Task& t, int64_t row, float top) {
     return t.a.weight[row] * (sum(bent) + sum_prob * (float)rcekd_log((double)sum_exp));
 }
 
-// user_part[row] = Σ slot · item row, even and odd slots apart.
-struct UserPart {
-    const Task& t;
-    int64_t row;
-    template <int N>
-    void run(int64_t k, int64_t n) const {
-        const int32_t* id = t.items(row);
-        const float *s = t.slot + t.offset[row], *table = t.a.item_factor + k;
-        const int64_t length = t.length(row), d = t.a.width;
-        Columns<N> even = Columns<N>::zero(), odd = even;
-        int64_t i = 0;
-        for (; i + 2 <= length; i += 2) {
-            even.add(s[i], Columns<N>::load(table + id[i] * d, n));
-            odd.add(s[i + 1], Columns<N>::load(table + id[i + 1] * d, n));
-        }
-        if (i < length) even.add(s[i], Columns<N>::load(table + id[i] * d, n));
-        even.add(1.0f, odd);
-        even.store(t.user_part + row * d + k, n);
-    }
-};
+// Σ slot · item row: the row's share of its user's gradient.
+WeightedItems<false> user_part(const Task& t, int64_t row) {
+    return {t.items(row), t.slot + t.offset[row],       t.a.item_factor, t.length(row),
+            t.a.width,    t.user_part + row * t.a.width};
+}
 
 void visit_row(const Task& t, int64_t row) {
     t.row_loss[row] = 0.0f;
     if (t.length(row)) t.row_loss[row] = row_loss(t, row, row_scores(t, row));
-    if (t.a.user_grad) for_column_blocks(t.a.width, UserPart{t, row});
+    if (t.a.user_grad) for_column_blocks(t.a.width, user_part(t, row));
 }
-
-// Which of `threads` owners a table row belongs to: rows of one granule together, granules spread by a hash.
-struct Owner {
-    static constexpr uint32_t kHash = 0x9E3779B1u;
-    uint32_t me, threads;
-    uint32_t of(int32_t id) const { return (((uint32_t)id >> 4) * 0x9E3779B1u >> 16) * threads >> 16; }
-    // Lists the positions i < n with id[i] mine in `mine` (which has room for sixteen more); returns how many.
-    int64_t pick(const int32_t* id, int64_t n, int32_t* mine) const {
-        int64_t count = 0, i = 0;
-#if defined(__AVX512F__)
-        __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-        for (; i + kWide <= n; i += kWide, position = _mm512_add_epi32(position, _mm512_set1_epi32(kWide))) {
-            const __m512i granule = _mm512_srli_epi32(_mm512_loadu_si512(id + i), 4);
-            const __m512i hash = _mm512_srli_epi32(_mm512_mullo_epi32(granule, _mm512_set1_epi32((int)kHash)), 16);
-            const __m512i owner = _mm512_srli_epi32(_mm512_mullo_epi32(hash, _mm512_set1_epi32((int)threads)), 16);
-            const __mmask16 mask = _mm512_cmpeq_epi32_mask(owner, _mm512_set1_epi32((int)me));
-            _mm512_storeu_si512(mine + count, _mm512_maskz_compress_epi32(mask, position));
-            count += __builtin_popcount(mask);
-        }
-#endif
-        for (; i < n; ++i) {
-            mine[count] = (int32_t)i;
-            count += of(id[i]) == me;
-        }
-        return count;
-    }
-};
-
-// item_grad[item] += slot · user row, for the picked slots of one row.
-struct ItemShare {
-    const Task& t;
-    int64_t row, count;
-    const int32_t* mine;
-    template <int N>
-    void run(int64_t k, int64_t n) const {
-        const int32_t* id = t.items(row);
-        const float* s = t.slot + t.offset[row];
-        const Columns<N> user = Columns<N>::load(t.user(row) + k, n);
-        float* const table = t.a.item_grad + k;
-        const int64_t width = t.a.width;
-        const int32_t* const picked = mine;
-        for (int64_t j = 0, last = count; j < last; ++j) {
-            float* grad = table + id[picked[j]] * width;
-            Columns<N> sum = Columns<N>::load(grad, n);
-            sum.add(s[picked[j]], user);
-            sum.store(grad, n);
-        }
-    }
-};
 
 struct UserShare {
     const Task& t;
@@ -162,20 +96,18 @@ struct UserShare {
     }
 };
 
-void clear_mine(const Owner& owner, float* table, int64_t rows, int64_t width) {
-    for (int64_t row = 0; table && row < rows; row += kWide)
-        if (owner.of((int32_t)row) == owner.me)
-            memset(table + row * width, 0, sizeof(float) * (size_t)((rows - row < kWide ? rows - row : kWide) * width));
+ScatteredUser<false> item_share(const Task& t, int64_t row, int64_t count, const int32_t* mine) {
+    return {t.items(row), t.slot + t.offset[row], t.user(row), mine, count, t.a.width, t.a.item_grad};
 }
 
 void fill_tables(const Task& t, const Owner& owner, int32_t* mine) {
-    clear_mine(owner, t.a.user_grad, t.a.users, t.a.width);
-    clear_mine(owner, t.a.item_grad, t.a.items, t.a.width);
+    owner.clear(t.a.user_grad, t.a.users, t.a.width);
+    owner.clear(t.a.item_grad, t.a.items, t.a.width);
     for (int64_t row = 0; row < t.a.rows; ++row) {
         if (t.a.user_grad && owner.of(t.a.user[row]) == owner.me) for_column_blocks(t.a.width, UserShare{t, row});
         if (!t.a.item_grad) continue;
         const int64_t count = owner.pick(t.items(row), t.length(row), mine);
-        if (count) for_column_blocks(t.a.width, ItemShare{t, row, count, mine});
+        if (count) for_column_blocks(t.a.width, item_share(t, row, count, mine));
     }
 }
 
@@ -201,7 +133,7 @@ extern "C" int RCEKD_ENTRY(set_cross_entropy)(rcekd_set_cross_entropy_args* args
     if (offset.failed()) return RCEKD_NO_MEMORY;
     const int64_t longest = lay_out(a, offset.data());
     Workspace<float> slot(offset[a.rows]), loss(a.rows), part(a.user_grad ? a.rows * a.width : 0);
-    Workspace<int32_t> mine((longest + 16) * a.threads);
+    Workspace<int32_t> mine((longest + Owner::kRoom) * a.threads);
     if (slot.failed() || loss.failed() || part.failed() || mine.failed()) return RCEKD_NO_MEMORY;
     const Task task{a, offset.data(), slot.data(), loss.data(), part.data(), longest};
 #pragma omp parallel num_threads(team(a.threads, offset[a.rows] * a.width, 16384))
@@ -209,7 +141,7 @@ extern "C" int RCEKD_ENTRY(set_cross_entropy)(rcekd_set_cross_entropy_args* args
 #pragma omp for schedule(dynamic, 16)
         for (int64_t row = 0; row < a.rows; ++row) visit_row(task, row);
         const Owner owner{(uint32_t)omp_get_thread_num(), (uint32_t)omp_get_num_threads()};
-        fill_tables(task, owner, mine.data() + owner.me * (longest + 16));
+        fill_tables(task, owner, mine.data() + owner.me * (longest + Owner::kRoom));
     }
     double total = 0.0;
     for (int64_t row = 0; row < a.rows; ++row) total += loss[row];

@@ -5,6 +5,7 @@
 #include "rcekd/closure.h"
 #include "rcekd/common.h"
 #include "rcekd/horizon.h"
+#include "rcekd/list_scores.h"
 #include "rcekd/negatives.h"
 #include "rcekd/pair_scores.h"
 #include "rcekd/set_cross_entropy.h"
