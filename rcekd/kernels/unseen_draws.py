@@ -1,10 +1,13 @@
 """Uniform draws without replacement from the items a user has not seen."""
 
+import torch
 from torch import Tensor
 
-from rcekd.kernels import reference
+from rcekd.kernels import _native, reference
 from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.library import as_signed, as_unsigned, raise_for_memory, register
+from rcekd.kernels.reference.philox import Stream, philox_key
 
 
 def unseen_draws(
@@ -14,13 +17,43 @@ def unseen_draws(
 
     Every ordered outcome is equally likely. Where fewer than L items are left, all are drawn and −1 follows. Rows
     follow `users_B` (all users when None), may repeat, and are keyed by (seed, epoch, user), so a user's draws depend
-    on nothing else. Rows of `seen` must be ascending without repeats (`CSR.sorted_unique`). Raises ValueError.
+    on nothing else. Rows of `seen` must be ascending without repeats (`CSR.sorted_unique`). Raises TypeError or
+    ValueError on misuse.
     """
     if draws < 0:
         raise ValueError(f"draws must be ≥ 0, not {draws}")
     check_indptr("seen.indptr", seen.indptr, seen.indices.numel())
-    seen = CSR(seen.indptr, as_ids("seen.indices", seen.indices, n_items))
-    check_ascending_rows("seen", seen.indptr, seen.indices)
-    if users_B is not None:
-        users_B = as_ids("users_B", users_B, seen.n_rows)
-    return reference.unseen_draws(seen, n_items, draws, seed=seed, epoch=epoch, users_B=users_B)
+    seen = CSR(seen.indptr.contiguous(), as_ids("seen.indices", seen.indices, n_items))
+    check_ascending_rows("seen", *seen)
+    everyone = torch.arange(seen.n_rows, dtype=torch.int32, device=seen.indptr.device)
+    users_B = everyone if users_B is None else as_ids("users_B", users_B, seen.n_rows)
+    if users_B.dim() != 1:
+        raise ValueError(f"users_B must have one dimension, not {users_B.dim()}")
+    if seen.indptr.device.type != "cpu":
+        return reference.unseen_draws(seen, n_items, draws, seed=seed, epoch=epoch, users_B=users_B)
+    key = as_signed(philox_key(seed, epoch, Stream.UNSEEN))
+    item_BL: Tensor = _operation(users_B, *seen, n_items, draws, key)
+    return item_BL
+
+
+def _unseen_draws_cpu(users_B: Tensor, indptr: Tensor, indices: Tensor, n_items: int, draws: int, key: int) -> Tensor:
+    item_BL = torch.empty(users_B.numel(), draws, dtype=torch.int32)
+    status = _native.unseen_draws(
+        users_B.data_ptr(),
+        indptr.data_ptr(),
+        indices.data_ptr(),
+        users_B.numel(),
+        draws,
+        n_items,
+        as_unsigned(key),
+        item_BL.data_ptr(),
+        torch.get_num_threads(),
+    )
+    raise_for_memory(status)
+    return item_BL
+
+
+_operation = register(
+    "unseen_draws(Tensor users_B, Tensor indptr, Tensor indices, int n_items, int draws, int key) -> Tensor",
+    _unseen_draws_cpu,
+)

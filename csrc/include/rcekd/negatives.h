@@ -2,6 +2,7 @@
 #pragma once
 #include "rcekd/common.h"
 #include "rcekd/philox.h"
+#include "rcekd/unseen.h"
 
 typedef struct {
     const int32_t* user;         // [batch]
@@ -15,21 +16,12 @@ typedef struct {
     int threads;
 } rcekd_negatives_args;
 
-// The item of one (position, slot): the r-th item outside the ascending `seen`, r uniform in [0, n_items − n). Below
-// seen[j] lie seen[j] − j unseen items, so it is r plus the number of j with seen[j] − j ≤ r. Nothing is rejected.
+// The item of one (position, slot): the r-th item outside the ascending `seen`, r uniform in [0, n_items − n). Nothing
+// is rejected.
 RCEKD_HD int32_t rcekd_negative(uint64_t key, uint64_t position, uint32_t slot, const int32_t* seen, int64_t n,
                                 int64_t n_items) {
     const rcekd_u32x4 word = rcekd_philox(key, (uint32_t)position, (uint32_t)(position >> 32), slot, 0);
-    const int32_t rank = (int32_t)rcekd_below(word.v[0], word.v[1], (uint32_t)(n_items - n));
-    int64_t low = 0;
-    while (low < n) {
-        const int64_t mid = (low + n) / 2;
-        if (seen[mid] - mid <= rank)
-            low = mid + 1;
-        else
-            n = mid;
-    }
-    return rank + (int32_t)low;
+    return rcekd_nth_unseen(seen, n, (int32_t)rcekd_below(word.v[0], word.v[1], (uint32_t)(n_items - n)));
 }
 
 #ifdef __cplusplus

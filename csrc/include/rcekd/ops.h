@@ -11,6 +11,7 @@
 #include "rcekd/set_cross_entropy.h"
 #include "rcekd/set_softmax.h"
 #include "rcekd/topk.h"
+#include "rcekd/unseen_draws.h"
 
 #ifdef __cplusplus
 extern "C" {

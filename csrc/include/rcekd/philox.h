@@ -47,6 +47,7 @@ enum rcekd_stream {
     RCEKD_STREAM_CLOSURE_LOW = 3,
     RCEKD_STREAM_PILOT = 4,
     RCEKD_STREAM_HORIZON = 5,
+    RCEKD_STREAM_UNSEEN = 6,
 };
 
 RCEKD_HD uint64_t rcekd_mix(uint64_t x) {  // splitmix64 finaliser
