@@ -24,6 +24,9 @@ from rcekd.teachers.list_floor import calibrate_lists, floors
 from rcekd.teachers.lists import ListTeacher
 from rcekd.teachers.temperature import Calibration, calibrate, warmed
 
+# Share of the softmax over a user's top 50 on training items, above which masking them is recommended.
+MUCH_SEEN = 0.5
+
 Temperature = float | Literal["auto", "none"]
 
 
@@ -81,7 +84,7 @@ def _factors(
     tables = warmed(tables, chosen)
     notes = [*raw.notes, *_order_notes(user_ids, item_ids)]
     report = _report(raw.format, "factors", users, items, calibration, chosen, notes)
-    report["seen_mass"] = top_mass(tables, data)
+    _tell_of_seen(report, top_mass(tables, data))
     return Built({"user": tables.user_UD, "item": tables.item_ID}, report)
 
 
@@ -98,7 +101,7 @@ def _lists(raw: RawLists, data: Interactions, where: str, temperature: Temperatu
     item_UN, score_UN, floor_U = fill_missing(item_UN, score_UN, floor_U, data.n_items)
     seen_share = listed_share(placed.item_UN, data)
     report = _report(raw.format, "lists", placed.users, placed.items, calibration, chosen, list(raw.notes))
-    report["seen_mass"] = list_mass(placed.item_UN, placed.score_UN / chosen, data)
+    _tell_of_seen(report, list_mass(placed.item_UN, placed.score_UN / chosen, data))
     report["lists"] = {
         "length": item_UN.shape[1],
         "entries": placed.entries,
@@ -109,6 +112,12 @@ def _lists(raw: RawLists, data: Interactions, where: str, temperature: Temperatu
     if seen_share == 0.0:
         report["notes"].append("the lists leave training items out: distil with --set method.mask=train")
     return Built({"item_UN": item_UN, "score_UN": score_UN, "floor_U": floor_U}, report)
+
+
+def _tell_of_seen(report: dict[str, Any], mass: float) -> None:
+    report["seen_mass"] = mass
+    if mass > MUCH_SEEN:
+        report["notes"].append("most of its belief is in training items: try distilling with --set method.mask=train")
 
 
 def _report(
