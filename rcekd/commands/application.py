@@ -7,6 +7,7 @@ import traceback
 import typer
 
 from rcekd.commands import (
+    bench,
     config,
     data,
     distill,
@@ -15,11 +16,14 @@ from rcekd.commands import (
     export,
     import_teacher,
     methods,
+    profile,
     recommend,
-    run as run_command,
     serve_bench,
     sweep,
     train_teacher,
+)
+from rcekd.commands import (
+    run as run_command,
 )
 from rcekd.commands.console import print_error
 from rcekd.errors import InputError, InterruptedRun
@@ -37,6 +41,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("recommend")(recommend.recommend)
 app.command("serve-bench")(serve_bench.serve_bench)
+app.command("profile")(profile.profile)
+app.command("bench")(bench.bench)
 app.command("run")(run_command.run)
 app.command("sweep")(sweep.sweep)
 app.command("methods")(methods.methods)

@@ -8,6 +8,7 @@ from torch import Tensor
 from rcekd.kernels import _native, reference
 from rcekd.kernels.checks import is_native
 from rcekd.kernels.library import address, register
+from rcekd.work import report
 
 
 @torch.no_grad()
@@ -82,6 +83,8 @@ def _adam_cpu(
     rate: float,
     eps: float,
 ) -> None:
+    # Twelve operations a number; parameter and both moments are read and written, the gradient is read.
+    report(lambda: (12 * param.numel(), 4 * (6 * param.numel() + grad.numel())))
     rows = param.shape[0] if param.dim() else 1
     _native.adam(
         param.data_ptr(),

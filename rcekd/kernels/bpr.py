@@ -9,6 +9,7 @@ from torch.autograd import Function
 from rcekd.kernels import _native, reference
 from rcekd.kernels.checks import as_ids, check_shape, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
+from rcekd.work import report
 
 
 def bpr_loss(
@@ -110,6 +111,8 @@ def _bpr_cpu(
     room_user, room_item = batch * need_user, batch * (1 + negatives) * need_item
     user_row, item_row = (torch.empty(room, dtype=torch.int64) for room in (room_user, room_item))
     user_grad, item_grad = (torch.empty(room, width) for room in (room_user, room_item))
+    pairs, sides = batch * (1 + negatives), 1 + need_user + need_item
+    report(lambda: (2 * pairs * width * sides, 4 * (batch + pairs) * width * (1 + need_user)))
     status, user_rows, item_rows = _native.bpr(
         user_factor_UD.data_ptr(),
         item_factor_ID.data_ptr(),

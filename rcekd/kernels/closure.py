@@ -14,6 +14,7 @@ from rcekd.kernels import scan_inputs
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, as_signed, as_unsigned, register
 from rcekd.kernels.reference.closure import Closure, RaisedBy
+from rcekd.work import report
 
 __all__ = ["Closure", "RaisedBy", "closure"]
 
@@ -107,6 +108,9 @@ def _closure_cpu(
     draw_BL, draw_score_BL = torch.empty(rows, draws, dtype=torch.int32), torch.empty(rows, draws)
     out = (student_item_BK, student_score_BK, mastered_BK, draw_BL, draw_score_BL)
     inputs = (user_factor_UD, item_factor_ID, users_B, seen_indptr, seen_item, teacher_item_BK)
+    catalogue, width = item_factor_ID.shape
+    listed = rows * (2 * k + draws)
+    report(lambda: (2 * rows * catalogue * width, 4 * ((rows + catalogue) * width + 2 * listed)))
     status, bad_row = _native.closure(
         *map(address, inputs),
         rows,

@@ -8,6 +8,7 @@ from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import as_signed, as_unsigned, register
 from rcekd.kernels.reference.philox import Stream, philox_key
+from rcekd.work import report
 
 
 def sample_negatives(
@@ -36,6 +37,7 @@ def _negatives_cpu(
     user_B: Tensor, indptr: Tensor, indices: Tensor, n_items: int, n_negatives: int, key: int, first: int
 ) -> Tensor:
     item_BN = torch.empty(user_B.numel(), n_negatives, dtype=torch.int32)
+    report(lambda: (0, 4 * (user_B.numel() + item_BN.numel())))
     _native.negatives(
         user_B.data_ptr(),
         indptr.data_ptr(),

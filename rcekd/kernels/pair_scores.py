@@ -6,6 +6,7 @@ from torch import Tensor
 from rcekd.kernels import _native, reference
 from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, is_native
 from rcekd.kernels.library import register
+from rcekd.work import report
 
 
 @torch.no_grad()
@@ -33,6 +34,8 @@ def _pair_scores_cpu(
     user_factor_UD: Tensor, item_factor_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor
 ) -> Tensor:
     score = torch.empty(items.numel())
+    width = user_factor_UD.shape[1]
+    report(lambda: (2 * items.numel() * width, 4 * items.numel() * (width + 2)))
     _native.pair_scores(
         user_factor_UD.data_ptr(),
         item_factor_ID.data_ptr(),

@@ -10,6 +10,7 @@ from rcekd.kernels import _native, reference
 from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
 from rcekd.kernels.sets import ItemSets
+from rcekd.work import report
 
 __all__ = ["ItemSets", "set_cross_entropy"]
 
@@ -106,6 +107,7 @@ def _set_cross_entropy_cpu(
     loss = torch.empty(())
     user_grad = torch.empty_like(user_factor_UD) if need_user else None
     item_grad = torch.empty_like(item_factor_ID) if need_item else None
+    report(lambda: _work(user_factor_UD, item_factor_ID, indptr, set_R, need_user, need_item))
     status = _native.set_cross_entropy(
         user_factor_UD.data_ptr(),
         item_factor_ID.data_ptr(),
@@ -128,6 +130,15 @@ def _set_cross_entropy_cpu(
     raise_for_memory(status)
     nothing = torch.empty(0)
     return loss, nothing if user_grad is None else user_grad, nothing.clone() if item_grad is None else item_grad
+
+
+def _work(
+    user_factor_UD: Tensor, item_factor_ID: Tensor, indptr: Tensor, set_R: Tensor, need_user: bool, need_item: bool
+) -> tuple[float, float]:
+    """Scores, and per gradient one multiply-add more for every number read; gradient tables are written whole."""
+    entries, width = int(indptr.diff()[set_R.long()].sum()), item_factor_ID.shape[1]
+    gradients = need_user * user_factor_UD.numel() + need_item * item_factor_ID.numel()
+    return 2 * entries * width * (1 + need_user + need_item), 4 * (entries * (width + 2) + gradients)
 
 
 _operation = register(

@@ -6,6 +6,7 @@ from torch import Tensor
 from rcekd.kernels import _native, reference
 from rcekd.kernels.checks import check_indptr, is_native
 from rcekd.kernels.library import register
+from rcekd.work import report
 
 
 @torch.no_grad()
@@ -23,6 +24,7 @@ def set_softmax(score: Tensor, indptr: Tensor, *, tau: float = 1.0) -> Tensor:
 def _set_softmax_cpu(score: Tensor, indptr: Tensor, tau: float) -> Tensor:
     prob = torch.empty_like(score)
     threads = torch.get_num_threads()
+    report(lambda: (4 * score.numel(), 8 * score.numel()))
     _native.set_softmax(score.data_ptr(), indptr.data_ptr(), indptr.numel() - 1, tau, prob.data_ptr(), threads)
     return prob
 

@@ -7,6 +7,7 @@ import rcekd.kernels._native as _native
 from rcekd.kernels import scan_inputs
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, register
+from rcekd.work import report
 
 
 def topk(
@@ -41,6 +42,8 @@ def _topk_cpu(
     rows = users_B.numel()
     item_BK = torch.empty(rows, k, dtype=torch.int32)
     score_BK = torch.empty(rows, k, dtype=torch.float32)
+    catalogue, width = item_factor_ID.shape
+    report(lambda: (2 * rows * catalogue * width, 4 * (rows * width + catalogue * width + 2 * rows * k)))
     status, bad_row = _native.topk(
         user_factor_UD.data_ptr(),
         item_factor_ID.data_ptr(),

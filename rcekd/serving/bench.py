@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from rcekd.errors import InputError
+from rcekd.experiments.machine import machine
 from rcekd.experiments.opening import FinishedRun, open_run
 from rcekd.experiments.place import Place
 from rcekd.serving import index
-from rcekd.serving.machine import machine
 from rcekd.serving.seen import Seen, seen_between
 
 

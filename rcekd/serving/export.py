@@ -11,13 +11,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rcekd.datasets.download import file_sha256
+from rcekd.experiments.machine import machine
 from rcekd.experiments.opening import FinishedRun
 from rcekd.serving import card, index, onnx_check, onnx_graph
 from rcekd.serving.example import SCORE_PY
 from rcekd.serving.fold_in import FoldIn, fit
 from rcekd.serving.folder import whole_folder
 from rcekd.serving.latency import latency, visitors
-from rcekd.serving.machine import machine
 from rcekd.serving.rows import between, taken
 from rcekd.serving.seen import Seen, seen_between, seen_of
 from rcekd.serving.top import Lists, rank

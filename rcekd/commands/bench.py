@@ -1,0 +1,47 @@
+"""`rcekd bench`: seconds per epoch and peak memory of methods, beside the student alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rcekd.commands import options
+from rcekd.experiments.benching import bench as measure
+from rcekd.experiments.benching import bench_cells
+from rcekd.methods import METHODS, check_name
+from rcekd.reports.profiles import bench_line, bench_table
+
+
+def bench(
+    datasets: Annotated[str, typer.Option("--datasets", help="names or paths, by commas")] = "ml-100k",
+    pairs: Annotated[str, typer.Option("--pairs", help="TEACHER-STUDENT, by commas")] = "mf-mf",
+    methods: Annotated[str, typer.Option("--methods", help="names by commas, or all")] = "ce,rcekd",
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="measured epochs of each")] = 5,
+    warmup: Annotated[int, typer.Option("--warmup", min=0, help="epochs before the measured ones")] = 1,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", help="results of an earlier --json, to stand in the same table")
+    ] = None,
+    assignments: options.Set = None,
+    seed: options.Seed = None,
+    data_dir: options.DataDir = None,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Time methods beside the student alone, each in a process of its own (the paper's Tables 2 and 3)."""
+    del debug
+    env = options.environment(
+        data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
+    )
+    names = list(METHODS) if methods == "all" else methods.split(",")
+    cells = bench_cells(datasets.split(","), pairs.split(","), [check_name(name) for name in names])
+    words = ["--epochs", str(epochs), "--warmup", str(warmup), "--runs-dir", str(runs_dir), "--device", device]
+    words += [word for text in assignments or [] for word in ("--set", text)]
+    for option, value in (("--seed", seed), ("--data-dir", data_dir), ("--threads", threads)):
+        words += [option, str(value)] if value is not None else []
+    found = measure(cells, words, lambda entry: env.output.note(bench_line(entry)), compare)
+    env.output.table(bench_table(found))
+    env.output.result(found)

@@ -1,0 +1,109 @@
+"""What a method's epoch costs beside the student alone: seconds and memory, each cell in a process of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rcekd.errors import InputError
+from rcekd.experiments.jobs import START
+
+ALONE = "none"
+# What two results must have in common for their times to mean the same.
+SAME = ("machine", "threads")
+
+
+class BenchCell(NamedTuple):
+    """What is timed."""
+
+    dataset: str
+    pair: str
+    method: str
+
+    def words(self) -> list[str]:
+        """As options of `rcekd profile`."""
+        teacher, student = self.pair.split("-")
+        return ["--dataset", self.dataset, "--teacher", teacher, "--student", student, "--method", self.method]
+
+
+def bench_cells(datasets: Sequence[str], pairs: Sequence[str], methods: Sequence[str]) -> list[BenchCell]:
+    """Every combination, the student alone first in each group: it is what the others are measured by."""
+    for pair in pairs:
+        if pair.count("-") != 1:
+            raise InputError(f"--pairs {pair!r}: write TEACHER-STUDENT, e.g. mf-mf")
+    wanted = [ALONE, *(method for method in methods if method != ALONE)]
+    return [BenchCell(dataset, pair, method) for dataset in datasets for pair in pairs for method in wanted]
+
+
+def measure(cell: BenchCell, words: Sequence[str]) -> dict[str, Any]:
+    """The profile of one cell, from a fresh process. `words`: further options. InputError where it refuses."""
+    command = [sys.executable, "-c", START, "profile", *cell.words(), *words, "--json", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1].removeprefix("rcekd: ")
+        if done.returncode == 2:
+            raise InputError(last)
+        raise RuntimeError(f"{cell.dataset} {cell.pair} {cell.method}: ended with code {done.returncode}: {last}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return {"dataset": cell.dataset, "pair": cell.pair, "method": cell.method, "profile": found}
+
+
+def bench(
+    cells: Sequence[BenchCell], words: Sequence[str], tell: Callable[[dict[str, Any]], None], earlier: Path | None
+) -> dict[str, Any]:
+    """Measure every cell and set it beside the student alone of its group; `earlier` results are put with the new.
+
+    InputError where the earlier results come from another machine or another number of threads.
+    """
+    found: list[dict[str, Any]] = list(read_results(earlier)) if earlier is not None else []
+    for cell in cells:
+        entry = measure(cell, words)
+        check_same_machine([*found, entry])
+        tell(entry)
+        found = [old for old in found if _place(old) != _place(entry)] + [entry]
+    return {
+        "kind": "bench",
+        "machine": found[0]["profile"]["machine"],
+        "cells": [_with_ratios(e, found) for e in found],
+    }
+
+
+def read_results(file: Path) -> Iterator[dict[str, Any]]:
+    """The cells of an earlier `rcekd bench --json`. InputError for anything else."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        cells = [{key: cell[key] for key in ("dataset", "pair", "method", "profile")} for cell in content["cells"]]
+    except OSError as error:
+        raise InputError(f"{file}: cannot read it ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: not what `rcekd bench --json` prints") from error
+    yield from cells
+
+
+def check_same_machine(found: Sequence[dict[str, Any]]) -> None:
+    """InputError where times of different machines would stand in one table."""
+    first = found[0]["profile"]
+    for entry in found[1:]:
+        for key in SAME:
+            if entry["profile"][key] != first[key]:
+                here, there = (f"{e['profile'][key]!r} for {' '.join(_place(e))}" for e in (found[0], entry))
+                raise InputError(f"times of different machines do not compare: {key} is {here}, {there}; measure anew")
+
+
+def _place(entry: dict[str, Any]) -> tuple[str, str, str]:
+    return entry["dataset"], entry["pair"], entry["method"]
+
+
+def _with_ratios(entry: dict[str, Any], found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    base = next((e for e in found if _place(e) == (entry["dataset"], entry["pair"], ALONE)), None)
+    seconds = entry["profile"]["seconds_per_epoch"]
+    ratio = seconds / base["profile"]["seconds_per_epoch"] if base is not None else None
+    return {
+        **entry,
+        "seconds_per_epoch": seconds,
+        "epoch_seconds": entry["profile"]["epoch_seconds"],
+        "peak_rss_bytes": entry["profile"]["epochs_peak_rss_bytes"],
+        "ratio": ratio,
+    }

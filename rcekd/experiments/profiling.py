@@ -1,0 +1,162 @@
+"""Where one epoch's time and memory go, phase by phase: what `rcekd profile` measures."""
+
+import statistics
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from rcekd import work
+from rcekd.config import RunSettings
+from rcekd.datasets import Interactions
+from rcekd.experiments import runs, teaching
+from rcekd.experiments.machine import machine, measured_peaks
+from rcekd.experiments.place import Place
+from rcekd.experiments.summary import dataset_part, describe, versions
+from rcekd.experiments.teaching import Teaching
+from rcekd.memory import PeakMemory
+from rcekd.methods import build_method, check_needs
+from rcekd.models import build_model
+from rcekd.teachers import FactorTeacher
+from rcekd.training.checkpoint import Progress
+from rcekd.training.loop import Silent, Task, Trainer
+from rcekd.training.run_folder import RunFolder
+
+HEARTBEAT = 1e9  # seconds between saved states: none falls into a measured epoch
+TEACHER_EPOCHS = 3
+
+
+class Length(NamedTuple):
+    """How many epochs are run before the measurement begins, and how many are measured."""
+
+    warmup: int = 1
+    epochs: int = 5
+
+
+class _Epochs(Silent):
+    """Keeps the measured epochs' lines; what came before them is forgotten."""
+
+    def __init__(self, length: Length, ledger: work.Ledger) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._warmup, self._ledger = length.warmup, ledger
+
+    def epoch(self, line: dict[str, Any], progress: Progress) -> None:
+        if progress.epochs <= self._warmup:
+            self._ledger.phases.clear()
+        else:
+            self.lines.append(line)
+
+
+def profile(
+    settings: RunSettings,
+    place: Place,
+    length: Length,
+    *,
+    teacher_dirs: Sequence[Path] = (),
+    trace: Path | None = None,
+) -> dict[str, Any]:
+    """Train some epochs and say where the time went. Nothing is left in the runs folder.
+
+    The teacher is the one in `teacher_dirs`, else the trained one of these settings, else one trained for a few epochs:
+    what a method costs hardly depends on how good its teacher is.
+    trace: a file for torch's own profile of the measured run, to be read by chrome://tracing or Perfetto.
+    """
+    data = place.data(settings)
+    with tempfile.TemporaryDirectory(prefix="rcekd-profile-") as scratch:
+        teacher, whose = _teacher(settings, data, place, teacher_dirs, Path(scratch))
+        task = _task(settings, data, teacher, length)
+        memory = PeakMemory()
+        memory.restart()
+        with work.counting() as ledger:
+            watched = _Epochs(length, ledger)
+            folder = RunFolder(Path(scratch) / "student")
+            folder.create({"kind": "profile"})
+            with _tracing(trace):
+                Trainer(task, folder, watched).run()
+    return {
+        "kind": "profile",
+        "dataset": dataset_part(data),
+        "seed": settings.seed,
+        "method": settings.method.name,
+        "teacher": {"model": teacher.summary["model"], "dim": teacher.summary["dim"], "is": whose} if teacher else None,
+        "student": describe(task.model),
+        "batch_size": settings.train.batch_size,
+        **_costs(watched.lines, ledger),
+        "peaks": measured_peaks()._asdict(),
+        "peak_rss_bytes": memory.overall(),
+        "epochs_peak_rss_bytes": memory.phase(),
+        "warmup": length.warmup,
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }
+
+
+def _teacher(
+    settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path], scratch: Path
+) -> tuple[Teaching | None, str]:
+    """The teacher, and where it comes from; none for a student alone."""
+    if settings.method.name == "none":
+        return None, ""
+    if folders or runs.teacher_folder(settings, data, place.runs_dir).is_complete():
+        return teaching.find_or_train(settings, data, replace(place, observer=Silent()), folders), "trained"
+    model = build_model(settings.teacher.backbone, data.n_users, data.n_items, seed=settings.teacher_seed)
+    few = settings.teacher.train.model_copy(update={"epochs": TEACHER_EPOCHS, "checkpoint_seconds": HEARTBEAT})
+    folder = RunFolder(scratch / "teacher")
+    folder.create({"kind": "profile"})
+    task = Task("teacher", model, data, few, settings.eval, settings.teacher_seed, "profile", keep_trajectory=True)
+    Trainer(task, folder, Silent()).run()
+    tables = model.tables()
+    knowledge = FactorTeacher(tables, trajectory=[*folder.trajectory.read(), tables], model=model)
+    return Teaching(describe(model), knowledge), f"trained for {TEACHER_EPOCHS} epochs"
+
+
+def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, length: Length) -> Task:
+    model = build_model(settings.student, data.n_users, data.n_items, seed=settings.seed)
+    method = None
+    if teacher is not None:
+        check_needs(settings.method, teacher.knowledge)
+        method = build_method(settings.method, teacher.knowledge, data, seed=settings.seed)
+    train = settings.train.model_copy(
+        update={"epochs": length.warmup + length.epochs, "patience": 0, "checkpoint_seconds": HEARTBEAT}
+    )
+    weight = settings.method.weight
+    return Task("profile", model, data, train, settings.eval, settings.seed, "profile", method, weight)
+
+
+def _tracing(file: Path | None) -> Any:
+    if file is None:
+        return nullcontext()
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    return torch.profiler.profile(
+        activities=activities, on_trace_ready=lambda found: found.export_chrome_trace(str(file))
+    )
+
+
+def _costs(lines: list[dict[str, Any]], ledger: work.Ledger) -> dict[str, Any]:
+    """Seconds per epoch, and per phase the median seconds, work and rates."""
+    seconds = [line["seconds"] for line in lines]
+    whole = statistics.median(seconds)
+    names = list(dict.fromkeys(name for line in lines for name in line["phases"]))
+    phases = {}
+    for name in names:
+        taken = statistics.median(line["phases"].get(name, 0.0) for line in lines)
+        done = ledger.phases.get(name, work.Work())
+        flops, moved = done.flops / len(lines), done.bytes / len(lines)
+        phases[name] = {
+            "seconds": taken,
+            "share": taken / whole,
+            "flops": flops,
+            "bytes": moved,
+            "gflop_per_s": flops / taken / 1e9 if taken else 0.0,
+            "gb_per_s": moved / taken / 1e9 if taken else 0.0,
+        }
+    rest = max(0.0, whole - sum(phase["seconds"] for phase in phases.values()))
+    phases["other"] = {"seconds": rest, "share": rest / whole} | dict.fromkeys(
+        ("flops", "bytes", "gflop_per_s", "gb_per_s"), 0.0
+    )
+    return {"epoch_seconds": seconds, "seconds_per_epoch": whole, "epochs": len(seconds), "phases": phases}

@@ -1,0 +1,107 @@
+"""A profile as a table, and as a picture of the epoch from left to right."""
+
+from pathlib import Path
+from typing import Any
+
+from rcekd.errors import InputError
+from rcekd.extras import require
+from rcekd.reports.comparison import Table
+
+FORMATS = (".svg", ".png", ".pdf")
+# Okabe & Ito's colours, told apart with every kind of colour vision, and hatches that say the same in print.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+HATCHES = ("", "//", "", "..", "\\\\", "", "xx", "")
+
+
+def profile_table(found: dict[str, Any]) -> Table:
+    """A row for every phase of the epoch, then the epoch."""
+    peaks = found["peaks"]
+    rows = []
+    for name, phase in found["phases"].items():
+        rates = ("", "", "", "")
+        if phase["flops"] or phase["bytes"]:
+            rates = (
+                f"{phase['gflop_per_s']:.1f}",
+                f"{1e9 * phase['gflop_per_s'] / peaks['flops']:.0%}",
+                f"{phase['gb_per_s']:.1f}",
+                f"{1e9 * phase['gb_per_s'] / peaks['bytes']:.0%}",
+            )
+        rows.append((name, f"{1e3 * phase['seconds']:.1f}", f"{phase['share']:.0%}", *rates))
+    rows.append(("epoch", f"{1e3 * found['seconds_per_epoch']:.1f}", "100%", "", "", "", ""))
+    columns = ("phase", "ms", "share", "GFLOP/s", "of peak", "GB/s", "of peak")
+    return Table(f"{_subject(found)}: one epoch", columns, rows, _notes(found))
+
+
+def check_format(path: Path) -> None:
+    """InputError for a picture of no known kind."""
+    if path.suffix not in FORMATS:
+        raise InputError(f"--plot {path}: expected a name that ends in {', '.join(FORMATS)}")
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """The epoch as one bar and its phases below it, each as wide as the time it takes."""
+    figure = require("matplotlib.figure", "plots", otherwise="leave --plot out").Figure(figsize=(10, 3.2))
+    axes = figure.subplots()
+    axes.barh(1, 1e3 * found["seconds_per_epoch"], height=0.8, color="#DDDDDD", edgecolor="black")
+    whole = 1e3 * found["seconds_per_epoch"]
+    axes.text(whole / 2, 1, f"epoch, {whole:.0f} ms", ha="center", va="center")
+    left = 0.0
+    for number, (name, phase) in enumerate(found["phases"].items()):
+        width = 1e3 * phase["seconds"]
+        look = {"color": COLOURS[number % len(COLOURS)], "hatch": HATCHES[number % len(HATCHES)]}
+        axes.barh(0, width, left=left, height=0.8, edgecolor="black", label=f"{name}, {width:.1f} ms", **look)
+        left += width
+    axes.set_yticks([])
+    axes.set_xlabel("milliseconds")
+    axes.set_title(_subject(found), loc="left")
+    axes.set_xlim(0, max(left, whole))
+    axes.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.25), frameon=False, fontsize=9)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, bbox_inches="tight", dpi=150)
+
+
+def _subject(found: dict[str, Any]) -> str:
+    student = f"{found['student']['model']} {found['student']['dim']}"
+    if found["teacher"] is None:
+        return f"{found['dataset']['name']}, {student} alone"
+    teacher = f"{found['teacher']['model']} {found['teacher']['dim']}"
+    return f"{found['dataset']['name']}, {teacher} → {student}, {found['method']}"
+
+
+def _notes(found: dict[str, Any]) -> list[str]:
+    peaks, spread = found["peaks"], (min(found["epoch_seconds"]), max(found["epoch_seconds"]))
+    notes = [
+        f"median of {found['epochs']} epochs after {found['warmup']}, {spread[0]:.3f} to {spread[1]:.3f} s; "
+        f"peak memory {found['epochs_peak_rss_bytes'] / 2**20:.0f} MiB",
+        f"{found['machine']}, {found['threads']} threads; its peaks, measured just now: "
+        f"{peaks['flops'] / 1e9:.0f} GFLOP/s (torch's matrix product), {peaks['bytes'] / 1e9:.0f} GB/s (a copy)",
+        "GFLOP and GB are what the native operations' mathematics needs once; caches can beat the copy",
+    ]
+    if found["teacher"] is not None and found["teacher"]["is"] != "trained":
+        notes.append(f"the teacher was {found['teacher']['is']} for this; costs hardly depend on how good it is")
+    return notes
+
+
+def bench_line(entry: dict[str, Any]) -> str:
+    """One line about a cell that has been timed."""
+    seconds = entry["profile"]["seconds_per_epoch"]
+    return f"{entry['dataset']} {entry['pair']} {entry['method']}: {seconds:.3f} s an epoch"
+
+
+def bench_table(found: dict[str, Any]) -> Table:
+    """A row per method: seconds per epoch with their spread, the ratio to the student alone, peak memory."""
+    rows = []
+    for cell in found["cells"]:
+        spread = f"{min(cell['epoch_seconds']):.3f} to {max(cell['epoch_seconds']):.3f}"
+        ratio = "–" if cell["ratio"] is None else f"{cell['ratio']:.1f}"
+        name = "student alone" if cell["method"] == "none" else cell["method"]
+        memory = f"{cell['peak_rss_bytes'] / 2**20:.0f}"
+        rows.append((cell["dataset"], cell["pair"], name, f"{cell['seconds_per_epoch']:.3f}", spread, ratio, memory))
+    first = found["cells"][0]["profile"]
+    notes = [
+        f"{found['machine']}, {first['threads']} threads; median and range of {first['epochs']} epochs after "
+        f"{first['warmup']}, evaluation on the validation set included; peak memory of the whole process"
+    ]
+    columns = ("dataset", "pair", "method", "s/epoch", "range", "× alone", "peak MiB")
+    return Table("seconds per epoch and peak memory", columns, rows, notes)

@@ -1,0 +1,81 @@
+"""`rcekd profile` and `rcekd bench`: phases that add up, and times that are only compared on one machine."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.conftest import Outcome, assignments
+
+Command = Callable[..., Outcome]
+PHASES = {"negatives", "forward", "backward", "optimiser", "evaluation"}
+
+
+@pytest.fixture
+def profile(rcekd: Command) -> Command:
+    words = ["profile", "--dataset", "synthetic", "--json", "--threads", 1, "--epochs", 3]
+    return lambda *more, **changes: rcekd(*words, *assignments(**changes), *more)
+
+
+def test_phases_add_up_to_the_epoch(profile: Command) -> None:
+    found = profile().result
+    assert found["phases"].keys() == PHASES | {"closure", "teacher scores", "other"}
+    assert sum(phase["share"] for phase in found["phases"].values()) == pytest.approx(1.0, abs=0.2)
+    assert len(found["epoch_seconds"]) == found["epochs"] == 3
+    assert found["phases"]["closure"]["flops"] == 2 * 50 * 80 * 3
+    assert found["teacher"]["is"] == "trained for 3 epochs"
+    assert not Path("runs").exists(), "nothing is left behind"
+
+
+def test_the_student_alone_and_a_trained_teacher(profile: Command, finished: Path) -> None:
+    alone = profile("--method", "none", method__K=None, method__L=None).result
+    assert alone["phases"].keys() == PHASES | {"other"}
+    assert alone["teacher"] is None
+    assert profile().result["teacher"]["is"] == "trained"
+    assert profile("--teacher", next(finished.parent.glob("teacher-*"))).result["teacher"]["is"] == "trained"
+
+
+@pytest.mark.parametrize("name", ["epoch.svg", "epoch.png"])
+def test_trace_and_picture(profile: Command, name: str) -> None:
+    pytest.importorskip("matplotlib", reason="the plots extra is not installed")
+    assert profile("--trace", "trace.json", "--plot", name).code == 0
+    assert json.loads(Path("trace.json").read_text())["traceEvents"]
+    assert Path(name).stat().st_size > 1000
+
+
+def test_a_picture_of_no_known_kind_is_refused_before_any_work(profile: Command) -> None:
+    done = profile("--plot", "epoch.bmp")
+    assert done.code == 2
+    assert "expected a name that ends in .svg, .png, .pdf" in done.error
+
+
+@pytest.fixture
+def bench(rcekd: Command) -> Command:
+    small: dict[str, Any] = {"method__K": None, "method__L": None}
+    words = ["bench", "--datasets", "synthetic", "--methods", "ce", "--epochs", 2, "--threads", 1, "--json"]
+    return lambda *more: rcekd(*words, *assignments(**small), *more)
+
+
+def test_bench_sets_methods_beside_the_student_alone(bench: Command) -> None:
+    found = bench().result
+    assert [cell["method"] for cell in found["cells"]] == ["none", "ce"]
+    alone, other = found["cells"]
+    assert alone["ratio"] == 1.0
+    assert other["ratio"] == pytest.approx(other["seconds_per_epoch"] / alone["seconds_per_epoch"])
+    assert other["peak_rss_bytes"] > 50 << 20
+
+
+def test_results_of_another_machine_are_refused(bench: Command, tmp_path: Path) -> None:
+    found = bench().result
+    (tmp_path / "mine.json").write_text(json.dumps(found))
+    assert len(bench("--compare", "mine.json").result["cells"]) == 2, "measured anew, not twice"
+    for cell in found["cells"]:
+        cell["dataset"], cell["profile"]["machine"] = "other", "64 × another"
+    (tmp_path / "theirs.json").write_text(json.dumps(found))
+    done = bench("--compare", "theirs.json")
+    assert done.code == 2
+    assert "times of different machines do not compare: machine is '64 × another' for other mf-mf none" in done.err
+    (tmp_path / "none.json").write_text("{}")
+    assert "not what `rcekd bench --json` prints" in bench("--compare", "none.json").err
