@@ -15,6 +15,7 @@ from rcekd.methods.freqd import FreqD, FreqDSettings
 from rcekd.methods.ftd import FTD, FTDSettings
 from rcekd.methods.hetcomp import HetComp, HetCompSettings
 from rcekd.methods.htd import HTD, HTDSettings
+from rcekd.methods.pckd import PCKD, PCKDSettings
 from rcekd.methods.promptmm import PromptMM, PromptMMSettings
 from rcekd.methods.rankdistil import RankDistil, RankDistilSettings
 from rcekd.methods.rcekd import RCEKD, RCEKDSettings
@@ -59,6 +60,7 @@ METHODS: dict[str, Entry] = {
     "ftd": Entry(FTDSettings, FTD),
     "htd": Entry(HTDSettings, HTD),
     "freqd": Entry(FreqDSettings, FreqD),
+    "pckd": Entry(PCKDSettings, PCKD),
 }
 
 # Combinations with a name of their own.
