@@ -1,18 +1,22 @@
 """Draws of the items on whose rank two models disagree (DCD, CIKM'21; BD, WWW'21)."""
 
-import math
 from collections.abc import Sequence
 from typing import get_args
 
 import torch
 from torch import Tensor
 
-from rcekd.kernels import reference
-from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables
+from rcekd.kernels import _native, reference, scan_inputs
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables, is_native
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.gap import Direction, GapDraws, Weight
+from rcekd.kernels.library import address, as_signed, as_unsigned, register
+from rcekd.kernels.reference.rank_gap_draws import gap_key
 
 __all__ = ["GapDraws", "rank_gap_draws", "rank_gap_lists"]
+
+# enum rcekd_gap_flags
+EXPONENTIAL, OVER, REPLACEMENT = 1, 2, 4
 
 
 def rank_gap_draws(
@@ -75,16 +79,77 @@ def rank_gap_lists(
     for request in requests:
         _check_request(request)
     seen = None if seen is None else _check_seen(seen, users, items)
-    users_B = None if users_B is None else as_ids("users_B", users_B, users)
+    users_B = torch.arange(users, device=user_UD.device) if users_B is None else users_B
+    users_B = as_ids("users_B", users_B, users)
+    if users_B.dim() != 1:
+        raise ValueError(f"users_B must have one dimension, not {users_B.dim()}")
     tables = user_UD, item_ID, other_user_UE, other_item_IE
-    return reference.rank_gap_lists(*tables, requests, seed=seed, epoch=epoch, seen=seen, users_B=users_B)
+    if not is_native(*tables):
+        return reference.rank_gap_lists(*tables, requests, seed=seed, epoch=epoch, seen=seen, users_B=users_B)
+    keys = [as_signed(gap_key(seed, epoch, request.stream)) for request in requests]
+    drawn: list[Tensor] = _operation(
+        *(table.contiguous() for table in tables),
+        users_B,
+        *(seen or (None, None)),
+        [request.draws for request in requests],
+        [_flags(request) for request in requests],
+        [request.eps for request in requests],
+        keys,
+    )
+    return drawn
+
+
+def _flags(request: GapDraws) -> int:
+    exponential, over = request.weight == "exp", request.direction == "over"
+    return EXPONENTIAL * exponential + OVER * over + REPLACEMENT * request.replacement
+
+
+def _rank_gap_draws_cpu(
+    user_UD: Tensor,
+    item_ID: Tensor,
+    other_user_UE: Tensor,
+    other_item_IE: Tensor,
+    users_B: Tensor,
+    seen_indptr: Tensor | None,
+    seen_item: Tensor | None,
+    draws: list[int],
+    flags: list[int],
+    eps: list[float],
+    keys: list[int],
+) -> list[Tensor]:
+    item_BL = [torch.empty(users_B.numel(), one, dtype=torch.int32) for one in draws]
+    words, places = map(as_unsigned, keys), map(address, item_BL)
+    status, bad_row = _native.rank_gap_draws(
+        user_UD.data_ptr(),
+        item_ID.data_ptr(),
+        other_user_UE.data_ptr(),
+        other_item_IE.data_ptr(),
+        users_B.data_ptr(),
+        address(seen_indptr),
+        address(seen_item),
+        users_B.numel(),
+        item_ID.shape[0],
+        item_ID.shape[1],
+        other_item_IE.shape[1],
+        list(zip(draws, flags, eps, words, places, strict=True)),
+        torch.get_num_threads(),
+    )
+    scan_inputs.raise_for(status, users_B, bad_row)
+    return item_BL
+
+
+_operation = register(
+    "rank_gap_draws(Tensor user_UD, Tensor item_ID, Tensor other_user_UE, Tensor other_item_IE, Tensor users_B,"
+    " Tensor? seen_indptr, Tensor? seen_item, int[] draws, int[] flags, float[] eps, int[] keys) -> Tensor[]",
+    _rank_gap_draws_cpu,
+)
 
 
 def _check_request(request: GapDraws) -> None:
     if request.draws < 0 or request.stream < 0:
         raise ValueError(f"draws and stream must be ≥ 0, not {request.draws} and {request.stream}")
-    if not (1e-100 <= request.eps < math.inf):
-        raise ValueError(f"eps must be positive and finite, not {request.eps}")
+    if not 1e-100 <= request.eps <= 1e100:
+        raise ValueError(f"eps must lie in [1e-100, 1e100], not {request.eps}")
     if request.weight not in get_args(Weight):
         raise ValueError(f"weight must be 'tanh' or 'exp', not {request.weight!r}")
     if request.direction not in get_args(Direction):

@@ -48,6 +48,7 @@ enum rcekd_stream {
     RCEKD_STREAM_PILOT = 4,
     RCEKD_STREAM_HORIZON = 5,
     RCEKD_STREAM_UNSEEN = 6,
+    RCEKD_STREAM_RANK_GAP = 7,
 };
 
 RCEKD_HD uint64_t rcekd_mix(uint64_t x) {  // splitmix64 finaliser
