@@ -49,7 +49,7 @@ def _mega(size: int) -> str:
 def _notes(result: dict[str, Any]) -> list[str]:
     return [
         f"milliseconds: one user at a time, {result['requests']} requests; users/s: batches of {result['batch']}",
-        f"memory: what loading the model adds to a process that serves; lists leave out {result['seen']} seen items",
+        f"memory: what loading the model adds to a process that serves; known items left out: {result['seen']}",
         "exact: the native scan of all items; index: usearch, recall against the exact lists",
         f"on {result['machine']}, torch {result['torch']}",
     ]
@@ -71,6 +71,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
                 speed.plot(engine["p50"], quality, **style, **hollow)
     for axes, title in ((memory, "model on disk, MB"), (speed, "one user's list, median ms on one thread")):
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel(title)
         axes.margins(x=0.25, y=0.25)
         axes.grid(True, which="major", alpha=0.3)

@@ -15,9 +15,11 @@ from torch import Tensor
 from rcekd.extras import require
 from rcekd.kernels.csr import CSR
 from rcekd.serving.ids import UNKNOWN
+from rcekd.serving.rows import taken
 from rcekd.serving.top import Lists
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 32, 200, 200
+_GROUP = 64  # users who are searched for together
 
 
 def build(item_ID: Tensor, threads: int) -> Any:
@@ -37,17 +39,30 @@ def load(path: Path, dim: int) -> Any:
 
 
 def search(index: Any, user_BD: Tensor, k: int, leave_out: CSR, threads: int) -> Lists:
-    """The k best items the index finds outside each user's row of `leave_out`: it is asked for that many more."""
-    vector_BD = torch.cat([user_BD, user_BD.new_zeros(user_BD.shape[0], 1)], 1).numpy()
-    longest = int(leave_out.lengths().max()) if leave_out.n_rows else 0
-    wanted = min(k + longest, len(index))
-    found = index.search(vector_BD, wanted, threads=threads)
-    item_BW = torch.from_numpy(np.atleast_2d(found.keys).astype(np.int32))
-    score_BW = 1.0 - torch.from_numpy(np.atleast_2d(found.distances).astype(np.float32))
-    score_BW = score_BW.masked_fill(_in_rows(item_BW, leave_out), -torch.inf)
-    score_BK, place = score_BW.topk(min(k, wanted), dim=1)
-    item_BK = item_BW.gather(1, place).masked_fill(score_BK == -torch.inf, UNKNOWN)
+    """The k best items the index finds outside each user's row of `leave_out`.
+
+    It is asked for as many more items as a user has left out, so users are grouped by that number: one who has met a
+    thousand items does not make the search a thousand items longer for all others.
+    """
+    item_BK = torch.full((user_BD.shape[0], k), UNKNOWN, dtype=torch.int32)
+    score_BK = torch.full((user_BD.shape[0], k), -torch.inf)
+    lengths = leave_out.lengths()
+    for group in torch.split(lengths.argsort(), _GROUP) if lengths.numel() else ():
+        wanted = min(k + int(lengths[group].max()), len(index))
+        found = _search(index, user_BD[group], wanted, threads)
+        found.score_BK.masked_fill_(_in_rows(found.item_BK, taken(leave_out, group)), -torch.inf)
+        best, place = found.score_BK.topk(min(k, wanted), dim=1)
+        item_BK[group, : best.shape[1]] = found.item_BK.gather(1, place).masked_fill(best == -torch.inf, UNKNOWN)
+        score_BK[group, : best.shape[1]] = best
     return Lists(item_BK, score_BK)
+
+
+def _search(index: Any, user_BD: Tensor, count: int, threads: int) -> Lists:
+    """What the index finds, best first."""
+    vector_BD = torch.cat([user_BD, user_BD.new_zeros(user_BD.shape[0], 1)], 1).numpy()
+    found = index.search(vector_BD, count, threads=threads)
+    item = torch.from_numpy(np.atleast_2d(found.keys).astype(np.int32))
+    return Lists(item, 1.0 - torch.from_numpy(np.atleast_2d(found.distances).astype(np.float32)))
 
 
 def recall(found: Lists, exact: Lists) -> float:

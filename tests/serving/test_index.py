@@ -31,7 +31,7 @@ def test_it_finds_nearly_all_and_leaves_out_what_it_is_told(tmp_path: Path) -> N
 def test_few_items() -> None:
     item_ID = torch.eye(3)
     lists = index.search(index.build(item_ID, 1), torch.tensor([[3.0, 2.0, 1.0]]), 5, stacked([torch.tensor([0])]), 1)
-    assert lists.item_BK.tolist() == [[1, 2, -1]]
+    assert lists.item_BK.tolist() == [[1, 2, -1, -1, -1]]
     assert lists.score_BK[0, :2].tolist() == pytest.approx([2.0, 1.0])
 
 
