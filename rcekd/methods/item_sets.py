@@ -54,8 +54,9 @@ def joined(rows: CSR, item_UK: Tensor) -> CSR:
     return CSR.from_pairs(both_user, torch.cat([rows.indices, items]), rows.n_rows).sorted_unique()
 
 
-def padded_scores(teacher: TeacherKnowledge, item_UK: Tensor) -> Tensor:
-    """The teacher's scores of every user's list, float32 [U, K], −inf at padding."""
-    indptr, items = ragged(item_UK)
-    score = teacher.scores(torch.arange(item_UK.shape[0], dtype=torch.int32), indptr, items)
-    return torch.full(item_UK.shape, -torch.inf).masked_scatter_(item_UK >= 0, score)
+def padded_scores(teacher: TeacherKnowledge, item_RK: Tensor, user_R: Tensor | None = None) -> Tensor:
+    """The teacher's scores of a list per row, float32 [R, K], −inf at padding. Rows are users (None: all, in order)."""
+    indptr, items = ragged(item_RK)
+    user_R = torch.arange(item_RK.shape[0]) if user_R is None else user_R
+    score = teacher.scores(user_R.to(torch.int32), indptr, items)
+    return torch.full(item_RK.shape, -torch.inf).masked_scatter_(item_RK >= 0, score)

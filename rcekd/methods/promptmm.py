@@ -33,9 +33,10 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.item_sets import padded_scores
 from rcekd.methods.projection import projection
-from rcekd.models import Backbone, Batch, FactorTables
-from rcekd.teachers import Need, TeacherKnowledge
+from rcekd.models import Backbone, Batch
+from rcekd.teachers import FactorTeacher, Need, TeacherKnowledge
 
 
 class PromptMMSettings(MethodSettings):
@@ -55,7 +56,7 @@ class PromptMMSettings(MethodSettings):
     tau: PositiveFloat = Field(default=1.0, description="τ: temperature of pairs and lists")
 
     def needs(self) -> frozenset[Need]:
-        return frozenset({"factors", "modalities"}) if self.parts == "whole" else frozenset({"factors"})
+        return super().needs() | {"modalities"} if self.parts == "whole" else super().needs()
 
     def list_lengths(self) -> dict[str, int]:
         return {"N": self.negatives}
@@ -95,7 +96,7 @@ class PromptMM(Method):
     name: ClassVar[str] = "promptmm"
     citation: ClassVar[str] = "Wei et al., PromptMM: Multi-Modal KD for Recommendation, WWW 2024, arXiv 2402.17188"
     cost: ClassVar[str] = "B·(N + 2)·(D + the teacher's widths) a step"
-    use: ClassVar[str] = "a multimodal teacher (parts=whole); parts=logit with any teacher that has factors"
+    use: ClassVar[str] = "a multimodal teacher (parts=whole); parts=logit with any other"
 
     def __init__(self, settings: PromptMMSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
         super().__init__(settings.weighting, data)
@@ -103,9 +104,10 @@ class PromptMM(Method):
         self._settings = settings
         self._data = data
         self._seed = seed
-        self._fused = teacher.tables
-        self._judges = [*teacher.modalities.values()] if settings.parts == "whole" else [teacher.tables]
+        self._fused = teacher
         self._modalities = [*teacher.modalities.values()] if settings.parts == "whole" else []
+        judges: list[TeacherKnowledge] = [FactorTeacher(tables) for tables in self._modalities]
+        self._judges = judges or [teacher]
         self._maps = nn.ModuleList()
         self._negative_UN: Tensor | None = None
 
@@ -138,8 +140,8 @@ class PromptMM(Method):
         student_BW = torch.cat([score_BW[:, :1], score_BW[:, 1 + n_pairs :]], dim=1).masked_fill(
             listed_BW < 0, -torch.inf
         )
-        for tables in self._judges:
-            teacher_BW = self._judged(tables, user_B, listed_BW)
+        for judge in self._judges:
+            teacher_BW = self._judged(judge, user_B, listed_BW)
             loss_B = loss_B + settings.list_weight * list_divergence(
                 student_BW, teacher_BW, settings.alpha, settings.beta
             )
@@ -149,10 +151,9 @@ class PromptMM(Method):
             loss_B = loss_B + settings.feature * (1.0 - cosine_B) ** 2
         return (weight_B * loss_B).sum()
 
-    def _judged(self, tables: FactorTables, user_B: Tensor, item_BW: Tensor) -> Tensor:
+    def _judged(self, teacher: TeacherKnowledge, user_B: Tensor, item_BW: Tensor) -> Tensor:
         """A teacher's logits of the lists, −inf at padding."""
-        score_BW = list_scores(tables.user_UD[user_B], tables.item_ID, item_BW) / self._settings.tau
-        return score_BW.masked_fill(item_BW < 0, -torch.inf)
+        return padded_scores(teacher, item_BW, user_B) / self._settings.tau
 
     def _ordered(self, batch: Batch) -> Ordered:
         user_B, positive_B = batch.user_B.long(), batch.positive_B.long()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -32,6 +32,7 @@ def disentangled(t: Tensor, s: Tensor, alpha: float, beta: float) -> Tensor:
     return alpha * of_two + beta * divergence(p[1:] / p[1:].sum(), q[1:] / q[1:].sum())
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_parts_of_a_list_make_its_divergence(seed: int) -> None:
     """KL(p ‖ q) = KL of (first, rest) + p(rest) · KL among the rest."""
