@@ -8,8 +8,10 @@ from rcekd.errors import InputError, nearest
 from rcekd.methods.alone import AloneSettings
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.bd import BD, BDSettings
+from rcekd.methods.cd import CD, CDSettings
 from rcekd.methods.combined import Combined, CombinedSettings, combined_class, part_names
 from rcekd.methods.cross_entropy import CrossEntropy, CrossEntropySettings
+from rcekd.methods.dcd import DCD, DCDSettings
 from rcekd.methods.de import DE, DESettings
 from rcekd.methods.freqd import FreqD, FreqDSettings
 from rcekd.methods.ftd import FTD, FTDSettings
@@ -19,7 +21,10 @@ from rcekd.methods.pckd import PCKD, PCKDSettings
 from rcekd.methods.promptmm import PromptMM, PromptMMSettings
 from rcekd.methods.rankdistil import RankDistil, RankDistilSettings
 from rcekd.methods.rcekd import RCEKD, RCEKDSettings
+from rcekd.methods.rd import RD, RDSettings
+from rcekd.methods.rrd import RRD, RRDSettings
 from rcekd.methods.tarec import TARec, TARecSettings
+from rcekd.methods.unkd import UnKD, UnKDSettings
 from rcekd.teachers import TeacherKnowledge
 from rcekd.teachers.knowledge import REMEDIES
 
@@ -51,6 +56,11 @@ METHODS: dict[str, Entry] = {
     "none": Entry(AloneSettings, None),
     "ce": Entry(CrossEntropySettings, CrossEntropy),
     "rcekd": Entry(RCEKDSettings, RCEKD),
+    "rd": Entry(RDSettings, RD),
+    "cd": Entry(CDSettings, CD),
+    "rrd": Entry(RRDSettings, RRD),
+    "dcd": Entry(DCDSettings, DCD),
+    "unkd": Entry(UnKDSettings, UnKD),
     "bd": Entry(BDSettings, BD),
     "hetcomp": Entry(HetCompSettings, HetComp),
     "promptmm": Entry(PromptMMSettings, PromptMM),

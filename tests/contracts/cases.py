@@ -15,15 +15,20 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "promptmm": [{"N": 5}, {"N": 5, "parts": "whole"}],
     "rankdistil": [{"K": 4, "n": 6, "L": 5}, {"K": 6, "n": 6, "L": 0, "S": 3, "mask": "none"}],
     "rd": [{"K": 6, "Q": 8}, {"K": 6, "Q": 8, "warm_up": 0}, {"K": 6, "Q": 8, "warm_up": 0, "variant": "code"}],
-    "cd": [{"n": 5}, {"n": 5, "guide": "teacher", "R": 8}, {"n": 5, "variant": "code"}, {"n": 5, "t1": 1.0}],
+    "cd": [
+        {"n": 5, "t1": 2.0},
+        {"n": 5, "t1": 2.0, "guide": "teacher", "R": 8},
+        {"n": 5, "t1": 2.0, "variant": "code"},
+        {"n": 5, "t1": 1.0},
+    ],
     "rrd": [
         {"K": 4, "L": 3, "pool": 5, "T": 2.0},
         {"K": 4, "L": 3, "pool": 5, "rho": 0.5, "item_top_k": 4, "item_draws": 3, "item_pool": 6},
         {"K": 4, "L": 3, "pool": 5, "rho": 0.5, "item_top_k": 4, "item_draws": 3, "item_pool": 6, "items_of": "batch"},
     ],
     "dcd": [
-        {"K": 3, "L": 3, "pool": 8},
-        {"K": 3, "L": 3, "pool": None},
+        {"K": 3, "L": 3, "pool": 8, "rho": 1.0},
+        {"K": 3, "L": 3, "pool": None, "rho": 1.0},
         {"K": 3, "L": 3, "pool": 8, "variant": "code"},
     ],
     "unkd": [{"G": 2, "n": 6}, {"G": 3, "n": 6, "lamda": 1.0}],
@@ -45,7 +50,7 @@ _PROJECTED = "the projector has still to learn to be the identity"
 EXEMPT: dict[str, list[tuple[str, dict[str, Any], str]]] = {
     "batches add up": [
         ("rrd", {"rho": 0.5}, "an item that both halves speak of is ranked once in the whole"),
-        ("dcd", {"pool": 8}, "an item that both halves hold is ranked once in the whole"),
+        ("dcd", {"rho": 1.0}, "an item that both halves hold is ranked once in the whole"),
         ("tarec", {"contrast": 0.5}, "InfoNCE contrasts with whoever else is in the batch"),
         ("de", {}, _ONCE),
         ("ftd", {}, "pairs of entities of different batches are in no batch"),
@@ -59,7 +64,8 @@ EXEMPT: dict[str, list[tuple[str, dict[str, Any], str]]] = {
         ("freqd", {}, _PROJECTED),
         ("pckd", {}, _PROJECTED),
         ("rd", {}, "the teacher's list is to have probability 1, which no score has"),
-        ("cd", {"n": 5, "guide": "teacher"}, "the teacher's scores are halved before they are copied"),
+        ("cd", {"t1": 2.0}, "the teacher's scores are halved before they are copied"),
+        ("dcd", {"variant": "code"}, "its student's ranks count training items too, and every weight has a floor"),
         ("rrd", {}, "the likelihood of an order rises for ever as its scores draw apart"),
         ("unkd", {}, "the likelihood of an order rises for ever as its scores draw apart"),
         ("hetcomp", {}, "the likelihood of an order rises for ever as its scores draw apart"),

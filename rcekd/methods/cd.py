@@ -1,0 +1,113 @@
+"""CD, Collaborative Distillation (Lee et al., ICDM 2019): the teacher's softened probability of rank-aware samples.
+
+    p(k) ∝ e^(−(k / R) / T) over the guide's ranks k = 1 … R, training items left out
+    a sample is the better of two ranks drawn by p; n of them per user
+    q_i = σ((t_i + t₂) / t₁)
+    L_CD = −Σ_i [ q_i log σ(s_i) + (1 − q_i) log(1 − σ(s_i)) ]
+
+The guide is the student, ranked anew and sampled anew each epoch, or the teacher, whose ranking is fixed. The paper
+distinguishes the two; its ranges of R, T and n could not be read (only its abstract could), so the defaults are those
+of the codes that compare with CD (chengang95/UnKD and woriazzc/KDs, which agree but for n: 50 and 2).
+
+`variant: code` draws with repeats: both codes collect samples in a set of tensor objects, which never compare equal.
+The paper variant keeps n different items. As T = 20 applies to k / R ≤ 1, p is nearly flat: the bias to the top comes
+from the choice of the better one. The UnKD code calls itself student-guided but samples once from the teacher's
+ranking."""
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from rcekd.datasets import Interactions
+from rcekd.kernels.list_scores import list_scores
+from rcekd.kernels.topk import topk
+from rcekd.methods.base import Method
+from rcekd.methods.item_sets import ragged
+from rcekd.methods.sampling import blocks, geometric_ranks, take, tournament_weights, weighted_places
+from rcekd.methods.variants import VariantSettings
+from rcekd.models import Backbone, Batch
+from rcekd.streams import stream
+from rcekd.teachers import TeacherKnowledge
+
+
+class CDSettings(VariantSettings):
+    """Settings of CD."""
+
+    VARIANTS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"distinct": True}, "code": {"distinct": False}}
+
+    name: Literal["cd"] = "cd"
+    weight: float = Field(default=0.1, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
+    guide: Literal["student", "teacher"] = Field(default="student", description="whose ranking is sampled")
+    pool: PositiveInt = Field(default=3000, alias="R", description="R: ranks sampled from, at most the catalogue's")
+    tau: PositiveFloat = Field(default=20.0, alias="T", description="T of the rank law, in units of R ranks")
+    draws: PositiveInt = Field(default=50, alias="n", description="n: items per user and epoch")
+    t1: PositiveFloat = Field(default=2.0, description="t₁: temperature of the teacher's score")
+    t2: float = Field(default=0.0, description="t₂: shift of the teacher's score")
+    distinct: bool = Field(default=True, description="whether the n items of a user are different ones")
+
+    def list_lengths(self) -> dict[str, int]:
+        return {"n": self.draws}
+
+
+class CD(Method):
+    """Binary cross-entropy to the teacher's softened probabilities on sampled items."""
+
+    name: ClassVar[str] = "cd"
+    citation: ClassVar[str] = "Lee et al., Collaborative Distillation for Top-N Recommendation, ICDM 2019, 1911.05276"
+    cost: ClassVar[str] = "B·n·D a step; one scan for the top R and U·R random keys an epoch (guide=student)"
+    use: ClassVar[str] = "where the teacher's scores are probabilities worth copying, not only its order"
+
+    def __init__(self, settings: CDSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
+        super().__init__(settings.weighting, data)
+        settings.check_catalogue(data)
+        self._settings, self._knowledge, self._data, self._seed = settings, teacher, data, seed
+        self._item_UN: Tensor | None = None
+        self._target_UN = torch.empty(0)
+
+    def start_epoch(self, student: Backbone, epoch: int) -> None:
+        with self.clock.phase("sampling"):
+            item_UN = self._sampled(self._ranking(student), epoch)
+        with self.clock.phase("teacher scores"):
+            self._target_UN = self._targets(item_UN)
+        self._item_UN = item_UN
+
+    def loss(self, student: Backbone, batch: Batch) -> Tensor:
+        if self._item_UN is None:
+            raise RuntimeError("start_epoch has not been called")
+        user_R, weight_R = self.rows(batch)
+        item_RN = self._item_UN[user_R]
+        score_RN = list_scores(student.user_factors(user_R), student.item_factors(), item_RN)
+        weight_RN = weight_R[:, None] * (item_RN >= 0)
+        return binary_cross_entropy_with_logits(score_RN, self._target_UN[user_R], weight_RN, reduction="sum")
+
+    def _ranking(self, student: Backbone) -> Tensor:
+        pool = min(self._settings.pool, self._data.n_items)
+        if self._settings.guide == "teacher":
+            return self._knowledge.top_items(pool, self._data.seen)
+        tables = student.tables()
+        return topk(tables.user_UD, tables.item_ID, pool, seen=self._data.seen)[0]
+
+    def _sampled(self, ranked_UM: Tensor, epoch: int) -> Tensor:
+        """The epoch's items, [U, n]."""
+        settings, generator = self._settings, stream(self._seed, "cd", epoch)
+        scale, length_U = settings.pool * settings.tau, (ranked_UM >= 0).sum(1)
+        if settings.distinct:
+            # To draw again whatever has been drawn already is to draw without replacement.
+            users, ranks = ranked_UM.shape
+            weights = (tournament_weights(ranks, scale, length_U[rows]) for rows in blocks(users, ranks))
+            places = [weighted_places(weight_BM, settings.draws, generator) for weight_BM in weights]
+            return take(ranked_UM, torch.cat(places))
+        length_UN = length_U[:, None].expand(-1, settings.draws)
+        first_UN, second_UN = (geometric_ranks(scale, length_UN, generator) for _ in range(2))
+        return take(ranked_UM, torch.minimum(first_UN, second_UN).masked_fill(length_UN == 0, -1))
+
+    def _targets(self, item_UN: Tensor) -> Tensor:
+        """q of every drawn item, [U, n]; 0 at padding."""
+        indptr, items = ragged(item_UN)
+        score = self._knowledge.scores(torch.arange(item_UN.shape[0], dtype=torch.int32), indptr, items)
+        target_UN = torch.zeros(item_UN.shape)
+        target_UN[item_UN >= 0] = torch.sigmoid((score + self._settings.t2) / self._settings.t1)
+        return target_UN

@@ -1,0 +1,98 @@
+"""Draws by rank and by weight, for all rows at once.
+
+Ranks count from 0, the best first. A generator (rcekd.streams) makes every draw a function of seed, purpose and epoch.
+"""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from rcekd.kernels.horizon import horizon_draws
+from rcekd.streams import stream_seed
+
+BLOCK_ENTRIES = 1 << 21  # of a block of rows; another size is another use of the generator
+
+
+def geometric_ranks(scale: float, length_N: Tensor, generator: torch.Generator) -> Tensor:
+    """One rank per entry, P(r) ∝ e^(−r / scale) on 0 … length − 1, by inversion: int64, shaped like `length_N`.
+
+    Entries of length 0 give 0. Scales far above the length are uniform draws.
+    """
+    length_N = length_N.clamp(min=1).double()
+    uniform_N = torch.rand(length_N.shape, generator=generator, dtype=torch.float64)
+    reach_N = torch.expm1(-length_N / scale)  # −P(r < length) of the untruncated law
+    rank_N = (-scale * torch.log1p(uniform_N * reach_N)).floor()
+    return torch.minimum(rank_N, length_N - 1).long()
+
+
+def ordered_pairs(scale: float, length_N: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Two different ranks per entry by the law of `geometric_ranks`, the better one first; equal ones are drawn again.
+
+    Entries of length below 2 have no pair: their ranks are 0 and 0.
+    """
+    first_N, second_N = (geometric_ranks(scale, length_N, generator) for _ in range(2))
+    while (tied := (first_N == second_N) & (length_N > 1)).any():
+        first_N[tied] = geometric_ranks(scale, length_N[tied], generator)
+        second_N[tied] = geometric_ranks(scale, length_N[tied], generator)
+    return torch.minimum(first_N, second_N), torch.maximum(first_N, second_N)
+
+
+def tournament_weights(ranks: int, scale: float, length_U: Tensor) -> Tensor:
+    """Chance that r is the better of two ranks drawn by the law of `geometric_ranks`, up to a factor of the row.
+
+    float32 [U, ranks]; 0 from the row's length on.
+    """
+    rank_M = torch.arange(ranks, dtype=torch.float64)
+    length_U1 = length_U[:, None].double()
+    weight_M = torch.exp(-rank_M / scale)
+    at_least_UM = (weight_M - torch.exp(-length_U1 / scale)) / -math.expm1(-1.0 / scale)
+    return (weight_M * (2.0 * at_least_UM - weight_M)).where(rank_M < length_U1, 0.0).float()
+
+
+def weighted_places(weight_UM: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """int64 [U, draws]: places of a row drawn by weight without replacement, in draw order, −1 padded.
+
+    The order statistics of E / w, E ~ Exp(1), are the draws (Efraimidis and Spirakis 2006). Weight 0 is never drawn.
+    """
+    found_UL = torch.full((weight_UM.shape[0], draws), -1, dtype=torch.int64)
+    wanted = min(draws, weight_UM.shape[1])
+    time_UM = torch.rand(weight_UM.shape, generator=generator).log_().neg_().div_(weight_UM)
+    time_UM.masked_fill_(weight_UM <= 0, torch.inf)  # a weight of −0 would make −∞ of it
+    time_UL, place_UL = time_UM.topk(wanted, dim=1, largest=False)
+    found_UL[:, :wanted] = place_UL.masked_fill(time_UL == torch.inf, -1)
+    return found_UL
+
+
+def blocks(rows: int, width: int) -> Iterator[slice]:
+    """Slices of rows whose [rows, width] tensors stay small."""
+    step = max(1, BLOCK_ENTRIES // max(width, 1))
+    return (slice(begin, min(begin + step, rows)) for begin in range(0, rows, step))
+
+
+def take(item_UM: Tensor, place_UL: Tensor) -> Tensor:
+    """The items at the given places of each row; place −1 gives −1."""
+    if item_UM.shape[1] == 0:
+        return torch.full(place_UL.shape, -1, dtype=item_UM.dtype)
+    return item_UM.gather(1, place_UL.clamp(min=0)).masked_fill(place_UL < 0, -1)
+
+
+def ranked_draws(item_UM: Tensor, draws: int, tau: float, *, seed: int, purpose: str, epoch: int) -> Tensor:
+    """int32 [U, draws]: items of a ranked list (−1 padded at its end), P(r) ∝ e^(−r / τ) without replacement.
+
+    They stand in the list's order, best first; where the list is short, −1 follows.
+    """
+    place_M = torch.arange(item_UM.shape[1], dtype=torch.int32)
+    place_UM = torch.where(item_UM >= 0, place_M, place_M.new_full((), -1))
+    none_U0 = torch.empty(item_UM.shape[0], 0, dtype=torch.int32)
+    key = stream_seed(seed, purpose, epoch)
+    place_UL = horizon_draws(place_UM, none_U0, draws=draws, tau=tau, seed=key, epoch=epoch, top_k=0, by_rank=True)
+    return take(item_UM, in_order(place_UL.long()))
+
+
+def in_order(place_UL: Tensor) -> Tensor:
+    """The places of each row ascending, −1 at the end."""
+    largest = torch.iinfo(place_UL.dtype).max
+    sorted_UL = place_UL.masked_fill(place_UL < 0, largest).sort(dim=1).values
+    return sorted_UL.masked_fill(sorted_UL == largest, -1)

@@ -1,0 +1,109 @@
+"""RD against its formulas written as loops."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from rcekd.methods.rd import RD, RDSettings
+from tests.methods.loops import check, kept
+from tests.methods.oracle import best
+from tests.methods.scene import Scene
+
+K, Q, SHARPNESS = 5, 7, 0.3
+
+
+def make(scene: Scene, **settings: Any) -> RD:
+    method = scene.method("rd", K=K, Q=Q, mu=SHARPNESS, warm_up=4, **settings)
+    assert isinstance(method, RD)
+    return method
+
+
+def position(scale: float = 1.0) -> list[float]:
+    weight = [math.exp(-rank / scale) for rank in range(1, K + 1)]
+    return [w / sum(weight) for w in weight]
+
+
+def hybrid(student_I: Tensor, listed: list[int], sampled: list[int], variant: str) -> list[float]:
+    """The product of both weights, ranks from 1."""
+    n_items, found = len(student_I), []
+    for rank, (item, a) in enumerate(zip(listed, position(), strict=True), start=1):
+        above = sum(1 for other in sampled if student_I[other] > student_I[item])
+        if variant == "paper":
+            behind = math.floor((n_items - 1) * above / len(sampled)) + 1 - rank
+        else:
+            behind = math.floor(n_items * above / len(sampled)) - (rank - 1)
+        found.append(a * math.tanh(max(SHARPNESS * behind, 0.0)))
+    total = sum(found) if variant == "paper" else 1.0
+    return [w / total if total else 0.0 for w in found]
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_at_first_the_position_alone_counts(scene: Scene, scale: float) -> None:
+    method = make(scene, position_scale=scale)
+    method.start_epoch(scene.student, 3)
+
+    def of_user(teacher_I: Tensor, student_I: Tensor, user: int) -> Tensor:
+        listed = best(teacher_I.tolist(), K, scene.hidden(user))
+        return -(torch.tensor(position(scale)).double() * logsigmoid(student_I[listed])).sum()
+
+    check(scene, method, of_user)
+
+
+@pytest.mark.parametrize("variant", ["paper", "code"])
+def test_then_the_discrepancy_too(scene: Scene, variant: str) -> None:
+    method = make(scene, variant=variant)
+    method.start_epoch(scene.student, 4)
+    assert method._sample_UQ is not None
+    sample_UQ = method._sample_UQ
+
+    def of_user(teacher_I: Tensor, student_I: Tensor, user: int) -> Tensor:
+        listed = best(teacher_I.tolist(), K, scene.hidden(user))
+        weight = hybrid(student_I.detach(), listed, kept(sample_UQ[user]), variant)
+        return -(torch.tensor(weight).double() * logsigmoid(student_I[listed])).sum()
+
+    check(scene, method, of_user)
+
+
+def test_the_variants_differ_only_after_the_warm_up(scene: Scene) -> None:
+    losses = {}
+    for variant in ("paper", "code"):
+        for epoch in (0, 4):
+            method = make(scene, variant=variant)
+            method.start_epoch(scene.student, epoch)
+            losses[variant, epoch] = method.loss(scene.student, scene.batch).item()
+    assert losses["paper", 0] == losses["code", 0]
+    assert losses["paper", 4] > losses["code", 4] > 0
+
+
+def test_samples_are_unseen_and_new_each_epoch(scene: Scene) -> None:
+    method, found = make(scene), []
+    for epoch in (4, 5):
+        method.start_epoch(scene.student, epoch)
+        assert method._sample_UQ is not None
+        found.append(method._sample_UQ)
+        for user in range(scene.data.n_users):
+            assert not scene.hidden(user) & set(kept(found[-1][user]))
+    assert not torch.equal(*found)
+
+
+def test_a_student_that_ranks_the_list_well_is_left_alone(scene: Scene) -> None:
+    """Every product is 0: no weight, whether or not they are made to add up to 1."""
+    scene.student.item.data.copy_(scene.tables.item_ID)
+    scene.student.user.data.copy_(10 * scene.tables.user_UD)
+    method = make(scene)
+    weight_RK = method._hybrid(torch.zeros(3, K))
+    assert torch.equal(weight_RK, torch.zeros(3, K))
+
+
+def test_settings() -> None:
+    assert RDSettings().renormalise
+    assert not RDSettings(variant="code").renormalise
+    assert RDSettings(variant="code", renormalise=True).renormalise
+    assert RDSettings().needs() == {"lists"}
+    for wrong in ({"K": 0}, {"mu": 0.0}, {"Q": -1}, {"variant": "port"}, {"position_scale": 0}):
+        with pytest.raises(ValueError, match="validation error"):
+            RDSettings.model_validate(wrong)
