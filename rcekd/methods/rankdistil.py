@@ -38,7 +38,7 @@ class RankDistilSettings(MethodSettings):
     """Settings of RankDistil."""
 
     name: Literal["rankdistil"] = "rankdistil"
-    weight: float = Field(default=0.01, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
+    weight: float = Field(default=0.1, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
     top_k: PositiveInt = Field(default=50, alias="K", description="k: positions of a permutation that are matched")
     pool: PositiveInt = Field(default=50, alias="n", description="n: the teacher's top items that are permuted")
     draws: NonNegativeInt = Field(default=100, alias="L", description="L: other items drawn per user and epoch")
