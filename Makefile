@@ -57,7 +57,7 @@ lock: setup  ## requirements.lock anew: the newest versions pyproject.toml allow
 	$(PIP) install pip-tools
 	@mkdir -p build && echo "torch==$(TORCH)" > build/torch.in
 	$(PY) -m piptools compile --quiet --upgrade --constraint build/torch.in \
-	  --extra test --extra lint --extra serving --extra plots \
+	  --extra test --extra lint --extra serving --extra plots --extra report --extra sweep --extra tensorboard \
 	  --all-build-deps --allow-unsafe --strip-extras --no-header --annotation-style line --no-emit-index-url \
 	  --no-emit-find-links --no-emit-trusted-host --output-file build/requirements.txt pyproject.toml
 	@{ echo "# Made by \`make lock\`: everything .venv holds. What torch itself needs for CUDA is left to torch, which"; \
