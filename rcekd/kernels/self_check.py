@@ -16,15 +16,19 @@ from rcekd.kernels.adam import adam_step_
 from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.closure import closure
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.gap import GapDraws
 from rcekd.kernels.horizon import horizon_draws
+from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.negatives import sample_negatives
 from rcekd.kernels.pair_scores import pair_scores
+from rcekd.kernels.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.closure import closure as closure_twin
 from rcekd.kernels.reference.topk import topk as topk_twin
 from rcekd.kernels.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.set_softmax import set_softmax
 from rcekd.kernels.sets import ItemSets
 from rcekd.kernels.topk import topk
+from rcekd.kernels.unseen_draws import unseen_draws
 
 Answer = tuple[Tensor, ...]
 Run = Callable[[Any], Answer]
@@ -115,6 +119,11 @@ def _pair_scores(run: Any) -> Answer:
     return (run(*_factors(8), torch.arange(USERS), *_ragged(9)),)
 
 
+def _list_scores(run: Any) -> Answer:
+    # The sum's gradient is 1 in every place; squares tell the places apart.
+    return _with_gradients(lambda user_UD, item_ID: run(user_UD, item_ID, _lists(15)).square().sum())
+
+
 def _set_softmax(run: Any) -> Answer:
     indptr, items = _ragged(10)
     return (run(items.float() / 10, indptr, tau=0.5),)
@@ -122,6 +131,15 @@ def _set_softmax(run: Any) -> Answer:
 
 def _negatives(run: Any) -> Answer:
     return (run(torch.arange(USERS).int(), _seen().sorted_unique(), ITEMS, 4, seed=11, epoch=2),)
+
+
+def _unseen_draws(run: Any) -> Answer:
+    return (run(_seen().sorted_unique(), ITEMS, 5, seed=16, epoch=4),)
+
+
+def _rank_gap_draws(run: Any) -> Answer:
+    requests = [GapDraws(5, "exp", 0.1, "under", 1), GapDraws(5, "tanh", 0.1, "over", 2, replacement=True)]
+    return tuple(run(*_factors(17), *_factors(18), requests, seed=19, epoch=5, seen=_seen().sorted_unique()))
 
 
 def _horizon(run: Any) -> Answer:
@@ -140,8 +158,11 @@ CHECKS: Mapping[str, tuple[Callable[[], Answer], Callable[[], Answer]]] = Mappin
         "bpr": _both(_bpr, bpr_loss, reference.bpr_loss),
         "set_cross_entropy": _both(_set_cross_entropy, set_cross_entropy, reference.set_cross_entropy),
         "pair_scores": _both(_pair_scores, pair_scores, reference.pair_scores),
+        "list_scores": _both(_list_scores, list_scores, reference.list_scores),
         "set_softmax": _both(_set_softmax, set_softmax, reference.set_softmax),
         "negatives": _both(_negatives, sample_negatives, reference.sample_negatives),
+        "unseen_draws": _both(_unseen_draws, unseen_draws, reference.unseen_draws),
+        "rank_gap_draws": _both(_rank_gap_draws, rank_gap_lists, reference.rank_gap_lists),
         "horizon": _both(_horizon, horizon_draws, reference.horizon_draws),
     }
 )
