@@ -74,7 +74,7 @@ METHODS: dict[str, Entry] = {
 }
 
 # Combinations with a name of their own.
-ALIASES: dict[str, str] = {}
+ALIASES: dict[str, str] = {"de-rrd": "rrd+de"}
 
 Build = Callable[[Any, TeacherKnowledge, Interactions, int], Method]
 
