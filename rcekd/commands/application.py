@@ -18,6 +18,7 @@ from rcekd.commands import (
     methods,
     profile,
     recommend,
+    report,
     serve_bench,
     sweep,
     train_teacher,
@@ -44,6 +45,7 @@ app.command("serve-bench")(serve_bench.serve_bench)
 app.command("profile")(profile.profile)
 app.command("bench")(bench.bench)
 app.command("run")(run_command.run)
+app.command("report")(report.report)
 app.command("sweep")(sweep.sweep)
 app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)

@@ -1,0 +1,134 @@
+"""What an experiment folder holds, each cell at its place in the plan."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from rcekd.config import Values, read_config
+from rcekd.errors import InputError
+from rcekd.experiments.plan import TEACHER, Cell, Experiment, Labels, PaperFigure, parse_experiment
+from rcekd.reports.experiment.records import Failure, Record, read_failures, read_records
+
+
+class Placed(NamedTuple):
+    """A finished cell where the report shows it; a cell that several places share stands in each of them."""
+
+    labels: Labels
+    record: Record
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Cells, failures and open places, in the order of `places`. `notes` say what was left out."""
+
+    name: str
+    title: str
+    note: str
+    places: Sequence[Labels]
+    placed: Sequence[Placed]
+    failed: Sequence[Failure]
+    open: Sequence[Labels]
+    paper: Sequence[PaperFigure]
+    notes: Sequence[str]
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """Read an experiment folder. InputError where it holds no finished cell, or two for one place."""
+    records = read_records(folder)
+    if not records:
+        raise InputError(f"{folder}: no finished cell in {folder / 'cells'}; give a folder that `rcekd run` has filled")
+    failures = read_failures(folder)
+    file = folder / "experiment.yaml"
+    experiment = _experiment(read_config(file), file) if file.is_file() else None
+    planned = _resolved(experiment) if experiment is not None else []
+    known = {record.id for record in records}
+    if experiment is None or not any(identity in known for _, identity in planned):
+        return _as_labelled(folder, experiment, records, failures)
+    return _as_planned(experiment, planned, records, failures)
+
+
+def _experiment(values: Values, file: Path) -> Experiment:
+    return parse_experiment(str(values.pop("name", file.parent.name)), values, None, str(file))
+
+
+def _resolved(experiment: Experiment) -> list[tuple[Labels, str]]:
+    """The plan; empty where it names what this version does not know, though its cells are there."""
+    try:
+        return list(_planned(experiment))
+    except InputError:
+        return []
+
+
+def _planned(experiment: Experiment) -> Iterator[tuple[Labels, str]]:
+    """Every place of the tables and the cell that belongs there; a teacher stands beside each of its variants."""
+    cells = list(experiment.cells())
+    teachers = {cell.identity for cell in cells if cell.is_teacher}
+    told: set[Labels] = set()
+    for cell in cells:
+        if cell.is_teacher:
+            continue
+        teacher = Cell(cell.labels._replace(method=TEACHER), cell.settings)
+        if teacher.identity in teachers and teacher.labels not in told:
+            told.add(teacher.labels)
+            yield teacher.labels, teacher.identity
+        yield cell.labels, cell.identity
+
+
+def _as_planned(
+    experiment: Experiment, planned: list[tuple[Labels, str]], records: list[Record], failures: list[Failure]
+) -> Evidence:
+    by_id = {record.id: record for record in records}
+    why = {failure.id: failure for failure in failures}
+    placed = [Placed(labels, by_id[identity]) for labels, identity in planned if identity in by_id]
+    missing = [(labels, identity) for labels, identity in planned if identity not in by_id]
+    failed = [why[identity].model_copy(update={"labels": labels}) for labels, identity in missing if identity in why]
+    unfinished = [labels for labels, identity in missing if identity not in why]
+    strange = len(by_id.keys() - {identity for _, identity in planned})
+    notes = [f"{_cells(strange)} of other settings than experiment.yaml has now left out"] if strange else []
+    grid = experiment.grid
+    title, places = grid.title or experiment.name, [labels for labels, _ in planned]
+    return Evidence(experiment.name, title, grid.note, places, placed, failed, unfinished, grid.paper, notes)
+
+
+def _as_labelled(
+    folder: Path, experiment: Experiment | None, records: list[Record], failures: list[Failure]
+) -> Evidence:
+    """Every cell where its own labels put it: for cells that no plan, or the plan of another version, has made."""
+    placed = [Placed(record.labels, record) for record in records]
+    _refuse_twins(placed)
+    known = {record.id for record in records}
+    failed = [failure for failure in failures if failure.id not in known]
+    name = title = folder.resolve().name
+    note, paper, notes = "", list[PaperFigure](), list[str]()
+    if experiment is not None:
+        grid, name = experiment.grid, experiment.name
+        title, note, paper = grid.title or name, grid.note, grid.paper
+        placed.sort(key=lambda entry: _order(entry.labels, experiment))
+        notes = ["the cells are not those that experiment.yaml names now; they are shown as they are labelled"]
+    else:
+        placed.sort(key=lambda entry: entry.labels)
+    places = [entry.labels for entry in placed]
+    return Evidence(name, title, note, places, placed, failed, [], paper, notes)
+
+
+def _refuse_twins(placed: Iterable[Placed]) -> None:
+    seen: dict[Labels, Record] = {}
+    for labels, record in placed:
+        if labels in seen:
+            raise InputError(
+                f"{seen[labels].file} and {record.file.name} both are {labels}; move the outdated one away"
+            )
+        seen[labels] = record
+
+
+def _order(labels: Labels, experiment: Experiment) -> tuple[tuple[int, str], ...]:
+    grid = experiment.grid
+    known = (grid.datasets, grid.pairs, [v.label for v in grid.variants], [m.label for m in grid.methods])
+    words = (labels.dataset, labels.pair, labels.variant, labels.method)
+    places = ((order.index(word) if word in order else len(order)) for order, word in zip(known, words, strict=True))
+    return (*zip(places, words, strict=True), (labels.seed, ""))
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"

@@ -1,0 +1,90 @@
+"""A report as LaTeX: tables to be \\input into a paper, and a document of them that compiles by itself."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rcekd.reports.experiment.document import Document
+from rcekd.reports.experiment.sheets import Column, Entry, Mark, Sheet
+
+SIGNS = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "×": r"$\times$", "→": r"$\rightarrow$",
+    "−": r"$-$", "–": "--", "·": r"$\cdot$", "λ": r"$\lambda$", "β": r"$\beta$", "γ": r"$\gamma$", "τ": r"$\tau$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "…": r"\ldots{}", "`": r"\textasciigrave{}",
+}  # fmt: skip
+PACKAGES = r"""\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{booktabs}"""
+
+
+def as_tables(document: Document) -> str:
+    """The tables alone; they need no more than booktabs and T1 fonts."""
+    head = [f"% {' '.join(document.title.split())}: written by `rcekd report`. Needs booktabs and [T1]{{fontenc}}."]
+    head += [f"% {' '.join(line.split())}" for line in document.protocol]
+    return "\n".join(head) + "\n\n" + "\n\n".join(_table(sheet) for sheet in document.sheets()) + "\n"
+
+
+def as_document(document: Document, tables: str) -> str:
+    """A document that reads the tables from the file `tables` beside it."""
+    paragraphs = [document.note, *document.protocol, *document.notes]
+    body = "\n\n".join(escape(text) for text in paragraphs if text)
+    return rf"""\documentclass[10pt]{{article}}
+\usepackage[a4paper,landscape,margin=15mm]{{geometry}}
+{PACKAGES}
+\begin{{document}}
+\section*{{{escape(document.title)}}}
+{body}
+
+\input{{{tables}}}
+\end{{document}}
+"""
+
+
+def escape(text: str) -> str:
+    """Plain text that means nothing to TeX and stays on its line."""
+    return "".join(SIGNS.get(sign, sign) for sign in " ".join(text.split()))
+
+
+def _table(sheet: Sheet) -> str:
+    lines = [r"\begin{table}[htbp]", r"\centering\footnotesize\setlength{\tabcolsep}{4pt}"]
+    lines += [rf"\caption{{{escape(sheet.caption)}}}", rf"\label{{tab:{sheet.name}}}"]
+    lines += [
+        rf"\begin{{tabular}}{{{''.join('r' if column.numeric else 'l' for column in sheet.columns)}}}",
+        r"\toprule",
+    ]
+    lines += _headings(sheet.columns)
+    for place, row in enumerate(sheet.rows):
+        lines += [r"\midrule"] if place == 0 or place in sheet.rules else []
+        lines.append(_line([_entry(entry) for entry in row]))
+    lines += [r"\midrule"] * bool(sheet.foot) + [_line([_entry(entry) for entry in row]) for row in sheet.foot]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    if sheet.all_notes:
+        notes = ". ".join(escape(note[0].upper() + note[1:]) for note in sheet.all_notes)
+        lines.append(rf"\par\smallskip\parbox{{0.95\linewidth}}{{\scriptsize {notes}.}}")
+    return "\n".join([*lines, r"\end{table}"])
+
+
+def _headings(columns: Sequence[Column]) -> list[str]:
+    names = _line([escape(column.name) for column in columns])
+    if not any(column.group for column in columns):
+        return [names]
+    groups = [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
+    spans = _line([rf"\multicolumn{{{width}}}{{c}}{{{escape(group)}}}" for group, width in groups])
+    rules, place = [], 1
+    for group, width in groups:
+        rules += [rf"\cmidrule(lr){{{place}-{place + width - 1}}}"] if group else []
+        place += width
+    return [spans, "".join(rules), names]
+
+
+def _entry(entry: Entry) -> str:
+    text = escape(entry.text)
+    text = rf"\underline{{{text}}}" if Mark.UNDERLINED in entry.mark else text
+    text = rf"\textbf{{{text}}}" if Mark.BOLD in entry.mark else text
+    text += rf" {{\scriptsize$\pm$\,{escape(entry.spread)}}}" if entry.spread else ""
+    return text + (rf" {{\scriptsize({escape(entry.paper)})}}" if entry.paper else "")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"

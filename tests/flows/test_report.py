@@ -1,0 +1,55 @@
+"""`rcekd report` on a folder that `rcekd run` has filled."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.flows.conftest import SMALL, Outcome
+
+pytest.importorskip("scipy.stats", reason="the report extra is not installed")
+Command = Callable[..., Outcome]
+GRID: dict[str, Any] = {
+    "title": "small",
+    "datasets": ["synthetic"],
+    "methods": ["none", {"label": "rcekd", "set": {"method.K": 10, "method.L": 10}}],
+    "variants": ["", {"label": "dim 2", "set": {"student.dim": 2}}],
+    "seeds": [0, 1],
+    "set": SMALL,
+}
+
+
+def test_a_run_is_reported_from_its_plan(rcekd: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(GRID))
+    assert rcekd("run", "mine.yaml", "--quiet", "--threads", 1).code == 0
+    folder = Path("runs/experiments/mine")
+    found = rcekd("report", folder, "--json").result
+    plain, narrow, beside = found["blocks"]
+    assert [row["method"] for row in plain["rows"]] == ["teacher", "none", "rcekd"]
+    assert [row["method"] for row in narrow["rows"]] == ["teacher", "none", "rcekd"], "the teacher is shared"
+    assert narrow["rows"][0] == plain["rows"][0]
+    assert (beside["of_variants"], [row["method"] for row in beside["rows"]]) == (True, ["as it is", "dim 2"])
+    for row in plain["rows"]:
+        cells = [json.loads((folder / "cells" / f"{cell}.json").read_text()) for cell in row["cells"]]
+        assert row["seeds"] == [0, 1]
+        assert row["mean"]["ndcg@10"] == pytest.approx(sum(c["summary"]["test"]["ndcg@10"] for c in cells) / 2)
+    assert [test["seeds"]["n"] for test in plain["tests"]] == [2, 2]
+    assert [test["users"]["n"] for test in plain["tests"]] == [50, 50]
+    assert {Path(file).name for file in found["files"]} == {
+        "report.md", "tables.tex", "report.tex", "cells.csv", "rows.csv", "report.html"
+    }  # fmt: skip
+    shown = rcekd("report", folder, "--format", "md", "--metric", "recall@20", "--to", "elsewhere")
+    assert "rcekd against the others on recall@20" in shown.out
+    assert Path("elsewhere/report.md").is_file()
+    next((folder / "cells").glob("*.json")).unlink()
+    assert any(block["unfinished"] for block in rcekd("report", folder, "--json").result["blocks"])
+
+
+def test_wrong_input_is_one_line(rcekd: Command, tmp_path: Path) -> None:
+    done = rcekd("report", tmp_path / "nothing")
+    assert done.code == 2
+    assert "no finished cell in" in done.error
+    assert rcekd("report", tmp_path, "--format", "pdf").code == 2

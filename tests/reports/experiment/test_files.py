@@ -1,0 +1,169 @@
+"""The files of a report: what each format says, and that nobody's names can break it."""
+
+import csv
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from rcekd.errors import InputError
+from rcekd.reports.experiment import latex, markdown
+from rcekd.reports.experiment.comma import as_long, as_wide
+from rcekd.reports.experiment.document import Document, make_document
+from rcekd.reports.experiment.markdown import as_markdown
+from rcekd.reports.experiment.page import as_page
+from rcekd.reports.experiment.writing import chosen_formats, write_report
+from tests.reports.experiment.folders import add_cell, add_failure, add_plan, whole
+
+pytest.importorskip("scipy.stats")
+VOID = {"meta", "img", "br", "input", "link", "hr"}
+NASTY = "<script>alert(1)</script> & 50% | a_b $x^2$ \\end{table} `\"'"
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Document:
+    place = {"dataset": "board", "pair": "mf-mf", "source": "Table 1"}
+    paper = [
+        {**place, "method": "rcekd", "metric": "ndcg@10", "value": 0.0152},
+        {**place, "method": "cd", "metric": "ndcg@10", "value": 0.0121},
+    ]
+    add_plan(tmp_path, title="A table", note="Of a board.", paper=paper)
+    add_failure(whole(tmp_path), "rrd", "loss is not finite", seed=7)
+    (tmp_path / "figures").mkdir()
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><dc:title>Losses &amp; ranks</dc:title></svg>'
+    (tmp_path / "figures" / "one.svg").write_text(svg)
+    return make_document(tmp_path, tmp_path / "report")
+
+
+class Page(HTMLParser):
+    """Collects ids and links, and sees whether every tag is closed by its own kind."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.titles: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {key: value or "" for key, value in attrs}
+        self.open += [] if tag in VOID else [tag]
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values["href"]] if "href" in values else []
+        self.loads += [values["src"]] if "src" in values else []
+        self.titles += [values["title"]] if "title" in values else []
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_alone_and_every_number_leads_to_its_origin(document: Document) -> None:
+    text = as_page(document)
+    page = Page(text)
+    assert page.open == []
+    assert len(set(page.ids)) == len(page.ids)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert all(load.startswith("data:image/svg+xml;base64,") for load in page.loads)
+    assert not re.search("https?:", text), "nothing is fetched"
+    assert len(page.loads) == 1
+    origin = next(title for title in page.titles if "seeds 0, 1, 2, 3, 4" in title)
+    for part in ("runs some-run", "settings ", "rcekd 0.1.0 (a1b2c3d)", "data boardff", "machine big iron"):
+        assert part in origin
+    for part in ("73.5%", "train items masked, averaged over all users", "split random", "Losses &amp; ranks"):
+        assert part in text
+    assert "failed: board mf-mf rrd seed 7: loss is not finite" in text
+
+
+def test_markdown(document: Document, tmp_path: Path) -> None:
+    text = as_markdown(document, tmp_path / "report")
+    lines = text.splitlines()
+    ours = next(line for line in lines if line.startswith("| rcekd |"))
+    assert re.search(r"\| \*\*0\.\d{4}\*\* ± 0\.\d{4} \(0\.0152\) \|", ours)
+    assert next(line for line in lines if line.startswith("| rrd |")).count("<u>") == 4
+    assert re.search(r"\| cd \| – \| – \(0\.0121\) \| – \|", text), "what only the paper has"
+    assert "| gain over the best baseline | +" in text
+    assert "![Losses & ranks](../figures/one.svg)" in text
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_latex_is_balanced_and_every_line_has_all_columns(document: Document) -> None:
+    text = latex.as_tables(document)
+    begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", text) for word in ("begin", "end"))
+    assert sorted(begun) == sorted(ended)
+    assert text.count("{") - text.count("\\{") == text.count("}") - text.count("\\}")
+    assert all(line.isascii() for line in text.splitlines() if not line.startswith("%"))
+    for body in re.findall(r"\\begin{tabular}{([lr]+)}(.*?)\\end{tabular}", text, flags=re.DOTALL):
+        lines = [line for line in body[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+        assert {line.count(" & ") + 1 for line in lines} == {len(body[0])}
+    assert r"\textbf{0." in text
+    assert r"\underline{0." in text
+    assert r"\input{tables}" in latex.as_document(document, "tables")
+
+
+@pytest.mark.parametrize("text", [NASTY, "a\nb\tc", "{", "\\", "~^#"])
+def test_names_mean_nothing_to_tex_and_markdown(text: str) -> None:
+    tex = latex.escape(text)
+    bare = re.sub(r"\\(text\w+|ldots){}|\\[&%$#_{}]", "", tex)
+    assert not re.search(r"[&%$#_{}\\~^<>|\"\n]", bare)
+    assert not re.search(r"(?<!\\)[|*_<>`]|\n", markdown.escape(text))
+
+
+def test_names_mean_nothing_to_the_page(tmp_path: Path) -> None:
+    add_plan(tmp_path, title=NASTY, note=NASTY)
+    add_cell(tmp_path, "rcekd", 0.3)
+    add_cell(tmp_path, NASTY, 0.2, run_dir=f"runs/{NASTY}", versions__machine=NASTY)
+    made = make_document(tmp_path, tmp_path)
+    page = as_page(made)
+    assert Page(page).open == []
+    assert page.count("<script>") == 1
+    assert "<script>alert" not in as_markdown(made, tmp_path).replace("\\<", "")
+
+
+def test_csv_has_every_cell_and_every_row(document: Document) -> None:
+    cells = list(csv.DictReader(io.StringIO(as_long(document))))
+    assert len(cells) == 5 * 5 * 4
+    one = next(line for line in cells if (line["method"], line["seed"], line["metric"]) == ("rcekd", "3", "ndcg@10"))
+    assert float(one["value"]) == pytest.approx(0.36 + 0.002 * (3 * 7 % 5) + 0.01, abs=1e-6)
+    assert (one["machine"], one["code"], one["mask"]) == ("big iron", "rcekd 0.1.0 (a1b2c3d)", "train")
+    rows = {line["method"]: line for line in csv.DictReader(io.StringIO(as_wide(document)))}
+    assert list(rows) == ["teacher", "none", "de", "rrd", "cd", "rcekd"]
+    assert rows["cd"]["ndcg@10"] == ""
+    assert rows["cd"]["ndcg@10 paper"] == "0.0121"
+    assert 0 < float(rows["rrd"]["seeds t p"]) <= float(rows["rrd"]["seeds t p holm"]) <= 1
+    assert rows["rcekd"]["seeds t p"] == ""
+
+
+def test_times_of_different_machines_are_told_apart(tmp_path: Path) -> None:
+    add_cell(tmp_path, "de", 0.2, seconds_per_epoch=0.5)
+    add_cell(tmp_path, "rcekd", 0.3, seed=0, seconds_per_epoch=0.25)
+    add_cell(tmp_path, "rcekd", 0.3, seed=1, seconds_per_epoch=1.5, versions__machine="small iron")
+    text = as_markdown(make_document(tmp_path, tmp_path), tmp_path)
+    assert "0.250 (A) / 1.50 (B)" in text
+    assert "times of different machines do not compare: A: big iron; B: small iron" in text
+
+
+def test_files_are_written_where_asked(document: Document, tmp_path: Path) -> None:
+    made = write_report(document, tmp_path / "new" / "place", chosen_formats("csv, md"))
+    assert [path.name for path in made] == ["cells.csv", "rows.csv", "report.md"]
+    assert all(path.is_file() for path in made)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [({"metric": "ndcg@11"}, "did you mean 'ndcg@10'"), ({"against": "rcedk"}, "did you mean 'rcekd'")],
+)
+def test_wrong_wishes_are_one_line(tmp_path: Path, words: dict[str, str], says: str) -> None:
+    add_cell(tmp_path, "rcekd", 0.3)
+    with pytest.raises(InputError, match=says):
+        make_document(tmp_path, tmp_path, **words)
+
+
+def test_an_unknown_format_is_one_line() -> None:
+    with pytest.raises(InputError, match="no format of a report; did you mean 'html'"):
+        chosen_formats("md,htm")
