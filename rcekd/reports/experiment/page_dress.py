@@ -7,7 +7,7 @@ STYLE = """
   --faint: #1f2227; --link: #8fb8ea; --aim: #4a421f; } }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; -webkit-text-size-adjust: 100%; }
-body { margin: 0 auto; max-width: 84rem; padding: 2.5rem 1.5rem 4rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 92rem; padding: 2.5rem 1.5rem 4rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 Charter, "Bitstream Charter", "Source Serif 4", Cambria, Georgia, "DejaVu Serif", serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; }
 h2 { font-size: 1.3rem; margin: 3rem 0 .75rem; }
@@ -23,7 +23,7 @@ section > ul { padding-left: 1.1rem; max-width: 60rem; margin: .25rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums lining-nums; font-size: .92rem;
   border-top: 2px solid var(--ink); border-bottom: 2px solid var(--ink); }
 caption { text-align: left; font-weight: 600; padding: 0 0 .5rem; }
-th, td { padding: .28rem .6rem; text-align: right; white-space: nowrap; font-weight: normal; }
+th, td { padding: .28rem .5rem; text-align: right; white-space: nowrap; font-weight: normal; }
 th[scope=row], th.words { text-align: left; }
 th[scope=row], thead tr:last-child th:first-child { position: sticky; left: 0; background: var(--paper); }
 thead tr:last-child th { border-bottom: 1px solid var(--ink); vertical-align: bottom; }
@@ -38,8 +38,8 @@ tr:target > * { background: var(--aim); }
 u { text-underline-offset: .18em; text-decoration-thickness: 1.5px; }
 .sd { color: var(--soft); font-size: .82em; }
 .paper { color: var(--soft); font-size: .82em; font-style: italic; margin-left: .35em; }
-.room { display: inline-block; width: 4.5em; margin-left: .35em; font-size: .82em; }
-.paper { display: inline-block; width: 4.5em; text-align: left; }
+.room { display: inline-block; width: 4.2em; margin-left: .35em; font-size: .82em; }
+.paper { display: inline-block; width: 4.2em; text-align: left; }
 .notes { list-style: none; padding: 0; margin: .5rem 0 0; color: var(--soft); font-size: .85rem; max-width: 70rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem; }
 figure { margin: 0; }
