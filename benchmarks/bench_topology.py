@@ -5,7 +5,7 @@ from torch import Tensor
 
 from benchmarks.measure import interleaved, stamp, table
 from benchmarks.shapes import STUDENT_DIM, TEACHER_DIM
-from rcekd.methods.topology import full_gap, grouped_gap, unit_rows
+from rcekd.methods.common.topology import full_gap, grouped_gap, unit_rows
 
 GROUPS = 60
 

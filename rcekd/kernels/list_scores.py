@@ -42,7 +42,7 @@ class _ListScores(Function):
         return score_RW
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_RW: Tensor) -> tuple[Tensor | None, ...]:
         need = ctx.needs_input_grad[:2]
         found = _gradients(*ctx.saved_tensors, grad_RW.contiguous(), *need)

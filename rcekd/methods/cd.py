@@ -25,9 +25,9 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method
-from rcekd.methods.item_sets import ragged
-from rcekd.methods.sampling import blocks, geometric_ranks, take, tournament_weights, weighted_places
-from rcekd.methods.variants import VariantSettings
+from rcekd.methods.common.item_sets import ragged
+from rcekd.methods.common.sampling import blocks, geometric_ranks, take, tournament_weights, weighted_places
+from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
 from rcekd.teachers import TeacherKnowledge

@@ -15,7 +15,7 @@ from rcekd.kernels.full_cross_entropy import full_cross_entropy
 from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, MethodSettings
-from rcekd.methods.item_sets import judged_sets
+from rcekd.methods.common.item_sets import judged_sets
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
 

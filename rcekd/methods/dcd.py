@@ -4,7 +4,7 @@
     over-rated:  L items by weight tanh(max(ε (Rᵀ − Rˢ), 0))
     L_UCD = PL(under; over) per user;  L_ICD = the same per item over users;  loss = L_UCD + ρ L_ICD
 
-PL is that of rcekd.methods.plackett_luce; draws are without replacement, training pairs take no part.
+PL is that of rcekd.methods.common.plackett_luce; draws are without replacement, training pairs take no part.
 
 Sources: the abstract, and the authors' loop dudwns511/DCD_CIKM21, run_dcd.py (read; its options' values are not
 stored). It takes both ranks inside the teacher's top 500 (`pool`), counts each user and each positive item of a batch
@@ -30,9 +30,9 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
 from rcekd.methods.base import Method, Weighting
-from rcekd.methods.sampling import blocks, in_order, take, weighted_places
-from rcekd.methods.sides import RankedLists, best_users, ranking_loss, swapped, transposed
-from rcekd.methods.variants import VariantSettings
+from rcekd.methods.common.sampling import blocks, in_order, take, weighted_places
+from rcekd.methods.common.sides import RankedLists, best_users, ranking_loss, swapped, transposed
+from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch, FactorTables
 from rcekd.streams import stream, stream_seed
 from rcekd.teachers import Need, TeacherKnowledge

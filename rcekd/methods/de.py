@@ -19,9 +19,9 @@ from torch import Tensor
 
 from rcekd.datasets import Interactions
 from rcekd.methods.base import Method
-from rcekd.methods.entities import Entities, entities, gather
-from rcekd.methods.experts import GatedExperts, Noise, draw_noise
-from rcekd.methods.feature_settings import ExpertSettings
+from rcekd.methods.common.entities import Entities, entities, gather
+from rcekd.methods.common.experts import GatedExperts, Noise, draw_noise
+from rcekd.methods.common.feature_settings import ExpertSettings
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
 from rcekd.teachers import TeacherKnowledge

@@ -26,11 +26,11 @@ from torch.nn.functional import embedding
 
 from rcekd.datasets import Interactions
 from rcekd.methods.base import Method
-from rcekd.methods.entities import entities
-from rcekd.methods.experts import GatedExperts
-from rcekd.methods.feature_settings import FeatureSettings
-from rcekd.methods.graphs import interaction_graph, low_pass, neighbour_graph
-from rcekd.methods.topology import unit_rows
+from rcekd.methods.common.entities import entities
+from rcekd.methods.common.experts import GatedExperts
+from rcekd.methods.common.feature_settings import FeatureSettings
+from rcekd.methods.common.graphs import interaction_graph, low_pass, neighbour_graph
+from rcekd.methods.common.topology import unit_rows
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
 from rcekd.teachers import TeacherKnowledge

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from rcekd.datasets import Interactions
 from rcekd.methods.base import Method
-from rcekd.methods.entities import entities, gather
-from rcekd.methods.feature_settings import FeatureSettings
-from rcekd.methods.topology import full_gap, unit_rows
+from rcekd.methods.common.entities import entities, gather
+from rcekd.methods.common.feature_settings import FeatureSettings
+from rcekd.methods.common.topology import full_gap, unit_rows
 from rcekd.models import Backbone, Batch, FactorTables
 from rcekd.teachers import TeacherKnowledge
 

@@ -1,7 +1,7 @@
 """HetComp: from easy to hard along the teachers' trainings (Kang et al., WWW 2023, arXiv 2303.01130).
 
 Each teacher x gives E rankings π of a user's unseen items, from early in its training to its end. A pointer v_xu per
-teacher and user starts at the first. Every p epochs, with D the discrepancy of the student's ranking (trajectories.py):
+teacher and user starts at the first. Every p epochs, with D the discrepancy of the student's ranking (common/trajectories.py):
 
     the first time      D⁰_xu = D(π_x[v+1])
     later               where D⁰_xu / D(π_x[v+1]) > α · 0.995^⌊epoch/p⌋:  v_xu += 1,  D⁰_xu = D(π_x[v+1])
@@ -32,10 +32,10 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.topk import topk
-from rcekd.methods import trajectories
 from rcekd.methods.base import Method, MethodSettings, Weighting
-from rcekd.methods.item_sets import joined
-from rcekd.methods.plackett_luce import plackett_luce
+from rcekd.methods.common import trajectories
+from rcekd.methods.common.item_sets import joined
+from rcekd.methods.common.plackett_luce import plackett_luce
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
 

@@ -21,10 +21,10 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from rcekd.datasets import Interactions
+from rcekd.methods.common.entities import Entities, entities, gather
+from rcekd.methods.common.feature_settings import ExpertSettings
+from rcekd.methods.common.topology import grouped_gap, unit_rows
 from rcekd.methods.de import DE
-from rcekd.methods.entities import Entities, entities, gather
-from rcekd.methods.feature_settings import ExpertSettings
-from rcekd.methods.topology import grouped_gap, unit_rows
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import TeacherKnowledge
 

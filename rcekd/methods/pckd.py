@@ -24,10 +24,10 @@ from torch.nn.functional import embedding, logsigmoid
 
 from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
+from rcekd.methods.common.entities import entities, gather
+from rcekd.methods.common.experts import gumbel
+from rcekd.methods.common.feature_settings import ExpertSettings
 from rcekd.methods.de import DE
-from rcekd.methods.entities import entities, gather
-from rcekd.methods.experts import gumbel
-from rcekd.methods.feature_settings import ExpertSettings
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
 

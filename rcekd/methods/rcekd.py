@@ -24,8 +24,8 @@ from rcekd.kernels.horizon import horizon_draws
 from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, MethodSettings, Weighting
-from rcekd.methods.gamma import GammaSettings, gamma_of
-from rcekd.methods.item_sets import contains, drop_repeats, judged_sets
+from rcekd.methods.common.gamma import GammaSettings, gamma_of
+from rcekd.methods.common.item_sets import contains, drop_repeats, judged_sets
 from rcekd.models import Backbone, Batch, FactorTables
 from rcekd.teachers import TeacherKnowledge
 

@@ -25,7 +25,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method
-from rcekd.methods.variants import VariantSettings
+from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream_seed
 from rcekd.teachers import Need, TeacherKnowledge

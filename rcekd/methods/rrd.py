@@ -4,7 +4,7 @@
     N_u = L items drawn uniformly outside the user's training items and that top M
     L_RRD = Σ_u PL(P_u; N_u)
 
-with PL of rcekd.methods.plackett_luce; both draws are made anew each epoch, training items stand in neither. IR-RRD
+with PL of common/plackett_luce.py; both draws are made anew each epoch, training items stand in neither. IR-RRD
 adds ρ Σ_i PL over *users*: the same two draws per item, for every item drawn for the batch's users.
 
 Sources: the authors' papers as later codes of theirs repeat them (SeongKu-Kang's IR-RRD run file and the continual
@@ -27,9 +27,9 @@ from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings, Weighting
-from rcekd.methods.item_sets import joined
-from rcekd.methods.sampling import ranked_draws
-from rcekd.methods.sides import RankedLists, best_users, ranking_loss, transposed
+from rcekd.methods.common.item_sets import joined
+from rcekd.methods.common.sampling import ranked_draws
+from rcekd.methods.common.sides import RankedLists, best_users, ranking_loss, transposed
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream_seed
 from rcekd.teachers import Need, TeacherKnowledge

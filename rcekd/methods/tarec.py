@@ -30,8 +30,8 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings
-from rcekd.methods.item_sets import joined, padded_scores
-from rcekd.methods.projection import projection
+from rcekd.methods.common.item_sets import joined, padded_scores
+from rcekd.methods.common.projection import projection
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
 

@@ -7,7 +7,7 @@
 
 so that the student cannot lower the loss by preferring what is popular. Drawn anew each epoch.
 
-The authors' chengang95/UnKD (read) fills in what the text leaves open, and both are followed: an item that overflows
+The authors' chengang95/UnKD (its sampler read, its grouping as a port of it has it) fills in what the text leaves open, and both are followed: an item that overflows
 its group opens the next, the last group joins the one before where it holds less than half its share, never-trained
 items are in no group; n_g = round(n · share_g) with share_g ∝ f_g^lamda, f_g = (largest + smallest − own) mean
 popularity of the groups, made to add up to 1, rounded to two places and at least 0.1; what is missing to n goes to
@@ -28,7 +28,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, MethodSettings
-from rcekd.methods.sampling import ordered_pairs, take
+from rcekd.methods.common.sampling import ordered_pairs, take
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
 from rcekd.teachers import Need, TeacherKnowledge

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rcekd.methods.base import Method
-from rcekd.methods.experts import GatedExperts
+from rcekd.methods.common.experts import GatedExperts
 from tests.methods.scene import Scene
 
 Side = tuple[str, int]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from rcekd.methods.common.experts import Annealing, GatedExperts, gumbel
 from rcekd.methods.de import DE, DESettings
-from rcekd.methods.experts import Annealing, GatedExperts, gumbel
 from rcekd.streams import stream
 from tests.methods.feature_oracle import check, expert_loss, leaves, settle
 from tests.methods.scene import Scene

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from rcekd.kernels.csr import CSR
 from rcekd.methods.base import Method
-from rcekd.methods.experts import GatedExperts
+from rcekd.methods.common.experts import GatedExperts
+from rcekd.methods.common.graphs import interaction_graph, low_pass, neighbour_graph
 from rcekd.methods.freqd import FreqDSettings
-from rcekd.methods.graphs import interaction_graph, low_pass, neighbour_graph
 from tests.methods.feature_oracle import batch_entities, check, cosine, leaves, project
 from tests.methods.scene import Scene
 
@@ -64,7 +64,7 @@ def test_graphs(uneven_scene: Scene, k: int) -> None:
 def test_neighbours_by_blocks(uneven_scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     data = uneven_scene.data
     whole = neighbour_graph(data.seen, data.n_items, 3).to_dense()
-    monkeypatch.setattr("rcekd.methods.graphs.BLOCK_ENTRIES", 1)
+    monkeypatch.setattr("rcekd.methods.common.graphs.BLOCK_ENTRIES", 1)
     assert torch.equal(whole, neighbour_graph(data.seen, data.n_items, 3).to_dense())
 
 

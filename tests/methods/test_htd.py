@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from rcekd.methods.base import Method
-from rcekd.methods.experts import GatedExperts
+from rcekd.methods.common.experts import GatedExperts
 from rcekd.methods.htd import HTDSettings, means
 from tests.methods.feature_oracle import batch_entities, check, cosine, expert_loss, leaves, settle
 from tests.methods.scene import Scene

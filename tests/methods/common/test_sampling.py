@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from rcekd.methods.sampling import (
+from rcekd.methods.common.sampling import (
     blocks,
     geometric_ranks,
     in_order,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
-from rcekd.methods.item_sets import contains
+from rcekd.methods.common.item_sets import contains
 from rcekd.models import FactorTables
 
 FLOAT32_BITS = 24

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rcekd.methods.item_sets import contains, drop_repeats, judged_sets, ragged
+from rcekd.methods.common.item_sets import contains, drop_repeats, judged_sets, ragged
 from rcekd.models import FactorTables
 from rcekd.teachers import FactorTeacher
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from rcekd.methods.base import MethodSettings
-from rcekd.methods.experts import Annealing
+from rcekd.methods.common.experts import Annealing
 from rcekd.teachers import Need
 
 

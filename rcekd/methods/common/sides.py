@@ -8,7 +8,7 @@ from torch import Tensor
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
-from rcekd.methods.plackett_luce import plackett_luce
+from rcekd.methods.common.plackett_luce import plackett_luce
 from rcekd.models import FactorTables
 
 

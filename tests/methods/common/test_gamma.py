@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from rcekd.methods.gamma import GammaSettings, gamma_of
+from rcekd.methods.common.gamma import GammaSettings, gamma_of
 
 OVERLAP = [0.0, 0.25, 0.5, 1.0]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rcekd.methods.plackett_luce import plackett_luce
+from rcekd.methods.common.plackett_luce import plackett_luce
 
 
 def by_hand(positive: list[float], other: list[float]) -> float:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import rcekd.methods.topology as topology
-from rcekd.methods.topology import full_gap, grouped_gap, unit_rows
+import rcekd.methods.common.topology as topology
+from rcekd.methods.common.topology import full_gap, grouped_gap, unit_rows
 from rcekd.streams import stream
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rcekd.kernels.csr import CSR
-from rcekd.methods.trajectories import at, discrepancy, head_length, heads, target
+from rcekd.methods.common.trajectories import at, discrepancy, head_length, heads, target
 from rcekd.models import FactorTables
 
 
