@@ -1,7 +1,7 @@
 """HetComp: from easy to hard along the teachers' trainings (Kang et al., WWW 2023, arXiv 2303.01130).
 
 Each teacher x gives E rankings π of a user's unseen items, from early in its training to its end. A pointer v_xu per
-teacher and user starts at the first. Every p epochs, with D the discrepancy of the student's ranking (common/trajectories.py):
+teacher and user starts at the first. Every p epochs, with D the discrepancy of the student's ranking:
 
     the first time      D⁰_xu = D(π_x[v+1])
     later               where D⁰_xu / D(π_x[v+1]) > α · 0.995^⌊epoch/p⌋:  v_xu += 1,  D⁰_xu = D(π_x[v+1])
