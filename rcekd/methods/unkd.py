@@ -7,14 +7,15 @@
 
 so that the student cannot lower the loss by preferring what is popular. Drawn anew each epoch.
 
-The authors' chengang95/UnKD fills in what the text leaves open, and is followed (its sampler was read; its grouping is
-taken from a port of it): an item that overflows its group opens the next, the last group joins the one before where it
-holds less than half its share, never-trained items are in no group; n_g = round(n · share_g) with share_g ∝ f_g^lamda,
-f_g = (largest + smallest − own) mean popularity of the groups, made to add up to 1, rounded to two places and at least
-0.1; what is missing to n goes to the first groups. Their README's run leaves lamda at 0: equal shares. They redraw a group's pairs until none ties,
-which is to redraw the tied ones. A group of fewer than two unseen items, at which their code fails, gives no pairs.
-Their rank list ends at 1000; e^(−300/20) = 3·10⁻⁷ lets the default end at 300. Items of equal popularity stand here
-in the order of their ids."""
+The authors' chengang95/UnKD fills in what the text leaves open, and is followed (its sampler was read; its grouping
+is taken from a port of it): an item that overflows its group opens the next, the last group joins the one before
+where it holds less than half its share, never-trained items are in no group; n_g = round(n · share_g) with share_g ∝
+f_g^lamda, f_g = (largest + smallest − own) mean popularity of the groups, made to add up to 1, rounded to two places
+and at least 0.1; what is missing to n goes to the first groups. Their README's run leaves lamda at 0: equal shares.
+They redraw a group's pairs until none ties, which is to redraw the tied ones. A group of fewer than two unseen items,
+at which their code fails, gives no pairs. Their rank list ends at 1000; e^(−300/20) = 3·10⁻⁷ lets the default end at
+300. Items of equal popularity stand here in the order of their ids.
+"""
 
 from typing import ClassVar, Literal
 
