@@ -1,14 +1,17 @@
 """summary.json: what a run came to, what it was judged by, and what it cost."""
 
-import platform
+import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
+from rcekd.experiments.machine import machine
 from rcekd.models import Backbone
 from rcekd.training.loop import Trained
 
@@ -60,14 +63,29 @@ def describe(model: Backbone) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """What the numbers were made with."""
+    """What the numbers were made with, and on."""
     try:
         own = version("rcekd")
     except PackageNotFoundError:
         own = "unknown"
     return {
         "rcekd": own,
+        **({"commit": commit} if (commit := code_commit()) else {}),
         "python": sys.version.split()[0],
         "torch": torch.__version__,
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": f"{machine()}, {torch.get_num_threads()} threads",
     }
+
+
+@cache
+def code_commit() -> str | None:
+    """The commit of the checkout this package is run from, with `+` where files differ from it; None elsewhere."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"]
+    try:
+        found = subprocess.run(git, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
