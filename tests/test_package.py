@@ -29,10 +29,15 @@ def test_the_changelog_knows_this_version() -> None:
     assert f"## [{project()['project']['version']}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
+# Half a gigabyte for one sink, whose tests watch what would be sent and skip the rest.
+NOT_LOCKED = {"mlflow"}
+
+
 def test_every_declared_dependency_is_locked() -> None:
     table = project()
     declared = [*table["project"]["dependencies"], *table["build-system"]["requires"]]
-    declared += [entry for extra in table["project"]["optional-dependencies"].values() for entry in extra]
+    extras = table["project"]["optional-dependencies"].items()
+    declared += [entry for name, extra in extras for entry in extra if name not in NOT_LOCKED]
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     locked = [line.split("#")[0].strip() for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.!]*", line) for line in locked)
