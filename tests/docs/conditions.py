@@ -46,6 +46,13 @@ READ_ONLY: Mapping[str, str] = MappingProxyType(
         "docs/methods/": "tests/flows/test_methods.py trains with every method",
         "docs/commands/bench.md": "a process of its own for each method",
         "docs/reports.md": "docs/tutorials/researcher.md runs and reports an experiment",
+        **dict.fromkeys(
+            (
+                f"docs/{page}.md: rcekd serve-bench"
+                for page in ("serving", "commands/serve-bench", "tutorials/engineer")
+            ),
+            "a process of its own for each model; tests/flows/test_serve_bench.py runs it",
+        ),
         "docs/quality.md": "hours of tuning on real data; what they print is in the document",
         "docs/import-teacher.md": "tests/flows/test_import_teacher.py imports every format; the data are real ones",
         "README.md: rcekd distill --dataset ml-1m --set data.split=leave-one-out": "needs data with times",
