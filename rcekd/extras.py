@@ -19,7 +19,8 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
     {
         "sweep": Extra(("optuna",), "rcekd sweep: tuning a method's settings"),
         "serving": Extra(("onnx", "onnxruntime", "usearch"), "rcekd export and serve-bench: ONNX models and indexes"),
-        "plots": Extra(("matplotlib",), "pictures: rcekd serve-bench --plot"),
+        "plots": Extra(("matplotlib",), "pictures: rcekd profile --plot, serve-bench --plot"),
+        "report": Extra(("scipy", "matplotlib"), "rcekd report: tests of differences, figures"),
         "tensorboard": Extra(("tensorboardX",), "--log-to tensorboard: curves while training"),
         "mlflow": Extra(("mlflow",), "--log-to mlflow: curves while training"),
     }

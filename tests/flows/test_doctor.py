@@ -1,6 +1,7 @@
 """`rcekd doctor`: what it reports, and what it calls wrong."""
 
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_a_wrong_answer_is_found(rcekd: Command, monkeypatch: pytest.MonkeyPatch
     assert found["bpr"] == "answer 0 is torch.float32 [3], not torch.float32 [2]"
     assert found["closure"] is None
     assert "topk: answer 0 differs" in refused.error
+
+
+def test_every_extra_is_known() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = {
+        extra: {re.split(r"[><=]", package)[0] for package in packages}
+        for extra, packages in declared.items()
+        if extra not in ("test", "lint")
+    }
+    assert named == {name: set(extra.packages) for name, extra in EXTRAS.items()}
 
 
 def test_every_operation_is_checked() -> None:
