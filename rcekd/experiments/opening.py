@@ -6,15 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rcekd.config import RunSettings, Values, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
-from rcekd.experiments import imported
+from rcekd.experiments import imported, runs
 from rcekd.experiments.place import Place
 from rcekd.experiments.teaching import check_same_data
-from rcekd.models import Backbone, FactorTables, ModelSettings, build_model
+from rcekd.models import FactorTables, ModelSettings
 from rcekd.teachers.lists import ListTeacher
 from rcekd.training.run_folder import RunFolder
 
@@ -48,26 +46,11 @@ class FinishedRun:
     def tables(self) -> FactorTables:
         """The factors that scores are made of. InputError for an imported teacher that is lists, not factors."""
         if self.kind != "imported":
-            return self._model().tables()
+            return runs.load_model(self.folder, self.backbone, self.data, "model").tables()
         knowledge = imported.load(self.folder, self.data)
         if isinstance(knowledge, ListTeacher):
             raise InputError(f"{self.path}: this teacher was imported as top-N lists; it has no vectors to score with")
         return knowledge.tables
-
-    def _model(self) -> Backbone:
-        """The trained model; its weights stay in the file, mapped into memory, and are read page by page."""
-        weights, _ = self.folder.read_model()
-        with torch.device("meta"):
-            model = build_model(self.backbone, self.data.n_users, self.data.n_items, seed=0)
-        expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-        found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-        if expected != found:
-            raise InputError(
-                f"{self.folder.model_file}: does not fit {self.data.name} ({self.data.n_users} users, "
-                f"{self.data.n_items} items): it holds {found}; it was made for another dataset or with other settings"
-            )
-        model.load_state_dict(weights, assign=True)
-        return model
 
 
 def open_run(run_dir: Path, place: Place, overrides: Sequence[tuple[str, Values]] = ()) -> FinishedRun:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
@@ -149,9 +151,13 @@ def student_task(settings: RunSettings, data: Interactions, method: Method | Non
 
 
 def load_model(folder: RunFolder, backbone: ModelSettings, data: Interactions, what: str) -> Backbone:
-    """The trained model of a run. InputError where its weights do not fit the dataset or the settings."""
+    """The trained model of a run; its weights stay in the file, mapped into memory, and are read page by page.
+
+    InputError where they do not fit the dataset or the settings. what: how the message calls it.
+    """
     weights, _ = folder.read_model()
-    model = build_model(backbone, data.n_users, data.n_items, seed=0)
+    with torch.device("meta"):
+        model = build_model(backbone, data.n_users, data.n_items, seed=0)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != found:
@@ -159,7 +165,7 @@ def load_model(folder: RunFolder, backbone: ModelSettings, data: Interactions, w
             f"{folder.model_file}: this {what} does not fit {data.name} ({data.n_users} users, {data.n_items} items): "
             f"it holds {found}; it was made for another dataset or with other settings"
         )
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, assign=True)
     return model
 
 
