@@ -69,7 +69,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_the_library_and_no_more(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     expected = {str(path.relative_to(ROOT)) for path in (ROOT / "rcekd").rglob("*.py")}
-    expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "rcekd/presets").glob("*.yaml")} | {"rcekd/py.typed"}
+    expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "rcekd/presets").rglob("*.yaml")} | {"rcekd/py.typed"}
     native = [name for name in names if re.fullmatch(r"rcekd/kernels/_native\.[\w.-]+\.so", name)]
     assert len(native) == 1
     assert {name for name in names if ".dist-info/" not in name} == expected | set(native)

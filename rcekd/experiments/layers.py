@@ -1,9 +1,12 @@
 """The layers that a run's settings come from: the dataset's preset below, what was given above it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from rcekd import methods, models
-from rcekd.config import Values, merge, preset
+from rcekd.config import RunSettings, Values, merge, preset, resolve
 from rcekd.datasets import CATALOG
 from rcekd.errors import InputError
 
@@ -13,6 +16,41 @@ SHARED_BY_VARIANTS = ("name", "lambda", "K", "L", "beta", "tau", "logit_tau", "m
 
 Layer = tuple[str, Values]
 """Where values come from, as a user would call it, and the values."""
+
+
+def run_settings(
+    dataset: str,
+    *,
+    teacher: str = "mf",
+    student: str = "mf",
+    method: str = "rcekd",
+    seed: int = 0,
+    sets: Mapping[str, Any] = MappingProxyType({}),
+) -> RunSettings:
+    """What `rcekd distill --dataset … --set key=value` resolves to, preset included.
+
+    sets: values by dotted key, e.g. {"student.dim": 16, "method.lambda": 50}. InputError names a wrong key.
+    """
+    given = [(f"{key}={value!r}", nested({key: value})) for key, value in sets.items()]
+    flags: Values = {
+        "dataset": dataset,
+        "teacher": {"model": teacher},
+        "student": {"model": student},
+        "method": {"name": method},
+        "seed": seed,
+    }
+    return resolve(with_preset(given, flags))
+
+
+def nested(point: Mapping[str, Any]) -> Values:
+    """{"method.lambda": 3} as {"method": {"lambda": 3}}."""
+    values: Values = {}
+    for key, value in point.items():
+        inner: Any = value
+        for part in reversed(key.split(".")):
+            inner = {part: inner}
+        values = merge(values, inner)
+    return values
 
 
 def with_preset(given: list[Layer], flags: Values) -> list[Layer]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions, load_dataset
 from rcekd.memory import PeakMemory
-from rcekd.training.loop import Observer
+from rcekd.training.loop import Observer, Silent
 from rcekd.training.sinks import Open
 
 
@@ -17,9 +17,9 @@ class Place:
     sinks: where the curves of every run that is trained go, besides its metrics.jsonl.
     """
 
-    runs_dir: Path
-    data_dir: Path | None
-    observer: Observer
+    runs_dir: Path = Path("runs")
+    data_dir: Path | None = None
+    observer: Observer = field(default_factory=Silent)
     memory: PeakMemory = field(default_factory=PeakMemory)
     sinks: tuple[Open, ...] = ()
 

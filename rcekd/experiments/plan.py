@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from rcekd.config import RunSettings, Values, merge, parse_assignment, read_config, resolve
+from rcekd.config import RunSettings, Values, merge, read_config, resolve
 from rcekd.errors import InputError, nearest
 from rcekd.experiments.identity import digest
-from rcekd.experiments.layers import with_preset
+from rcekd.experiments.layers import nested, with_preset
 from rcekd.settings import Settings
 
 TEACHER = "teacher"
@@ -184,7 +184,7 @@ def parse_experiment(name: str, values: Values, scale: str | None, where: str) -
 def _settings(labels: Labels, method: Choice, assignments: list[dict[str, Any]]) -> RunSettings:
     """The settings of a cell: the preset, then the experiment's, the variant's and the method's own."""
     teacher, student = labels.pair.split("-")
-    given = [(f"the experiment's {key}", _nested(key, value)) for own in assignments for key, value in own.items()]
+    given = [(f"the experiment's {key}", nested({key: value})) for own in assignments for key, value in own.items()]
     flags: Values = {
         "dataset": labels.dataset,
         "teacher": {"model": teacher},
@@ -193,12 +193,3 @@ def _settings(labels: Labels, method: Choice, assignments: list[dict[str, Any]])
         "seed": labels.seed,
     }
     return resolve(with_preset(given, flags))
-
-
-def _nested(key: str, value: Any) -> Values:
-    values = parse_assignment(f"{key}=null")
-    node, path = values, key.split(".")
-    for part in path[:-1]:
-        node = node[part]
-    node[path[-1]] = value
-    return values

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
 from rcekd import methods
-from rcekd.config import Values, merge, read_config
+from rcekd.config import Values, read_config
 from rcekd.errors import InputError, nearest
 from rcekd.settings import Settings
 
@@ -105,14 +105,3 @@ def own_space(method: str) -> Space:
         own = {f"{prefix}{key}": value for key, value in known[part].items()}
         space |= read_space(own, "presets/spaces.yaml")
     return space
-
-
-def nested(point: dict[str, Any]) -> Values:
-    """{"method.lambda": 3} as {"method": {"lambda": 3}}."""
-    values: Values = {}
-    for key, value in point.items():
-        inner: Any = value
-        for part in reversed(key.split(".")):
-            inner = {part: inner}
-        values = merge(values, inner)
-    return values

@@ -15,8 +15,9 @@ from rcekd.config import RunSettings, Values, merge, resolve
 from rcekd.errors import DivergedError, InputError
 from rcekd.experiments import pipeline
 from rcekd.experiments.identity import digest
+from rcekd.experiments.layers import nested
 from rcekd.experiments.place import Place
-from rcekd.experiments.spaces import Space, nested
+from rcekd.experiments.spaces import Space
 from rcekd.extras import require
 from rcekd.training.checkpoint import Progress
 from rcekd.training.files import write_json, write_text

@@ -43,7 +43,7 @@ MORE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # Read with all their options and settings, and not run. Documents, and beginnings of commands in them.
 READ_ONLY: Mapping[str, str] = MappingProxyType(
     {
-        "docs/methods/": "tests/flows/test_methods.py trains with every method",
+        "docs/methods/": "tests/flows/test_methods.py distils with every method",
         "docs/commands/bench.md": "a process of its own for each method",
         "docs/reports.md": "docs/tutorials/researcher.md runs and reports an experiment",
         **dict.fromkeys(

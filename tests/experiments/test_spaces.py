@@ -8,7 +8,8 @@ import yaml
 
 from rcekd.config import merge, resolve
 from rcekd.errors import InputError
-from rcekd.experiments.spaces import Choices, Range, given_space, nested, own_space, read_space
+from rcekd.experiments.layers import nested
+from rcekd.experiments.spaces import Choices, Range, given_space, own_space, read_space
 from rcekd.methods import METHODS
 
 TEACHING = [name for name, entry in METHODS.items() if entry.build is not None]

@@ -1,11 +1,13 @@
 """`rcekd methods`: the list, one method's settings, and combinations."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from rcekd.commands.options import complete_method
 from rcekd.methods import ALIASES, METHODS
+from tests.contracts.cases import CASES
 from tests.flows.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -17,6 +19,16 @@ def test_every_method_is_listed_with_paper_needs_cost_and_use(rcekd: Command) ->
     for method in found:
         assert method["use"]
         assert method["name"] == "none" or (method["paper"] and method["cost"] and method["needs"])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_distils(distill: Command, name: str) -> None:
+    """From the command line to the summary, teacher and all that a method wants of it included."""
+    case = CASES.get(name, [{}])[0]
+    sets = {f"method__{key}": json.dumps(value) for key, value in case.items()}
+    done = distill("--method", name, **{"method__K": None, "method__L": None, **sets})
+    assert done.code == 0, done.err
+    assert done.result["method"]["name"] == name
 
 
 def test_one_method_shows_its_settings(rcekd: Command) -> None:
