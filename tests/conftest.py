@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor
 
 import rcekd.kernels._native as native
@@ -14,6 +15,12 @@ from rcekd.datasets.interactions import Interactions, content_fingerprint
 from rcekd.kernels.csr import CSR
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+# Continuous integration judges a change by the same examples every time; elsewhere each run tries others.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 def pytest_configure() -> None:
