@@ -22,22 +22,25 @@ import copy
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
-from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.base import Method
+from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
 
 VARIANTS: dict[str, dict[str, Any]] = {"paper": {"receiver_ranks": "too-low"}, "code": {"receiver_ranks": "too-high"}}
 
 
-class BDSettings(MethodSettings):
+class BDSettings(VariantSettings):
     """Settings of BD. A setting that is not given has the value of the chosen variant."""
+
+    VARIANTS: ClassVar[dict[str, dict[str, Any]]] = VARIANTS
 
     name: Literal["bd"] = "bd"
     variant: Literal["paper", "code"] = Field(default="paper", description="whose direction of the rank gaps")
@@ -54,13 +57,6 @@ class BDSettings(MethodSettings):
     receiver_ranks: Literal["too-low", "too-high"] = Field(
         default="too-low", description="which items are drawn: those that the one who learns ranks too low, or too high"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_variant(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {**VARIANTS.get(str(values.get("variant", "paper")), {}), **values}
 
     def needs(self) -> frozenset[Need]:
         return frozenset({"live"})

@@ -24,7 +24,7 @@ L_F together. Neither ±40 clamp nor rounding of D is kept.
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from rcekd.datasets import Interactions
@@ -32,10 +32,11 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, MethodSettings, Weighting
+from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common import trajectories
 from rcekd.methods.common.item_sets import joined
 from rcekd.methods.common.plackett_luce import plackett_luce
+from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
 
@@ -63,8 +64,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-class HetCompSettings(MethodSettings):
+class HetCompSettings(VariantSettings):
     """Settings of HetComp. A setting that is not given has the value of the chosen variant."""
+
+    VARIANTS: ClassVar[dict[str, dict[str, Any]]] = VARIANTS
 
     name: Literal["hetcomp"] = "hetcomp"
     variant: Literal["paper", "code"] = Field(default="paper", description="the text's algorithm, or the port's")
@@ -83,13 +86,6 @@ class HetCompSettings(MethodSettings):
         default="teacher", description="P⁺: in the teacher's order, or the first so many that every user has them"
     )
     weighting: Weighting = Field(default="distinct", description="how often a user counts: see MethodSettings")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_variant(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {**VARIANTS.get(str(values.get("variant", "paper")), {}), **values}
 
     def needs(self) -> frozenset[Need]:
         return frozenset({"factors", "trajectory"})

@@ -23,9 +23,10 @@ from rcekd.kernels.closure import closure
 from rcekd.kernels.horizon import horizon_draws
 from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, MethodSettings, Weighting
+from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common.gamma import GammaSettings, gamma_of
 from rcekd.methods.common.item_sets import contains, drop_repeats, judged_sets
+from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch, FactorTables
 from rcekd.teachers import TeacherKnowledge
 
@@ -51,8 +52,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-class RCEKDSettings(MethodSettings):
+class RCEKDSettings(VariantSettings):
     """Settings of RCE-KD. A setting that is not given has the value of the chosen variant."""
+
+    VARIANTS: ClassVar[dict[str, dict[str, Any]]] = VARIANTS
 
     name: Literal["rcekd"] = "rcekd"
     variant: Literal["paper", "code"] = Field(default="paper", description="whose algorithm: the text's or the code's")
@@ -82,13 +85,6 @@ class RCEKDSettings(MethodSettings):
         default="nothing",
         description="ablation (section 6.4): one CE on A ∪ Qˢ; CE on Qᵀ alone (w/o S); CE on Qˢ alone (w/o T)",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_variant(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {**VARIANTS.get(str(values.get("variant", "paper")), {}), **values}
 
     @model_validator(mode="after")
     def _check_horizon(self) -> "RCEKDSettings":

@@ -30,7 +30,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings
-from rcekd.methods.common.item_sets import joined, padded_scores
+from rcekd.methods.common.item_sets import hidden_items, joined, padded_scores
 from rcekd.methods.common.projection import projection
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
@@ -89,8 +89,7 @@ class TARec(Method):
         self._settings = settings
         self._knowledge = teacher
         self._seed = seed
-        nothing = CSR(torch.zeros(data.n_users + 1, dtype=torch.int64), torch.empty(0, dtype=torch.int32))
-        self._hidden = data.seen if settings.mask == "train" else nothing
+        self._hidden = hidden_items(data, settings.mask)
         self._top_UK: Tensor | None = None
         self._taken: CSR
         self._item_UW: Tensor

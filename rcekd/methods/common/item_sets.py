@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.set_softmax import set_softmax
@@ -45,6 +46,13 @@ def judged_sets(teacher: TeacherKnowledge, padded: list[Tensor], tau: float) -> 
     user_S = torch.arange(teacher.n_users, dtype=torch.int32).repeat(len(padded))
     score = teacher.scores(user_S, indptr, items)
     return ItemSets(indptr, items, set_softmax(score, indptr, tau=tau))
+
+
+def hidden_items(data: Interactions, mask: str) -> CSR:
+    """What a user's lists and draws leave out: the training items under `mask="train"`, nothing otherwise."""
+    if mask == "train":
+        return data.seen
+    return CSR(torch.zeros(data.n_users + 1, dtype=torch.int64), torch.empty(0, dtype=torch.int32))
 
 
 def joined(rows: CSR, item_UK: Tensor) -> CSR:

@@ -19,6 +19,7 @@ class VariantSettings(MethodSettings):
     def _fill_variant(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        chosen = cls.VARIANTS.get(str(values.get("variant", "paper")), {})
+        variant = values.get("variant", cls.model_fields["variant"].default)
+        chosen = cls.VARIANTS.get(str(variant), {})
         given = {key for key in chosen if key in values or cls.model_fields[key].alias in values}
         return {**{key: value for key, value in chosen.items() if key not in given}, **values}
