@@ -110,7 +110,7 @@ class PlainTorch:
 
 def ours(data: Interactions, dim: int, knowledge: TeacherKnowledge | None) -> Callable[[], None]:
     """One epoch of rcekd's own loop per call."""
-    model = build_model(MFSettings(dim=dim), data.n_users, data.n_items, seed=0)
+    model = build_model(MFSettings(dim=dim), data, seed=0)
     method = RCEKD(SETTINGS, knowledge, data, 0) if knowledge is not None else None
     train = TrainSettings(checkpoint_seconds=1e9)
     task = Task("bench", model, data, train, EvalSettings(), 0, "bench", method, SETTINGS.weight)

@@ -86,9 +86,12 @@ def model_settings(value: Mapping[str, Any]) -> ModelSettings:
 
 def resolve(layers: list[tuple[str, Values]]) -> RunSettings:
     """Merge layers, later over earlier, and validate. InputError names the key, its layer and what would be right."""
-    merged: Values = {"teacher": {"model": "mf", "dim": 400}, "student": {"model": "mf", "dim": 20}}
+    merged: Values = {"teacher": {"model": "mf"}, "student": {"model": "mf"}}
     for _, values in layers:
         merged = merge(merged, values)
+    if isinstance(merged["teacher"], dict):
+        large = dict(models.find(str(merged["teacher"].get("model", "mf"))).settings.TEACHER)
+        merged["teacher"] = merge(large, merged["teacher"])
     try:
         return RunSettings.model_validate(merged)
     except ValidationError as error:

@@ -104,7 +104,7 @@ def _teacher(
         return None, ""
     if folders or runs.teacher_folder(settings, data, place.runs_dir).is_complete():
         return teaching.find_or_train(settings, data, replace(place, observer=Silent()), folders), "trained"
-    model = build_model(settings.teacher.backbone, data.n_users, data.n_items, seed=settings.teacher_seed)
+    model = build_model(settings.teacher.backbone, data, seed=settings.teacher_seed)
     few = settings.teacher.train.model_copy(update={"epochs": TEACHER_EPOCHS, "checkpoint_seconds": HEARTBEAT})
     folder = RunFolder(scratch / "teacher")
     folder.create({"kind": "profile"})
@@ -116,7 +116,7 @@ def _teacher(
 
 
 def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, length: Length) -> Task:
-    model = build_model(settings.student, data.n_users, data.n_items, seed=settings.seed)
+    model = build_model(settings.student, data, seed=settings.seed)
     method = None
     if teacher is not None:
         check_needs(settings.method, teacher.knowledge)

@@ -86,7 +86,7 @@ def teacher(
     seed = settings.teacher_seed
 
     def make_task() -> Task:
-        model = build_model(settings.teacher.backbone, data.n_users, data.n_items, seed=seed)
+        model = build_model(settings.teacher.backbone, data, seed=seed)
         title = f"teacher {_label(data, settings.teacher.backbone)}"
         identity = teacher_identity(settings, data)
         train = settings.teacher.train
@@ -113,7 +113,7 @@ def student_alone(settings: RunSettings, data: Interactions, place: Place, *, tr
         return None
 
     def make_task() -> Task:
-        model = build_model(settings.student, data.n_users, data.n_items, seed=settings.seed)
+        model = build_model(settings.student, data, seed=settings.seed)
         title = f"student alone {_label(data, settings.student)}"
         identity = student_identity(settings, data, None)
         return Task(title, model, data, settings.train, settings.eval, settings.seed, identity)
@@ -143,7 +143,7 @@ def assistant(
 
 def student_task(settings: RunSettings, data: Interactions, method: Method | None, teacher_id: str, title: str) -> Task:
     """The distillation of a student, ready to train."""
-    model = build_model(settings.student, data.n_users, data.n_items, seed=settings.seed)
+    model = build_model(settings.student, data, seed=settings.seed)
     identity = student_identity(settings, data, teacher_id)
     return Task(
         title, model, data, settings.train, settings.eval, settings.seed, identity, method, settings.method.weight
@@ -157,7 +157,7 @@ def load_model(folder: RunFolder, backbone: ModelSettings, data: Interactions, w
     """
     weights, _ = folder.read_model()
     with torch.device("meta"):
-        model = build_model(backbone, data.n_users, data.n_items, seed=0)
+        model = build_model(backbone, data, seed=0)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != found:

@@ -90,6 +90,7 @@ class BD(Method):
     def start_epoch(self, student: Backbone, epoch: int) -> None:
         settings = self._settings
         age = epoch - settings.warm_up
+        self._teacher.begin_epoch(self._seed, epoch)
         self._at_work = age >= 0
         if not self._at_work:
             return

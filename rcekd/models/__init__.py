@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.models.base import Backbone, Batch, FactorTables, ModelSettings
 from rcekd.models.mf import MF, MFSettings
@@ -14,7 +15,7 @@ __all__ = ["MF", "MODELS", "Backbone", "Batch", "FactorTables", "MFSettings", "M
 
 class Entry(NamedTuple):
     settings: type[ModelSettings]
-    build: Callable[[int, int, Any, torch.Generator], Backbone]
+    build: Callable[[Interactions, Any, torch.Generator], Backbone]
 
 
 MODELS: dict[str, Entry] = {"mf": Entry(MFSettings, MF)}
@@ -27,7 +28,7 @@ def find(name: str) -> Entry:
     return MODELS[name]
 
 
-def build_model(settings: ModelSettings, n_users: int, n_items: int, *, seed: int) -> Backbone:
-    """A freshly initialised model; the same seed gives the same bytes on every machine with this torch."""
+def build_model(settings: ModelSettings, data: Interactions, *, seed: int) -> Backbone:
+    """A freshly initialised model for this data; the same seed gives the same bytes on any machine with this torch."""
     generator = torch.Generator().manual_seed(seed)
-    return find(settings.model).build(n_users, n_items, settings, generator)
+    return find(settings.model).build(data, settings, generator)

@@ -1,7 +1,9 @@
 """What every backbone answers: a loss for a batch, and a pair of factor tables whose inner products are its scores."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,9 @@ from rcekd.settings import Settings
 class Batch(NamedTuple):
     """Training interactions of one step.
 
-    user_B, positive_B: int32 [B]. negative_BN: int32 [B, N], items the user has no training interaction with.
+    user_B, positive_B: int32 [B]. negative_BN: int32 [B, N], items the user has no training interaction with. For a
+    backbone with a window, a batch holds all of a user's last `window` interactions or none: its rows are grouped by
+    user, and within a user they stand in the order of `data.train`.
     """
 
     user_B: Tensor
@@ -38,11 +42,19 @@ class FactorTables(NamedTuple):
 class ModelSettings(Settings):
     """Settings of one backbone; the class of every backbone derives from this one."""
 
+    TEACHER: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Defaults of a teacher where they differ from those of a student."""
+
     model: str
 
 
 class Backbone(nn.Module, ABC):
-    """A recommender. It knows no device, no optimiser and no distillation."""
+    """A recommender. It knows no device, no optimiser and no distillation.
+
+    A backbone is made by `Backbone(data, settings, generator)`. What it needs of the data beside its parameters (a
+    graph, sequences, features of items) it takes from there when it is first used, not when it is made: loading a model
+    makes it on torch's meta device first. All that it learns is in its parameters; it keeps no buffers.
+    """
 
     name: ClassVar[str]
 
@@ -62,6 +74,15 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def dim(self) -> int:
         """Width D of the factors that scores are made of."""
+
+    @property
+    def window(self) -> int | None:
+        """A sequential backbone learns from so many of a user's last interactions at once; None: from any of them."""
+        return None
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """Whatever is drawn until the next call (dropout) is to depend on nothing but (seed, epoch) and the batches."""
+        del seed, epoch
 
     def tables(self) -> FactorTables:
         """Both tables as they are now, detached and without dropout; not copies where the model stores them so."""

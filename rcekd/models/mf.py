@@ -1,17 +1,21 @@
 """Matrix factorisation trained with BPR (Rendle et al., UAI 2009, arXiv 1205.2618): a vector per user and per item."""
 
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
+from rcekd.datasets import Interactions
 from rcekd.kernels.bpr import bpr_loss
 from rcekd.models.base import Backbone, Batch, ModelSettings
 
 
 class MFSettings(ModelSettings):
     """Settings of matrix factorisation."""
+
+    TEACHER = MappingProxyType({"dim": 400})
 
     model: Literal["mf"] = "mf"
     dim: int = Field(default=20, ge=1, le=16384, description="width D of the user and item vectors")
@@ -23,10 +27,10 @@ class MF(Backbone):
 
     name: ClassVar[str] = "mf"
 
-    def __init__(self, n_users: int, n_items: int, settings: MFSettings, generator: torch.Generator) -> None:
+    def __init__(self, data: Interactions, settings: MFSettings, generator: torch.Generator) -> None:
         super().__init__()
-        self.user = nn.Parameter(torch.empty(n_users, settings.dim))
-        self.item = nn.Parameter(torch.empty(n_items, settings.dim))
+        self.user = nn.Parameter(torch.empty(data.n_users, settings.dim))
+        self.item = nn.Parameter(torch.empty(data.n_items, settings.dim))
         with torch.no_grad():
             self.user.normal_(std=settings.init_std, generator=generator)
             self.item.normal_(std=settings.init_std, generator=generator)

@@ -115,6 +115,7 @@ class Trainer:
         task, progress = self._task, self._progress
         begin = time.perf_counter()
         task.model.train()
+        task.model.begin_epoch(task.seed, epoch)
         loss_N3 = self._train(epoch)
         self._check(loss_N3, epoch)
         mean_base, mean_kd = (loss_N3[:, :2].sum(0) / len(self._pairs)).tolist()

@@ -7,6 +7,14 @@ from rcekd.datasets.interactions import Interactions, content_fingerprint
 from tests.conftest import rectangle
 
 
+def bare(users: int, items: int) -> Interactions:
+    """Interactions of a size: each user has item 0 in train, and nothing else is there."""
+    train, none = (rectangle(torch.zeros(users, width, dtype=torch.int32)) for width in (1, 0))
+    user_ids, item_ids = pl.Series(range(users)), pl.Series(range(items))
+    fingerprint = content_fingerprint((train, none, none), user_ids, item_ids)
+    return Interactions("bare", "random", users, items, train, none, none, user_ids, item_ids, fingerprint)
+
+
 def checkerboard(users: int, items: int) -> Interactions:
     """Of the items/2 liked ones a user has 60 % in train, 1 in valid, 2 in test, the rest unseen."""
     generator = torch.Generator().manual_seed(users * items)

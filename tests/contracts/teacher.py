@@ -4,6 +4,7 @@ import torch
 
 from rcekd.models import MF, FactorTables, MFSettings
 from rcekd.teachers import FactorTeacher
+from tests.contracts.board import bare
 
 
 def full_teacher(tables: FactorTables) -> FactorTeacher:
@@ -16,7 +17,7 @@ def full_teacher(tables: FactorTables) -> FactorTeacher:
         return FactorTables(user_UD + noise[0], item_ID + noise[1])
 
     dim = tables.user_UD.shape[1]
-    model = MF(tables.n_users, tables.n_items, MFSettings(dim=dim), generator)
+    model = MF(bare(tables.n_users, tables.n_items), MFSettings(dim=dim), generator)
     with torch.no_grad():
         model.user.copy_(tables.user_UD)
         model.item.copy_(tables.item_ID)

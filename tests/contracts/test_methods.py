@@ -59,7 +59,7 @@ def make_method(
 
 
 def make_student(seed: int = 2) -> MF:
-    model = build_model(MFSettings(dim=4, init_std=0.5), 24, 20, seed=seed)
+    model = build_model(MFSettings(dim=4, init_std=0.5), DATA, seed=seed)
     assert isinstance(model, MF)
     return model
 
@@ -175,7 +175,7 @@ def test_batches_add_up_to_the_epoch(name: str, case: dict[str, Any]) -> None:
 @every_method_but("nothing left to learn")
 def test_a_student_that_is_the_teacher_has_nothing_left_to_learn(name: str, case: dict[str, Any]) -> None:
     tables = make_tables()
-    student = build_model(MFSettings(dim=5), 24, 20, seed=0)
+    student = build_model(MFSettings(dim=5), DATA, seed=0)
     assert isinstance(student, MF)
     with torch.no_grad():
         student.user.copy_(tables.user_UD)

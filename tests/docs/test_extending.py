@@ -43,10 +43,8 @@ def test_its_loss_is_that_of_its_equation(example: ModuleType, tiny_interactions
     from tests.contracts.teacher import full_teacher
 
     data = tiny_interactions
-    models = [
-        build_model(MFSettings(dim=dim, init_std=1.0), data.n_users, data.n_items, seed=dim).tables() for dim in (6, 4)
-    ]
-    student = build_model(MFSettings(dim=4, init_std=1.0), data.n_users, data.n_items, seed=4)
+    models = [build_model(MFSettings(dim=dim, init_std=1.0), data, seed=dim).tables() for dim in (6, 4)]
+    student = build_model(MFSettings(dim=4, init_std=1.0), data, seed=4)
     method = example.MSE(example.MSESettings(K=5), full_teacher(models[0]), data, 0)
     method.start_epoch(student, 0)
     user_B = torch.tensor([3, 3, 8])

@@ -11,6 +11,7 @@ from rcekd.methods import build_method, find
 from rcekd.methods.base import Method
 from rcekd.models import MF, Batch, FactorTables, MFSettings
 from rcekd.teachers import FactorTeacher
+from tests.contracts.board import bare
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Scene:
 def make_scene(data: Interactions, *, users: int = 30, items: int = 40) -> Scene:
     generator = torch.Generator().manual_seed(11)
     user_UD, item_ID = (torch.randn(n, 6, generator=generator) for n in (users, items))
-    student = MF(users, items, MFSettings(dim=6), generator)
+    student = MF(bare(users, items), MFSettings(dim=6), generator)
     with torch.no_grad():
         student.user.copy_(user_UD + 0.7 * torch.randn(users, 6, generator=generator))
         student.item.copy_(item_ID + 0.7 * torch.randn(items, 6, generator=generator))

@@ -13,6 +13,7 @@ from rcekd.methods import build_method
 from rcekd.methods.hetcomp import HetComp, HetCompSettings
 from rcekd.models import MF, FactorTables, MFSettings
 from rcekd.teachers import Ensemble, FactorTeacher
+from tests.contracts.board import bare
 from tests.contracts.teacher import full_teacher
 from tests.methods.lessons import agree, settle, taught
 from tests.methods.oracle import best
@@ -85,7 +86,7 @@ def followers(scene: Scene, count: int) -> list[MF]:
     """Students that come nearer to the teacher, with a step back."""
     generator, found = torch.Generator().manual_seed(5), []
     for scale in [2.0, 1.5, 1.8, 0.8, 0.5, 0.3, 0.1, 0.0][:count]:
-        student = MF(30, 40, MFSettings(dim=6), generator)
+        student = MF(bare(30, 40), MFSettings(dim=6), generator)
         with torch.no_grad():
             for own, table in zip((student.user, student.item), scene.tables, strict=True):
                 own.copy_(table + scale * torch.randn(table.shape, generator=generator))

@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from rcekd.errors import InputError
 from rcekd.models import Batch, MFSettings, build_model, find
+from tests.contracts.board import bare
 
 
 def test_loss_by_hand() -> None:
     """Two users, one and two negatives' mean: −log σ of the differences of inner products."""
-    model = build_model(MFSettings(dim=2), 2, 3, seed=0)
+    model = build_model(MFSettings(dim=2), bare(2, 3), seed=0)
     with torch.no_grad():
         model.user.copy_(torch.tensor([[1.0, 2.0], [0.0, -1.0]]))
         model.item.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]]))
@@ -27,19 +28,19 @@ def test_loss_by_hand() -> None:
 
 
 def test_initial_values_are_normal_with_the_deviation_asked_for() -> None:
-    model = build_model(MFSettings(dim=50, init_std=0.3), 400, 300, seed=4)
+    model = build_model(MFSettings(dim=50, init_std=0.3), bare(400, 300), seed=4)
     for table in model.tables():
         assert table.std().item() == pytest.approx(0.3, rel=0.02)
         assert table.mean().item() == pytest.approx(0.0, abs=0.01)
 
 
 def test_size() -> None:
-    model = build_model(MFSettings(dim=7), 5, 11, seed=0)
+    model = build_model(MFSettings(dim=7), bare(5, 11), seed=0)
     assert (model.dim, model.parameter_count(), model.name) == (7, 7 * 16, "mf")
 
 
 def test_tables_follow_the_training_and_are_not_copies() -> None:
-    model = build_model(MFSettings(dim=2), 2, 3, seed=0)
+    model = build_model(MFSettings(dim=2), bare(2, 3), seed=0)
     tables = model.tables()
     with torch.no_grad():
         model.user.fill_(5.0)

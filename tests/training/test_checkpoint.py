@@ -12,10 +12,11 @@ from rcekd.models import MFSettings, build_model
 from rcekd.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from rcekd.training.early_stopping import BestEpoch
 from rcekd.training.optimizer import Adam
+from tests.contracts.board import bare
 
 
 def trained(steps: int, dim: int = 3) -> Stateful:
-    model = build_model(MFSettings(dim=dim), 6, 7, seed=1)
+    model = build_model(MFSettings(dim=dim), bare(6, 7), seed=1)
     generator = torch.Generator().manual_seed(2)
     method = nn.Linear(2, 3)
     method.register_buffer("pointer", torch.full((4,), steps))

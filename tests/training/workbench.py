@@ -47,11 +47,11 @@ def make_task(
     **train: Any,
 ) -> Task:
     """MF 4 on `data`, taught by an untrained MF 6 where there is a method."""
-    model = build_model(MFSettings(dim=4), data.n_users, data.n_items, seed=seed)
+    model = build_model(MFSettings(dim=4), data, seed=seed)
     settings = TrainSettings.model_validate({**QUICK, **train})
     if method is None:
         return Task("task", model, data, settings, EvalSettings(), seed, "identity")
-    teacher = build_model(MFSettings(dim=6, init_std=1.0), data.n_users, data.n_items, seed=9)
+    teacher = build_model(MFSettings(dim=6, init_std=1.0), data, seed=9)
     chosen = find(method).settings.model_validate(CASES[method][0] if case is None else case)
     made = build_method(chosen, full_teacher(teacher.tables()), data, seed=seed)
     return Task("task", model, data, settings, EvalSettings(), seed, "identity", made, chosen.weight)
