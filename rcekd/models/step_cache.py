@@ -10,6 +10,7 @@ from torch import Tensor, nn
 class _Entry(NamedTuple):
     state: tuple[object, ...]
     value: Tensor
+    token: object
 
 
 class StepCache:
@@ -36,14 +37,16 @@ class StepCache:
 
     def keep(self, name: str, value: Tensor) -> Tensor:
         """Remember a value under `name`, and return it."""
+        # The hook is kept by the value's own graph: if it held the value, neither would ever be freed.
+        token = object()
         if value.requires_grad:
-            value.register_hook(lambda _: self._spent(name, value))  # type: ignore[no-untyped-call]
-        self._entries[name] = _Entry(self._state(), value)
+            value.register_hook(lambda _: self._spent(name, token))  # type: ignore[no-untyped-call]
+        self._entries[name] = _Entry(self._state(), value, token)
         return value
 
-    def _spent(self, name: str, value: Tensor) -> None:
+    def _spent(self, name: str, token: object) -> None:
         entry = self._entries.get(name)
-        if entry is not None and entry.value is value:
+        if entry is not None and entry.token is token:
             del self._entries[name]
 
     def _state(self) -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """A step's cache: one computation a step, and never a stale or a spent value."""
 
 import copy
+import weakref
 
 import torch
 from torch import Tensor, nn
@@ -70,3 +71,12 @@ def test_a_copy_remembers_nothing_and_watches_its_own_parameters() -> None:
     with torch.no_grad():
         other.weight.add_(1)
         assert not torch.equal(other.twice(), model.twice())
+
+
+def test_values_are_freed_with_their_graph() -> None:
+    model = Doubling()
+    value = model.twice()
+    watched = weakref.ref(value)
+    value.sum().backward()
+    del value
+    assert watched() is None
