@@ -18,6 +18,9 @@ def distill(
     with_scratch: Annotated[
         bool, typer.Option("--with-scratch", help="train the student alone too, if it is not there")
     ] = False,
+    keep_trajectory: Annotated[
+        bool, typer.Option("--keep-trajectory", help="keep the student at moments of its training too, for analyze")
+    ] = False,
     assignments: options.Set = None,
     config: options.Config = None,
     seed: options.Seed = None,
@@ -57,7 +60,13 @@ def distill(
             assignments=assignments,
             seed=seed,
         )
-        summary = pipeline.distill(settings, env.place, with_scratch=with_scratch, teacher_dirs=teacher_dirs)
+        summary = pipeline.distill(
+            settings,
+            env.place,
+            with_scratch=with_scratch,
+            teacher_dirs=teacher_dirs,
+            keep_trajectory=keep_trajectory,
+        )
     if summary["kind"] == "distill":
         env.output.table(comparison(summary))
     env.output.say(f"  run folder: {summary['run_dir']}")

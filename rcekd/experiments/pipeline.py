@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rcekd.config import RunSettings, resolve, split_run_config
+from rcekd.config import RunSettings, Values, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, InterruptedRun
 from rcekd.evaluation.ranking import evaluate
@@ -35,16 +35,23 @@ def train_alone(settings: RunSettings, place: Place) -> dict[str, Any]:
 
 
 def distill(
-    settings: RunSettings, place: Place, *, with_scratch: bool = False, teacher_dirs: Sequence[Path] = ()
+    settings: RunSettings,
+    place: Place,
+    *,
+    with_scratch: bool = False,
+    teacher_dirs: Sequence[Path] = (),
+    keep_trajectory: bool = False,
 ) -> dict[str, Any]:
     """Distil a student in a new run folder. Returns its summary.
 
     with_scratch: train the student alone too, for comparison; otherwise it is shown only if it is there.
     teacher_dirs: run folders to take the teacher from, instead of the settings' own; several are mixed.
+    keep_trajectory: keep the student at some moments of its training too, for `rcekd analyze`.
     """
-    folder = prepare(settings, place, with_scratch=with_scratch, teacher_dirs=teacher_dirs)
-    with _resumable(folder):
-        return _distill_in(folder, settings, place.data(settings), place, with_scratch, teacher_dirs)
+    folder = prepare(
+        settings, place, with_scratch=with_scratch, teacher_dirs=teacher_dirs, keep_trajectory=keep_trajectory
+    )
+    return _distill_in(folder, settings, place.data(settings), place)
 
 
 def prepare(
@@ -54,6 +61,7 @@ def prepare(
     with_scratch: bool = False,
     teacher_dirs: Sequence[Path] = (),
     run_dir: Path | None = None,
+    keep_trajectory: bool = False,
 ) -> RunFolder:
     """A new run folder with all that `resume` needs to distil in it; nothing is trained yet.
 
@@ -65,8 +73,10 @@ def prepare(
         teaching.check_given(RunFolder(path), data)
     stem = f"distill-{data.name}-{settings.teacher.backbone.model}-{settings.student.model}-{settings.method.name}"
     folder = RunFolder(run_dir or next_free(place.runs_dir, f"{stem}-s{settings.seed}"))
-    config = {"kind": "distill", "with_scratch": with_scratch, **settings.to_values()}
-    folder.create(config | ({"teacher_dirs": [str(path.resolve()) for path in teacher_dirs]} if teacher_dirs else {}))
+    own: dict[str, Any] = {"kind": "distill", "with_scratch": with_scratch}
+    own |= {"keep_trajectory": True} if keep_trajectory else {}
+    own |= {"teacher_dirs": [str(path.resolve()) for path in teacher_dirs]} if teacher_dirs else {}
+    folder.create(own | settings.to_values())
     return folder
 
 
@@ -74,16 +84,14 @@ def resume(run_dir: Path, place: Place) -> dict[str, Any]:
     """Go on with the run in a folder, of whatever kind; a finished one is only read. Returns its summary."""
     folder = RunFolder(run_dir)
     own, config = split_run_config(folder.read_config())
-    kind, with_scratch = own.get("kind"), bool(own.get("with_scratch"))
+    kind = own.get("kind")
     settings = resolve([(str(folder.config_file), config)])
     data = place.data(settings)
     place = replace(place, runs_dir=run_dir.parent)  # where the run finds its teacher
     if kind == "distill":
         if folder.is_complete():
             return runs.finished(folder)
-        teacher_dirs = [Path(path) for path in own.get("teacher_dirs", [])]
-        with _resumable(folder):
-            return _distill_in(folder, settings, data, place, with_scratch, teacher_dirs)
+        return _distill_in(folder, settings, data, place)
     if kind not in ("teacher", "alone"):
         raise InputError(f"{folder.config_file}: not the settings of a run (kind: {kind!r})")
     expected = (runs.teacher_folder if kind == "teacher" else runs.scratch_folder)(settings, data, run_dir.parent)
@@ -124,30 +132,34 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
     }
 
 
-def _distill_in(
-    folder: RunFolder,
-    settings: RunSettings,
-    data: Interactions,
-    place: Place,
-    with_scratch: bool,
-    teacher_dirs: Sequence[Path],
+def _distill_in(folder: RunFolder, settings: RunSettings, data: Interactions, place: Place) -> dict[str, Any]:
+    """Distil in a folder that `prepare` has made, as its config.yaml asks."""
+    own, _ = split_run_config(folder.read_config())
+    with _resumable(folder):
+        folder.lock()
+        try:
+            return _distill_locked(folder, own, settings, data, place)
+        finally:
+            folder.unlock()
+
+
+def _distill_locked(
+    folder: RunFolder, own: Values, settings: RunSettings, data: Interactions, place: Place
 ) -> dict[str, Any]:
-    folder.lock()
-    try:
-        teacher = teaching.find_or_train(settings, data, place, teacher_dirs)
-        check_needs(settings.method, teacher.knowledge)
-        scratch = runs.student_alone(settings, data, place, train=with_scratch)
-        nearest = teaching.assisted(teacher, settings, data, place)
-        method = build_method(settings.method, nearest.knowledge, data, seed=settings.seed)
-        title = f"{settings.method.name} {data.name} → {settings.student.model}"
-        task = runs.student_task(settings, data, method, nearest.summary["identity"], title)
-        extra = {"teacher": model_part(teacher.summary)}
-        extra |= {"method": settings.method.model_dump(mode="json", by_alias=True)}
-        extra |= {"alone": model_part(scratch)} if scratch else {}
-        extra |= {"assistant": model_part(nearest.summary)} if nearest is not teacher else {}
-        return runs.train_in(folder, "distill", task, settings, place, extra)
-    finally:
-        folder.unlock()
+    teacher_dirs = [Path(path) for path in own.get("teacher_dirs", [])]
+    teacher = teaching.find_or_train(settings, data, place, teacher_dirs)
+    check_needs(settings.method, teacher.knowledge)
+    scratch = runs.student_alone(settings, data, place, train=bool(own.get("with_scratch")))
+    nearest = teaching.assisted(teacher, settings, data, place)
+    method = build_method(settings.method, nearest.knowledge, data, seed=settings.seed)
+    title = f"{settings.method.name} {data.name} → {settings.student.model}"
+    identity, keep = nearest.summary["identity"], bool(own.get("keep_trajectory"))
+    task = runs.student_task(settings, data, method, identity, title, keep_moments=keep)
+    extra = {"teacher": model_part(teacher.summary)}
+    extra |= {"method": settings.method.model_dump(mode="json", by_alias=True)}
+    extra |= {"alone": model_part(scratch)} if scratch else {}
+    extra |= {"assistant": model_part(nearest.summary)} if nearest is not teacher else {}
+    return runs.train_in(folder, "distill", task, settings, place, extra)
 
 
 @contextmanager

@@ -52,6 +52,9 @@ class Grid(Settings):
     seeds: list[int]
     set: dict[str, Any] = Field(default_factory=dict, description="settings of every cell, by dotted key")
     teachers: bool = Field(default=True, description="whether the teachers stand in the table too")
+    keep_trajectory: bool = Field(
+        default=False, description="whether distilled students are kept at moments of their training, for analyze"
+    )
     paper: list[PaperFigure] = Field(default=[])
     figures: list[str] = Field(default=[], description="figures that `rcekd report` draws of it")
 
@@ -100,6 +103,7 @@ class Cell(NamedTuple):
 
     labels: Labels
     settings: RunSettings
+    keep_trajectory: bool = False
 
     @property
     def is_teacher(self) -> bool:
@@ -143,7 +147,8 @@ class Experiment(NamedTuple):
             yield from cells
 
     def _cell(self, labels: Labels, method: Choice, variant: Choice) -> Cell:
-        return Cell(labels, _settings(labels, method, [self.grid.set, variant.set, method.set]))
+        settings = _settings(labels, method, [self.grid.set, variant.set, method.set])
+        return Cell(labels, settings, self.grid.keep_trajectory)
 
 
 def read_experiment(word: str, scale: str | None = None) -> Experiment:

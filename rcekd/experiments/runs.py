@@ -141,12 +141,29 @@ def assistant(
     return shared_run(folder, "assistant", settings, place, make_task)
 
 
-def student_task(settings: RunSettings, data: Interactions, method: Method | None, teacher_id: str, title: str) -> Task:
+def student_task(
+    settings: RunSettings,
+    data: Interactions,
+    method: Method | None,
+    teacher_id: str,
+    title: str,
+    *,
+    keep_moments: bool = False,
+) -> Task:
     """The distillation of a student, ready to train."""
     model = build_model(settings.student, data, seed=settings.seed)
     identity = student_identity(settings, data, teacher_id)
     return Task(
-        title, model, data, settings.train, settings.eval, settings.seed, identity, method, settings.method.weight
+        title,
+        model,
+        data,
+        settings.train,
+        settings.eval,
+        settings.seed,
+        identity,
+        method,
+        settings.method.weight,
+        keep_moments=keep_moments,
     )
 
 

@@ -15,7 +15,7 @@ from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.opening import open_run
 from rcekd.experiments.place import Place
 from rcekd.experiments.plan import Cell, Experiment
-from rcekd.training.run_folder import BusyFolder
+from rcekd.training.run_folder import BusyFolder, RunFolder
 
 # Seconds between looks at what another process is doing.
 PATIENCE = 1.0
@@ -105,7 +105,12 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
 
 def _distilled(cell: Cell, place: Place) -> dict[str, Any]:
     """A distillation in a run folder named by its cell, so that a killed one is gone on with."""
-    run_dir = place.runs_dir / f"cell-{cell.identity}"
-    if not (run_dir / "config.yaml").is_file():
-        pipeline.prepare(cell.settings, place, run_dir=run_dir)
-    return pipeline.resume(run_dir, place)
+    folder = RunFolder(place.runs_dir / f"cell-{cell.identity}")
+    made = folder.config_file.is_file()
+    if made and cell.keep_trajectory and not folder.read_config().get("keep_trajectory"):
+        # Another experiment has made it without: it is trained again, to the same weights.
+        folder.start_again()
+        made = False
+    if not made:
+        pipeline.prepare(cell.settings, place, run_dir=folder.path, keep_trajectory=cell.keep_trajectory)
+    return pipeline.resume(folder.path, place)

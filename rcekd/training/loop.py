@@ -61,6 +61,8 @@ class Task:
     """The key under which a user finds the settings in `train`."""
     keep_trajectory: bool = False
     """Whether the model at some moments of its training is kept, for methods that teach from them."""
+    keep_moments: bool = False
+    """Whether it is kept from the untrained model to the last epoch's, for analysis."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Trainer:
         task, progress = self._task, self._progress
         self._folder.truncate_metrics(progress.epochs)
         self._observer.begin(task.title, task.train, progress, self._pairs.steps(task.train))
+        if task.keep_moments and progress.epochs == 0:
+            self._folder.moments.keep(0, task.model.tables())
         with stop_on_signal() as stop:
             while progress.epochs < task.train.epochs and not progress.best.exhausted(task.train.patience):
                 self._guarded_epoch(progress.epochs)
@@ -128,6 +132,8 @@ class Trainer:
             line["best"] = progress.best.update(epoch, line["valid"][task.train.watch], task.model.state_dict())
         if task.keep_trajectory:
             self._folder.trajectory.keep(epoch + 1, task.model.tables())
+        if task.keep_moments:
+            self._folder.moments.keep(epoch + 1, task.model.tables())
         phases = self._clock.take() | (task.method.clock.take() if task.method is not None else {})
         line["seconds"] = time.perf_counter() - begin
         line["phases"] = phases
@@ -202,6 +208,8 @@ class Trainer:
 
     def _finish(self) -> Trained:
         task, progress = self._task, self._progress
+        if task.keep_moments:
+            self._folder.moments.write(progress.epochs, task.model.tables())
         task.model.load_state_dict(progress.best.weights)
         if task.keep_trajectory:
             self._folder.trajectory.finish(progress.best.epoch + 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rcekd.errors import InputError
 from rcekd.training.files import naming, write_bytes, write_json, write_text
-from rcekd.training.trajectory import Trajectory
+from rcekd.training.trajectory import Trajectory, geometrically
 
 SUMMARY_KEYS = {
     "kind", "run_dir", "identity", "dataset", "seed", "epochs", "best_epoch", "seconds_per_epoch",
@@ -57,7 +57,13 @@ class RunFolder:
 
     @property
     def trajectory(self) -> Trajectory:
+        """What a teacher keeps of its training, for methods that teach from it."""
         return Trajectory(self.path / "trajectory")
+
+    @property
+    def moments(self) -> Trajectory:
+        """What a student keeps of its training, for analysis; another folder, as none of it is to be taught from."""
+        return Trajectory(self.path / "moments", geometrically)
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder with its resolved settings. InputError where that cannot be written."""

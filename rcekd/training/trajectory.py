@@ -1,4 +1,7 @@
-"""The factor tables of a model at several moments of its training, which some methods teach from."""
+"""The factor tables of a model at several moments of its training: some methods teach from them, analysis replays them.
+
+Which moments are kept is a function of the epochs done and of nothing else, so resuming needs no state.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,24 +25,47 @@ def interval(epochs: int) -> int:
     return step
 
 
-class Trajectory:
-    """The files epoch-NNNNN.safetensors of a run, a function of the epochs done: resuming needs no state.
+def evenly(kept: int, epochs: int) -> bool:
+    """Whether the model after `kept` epochs is wanted once `epochs` are done: what a teacher keeps."""
+    return kept % interval(epochs) == 0
 
-    Epochs count from 1 here: epoch-00005 is the model after five epochs.
+
+SPAN = 100
+"""The earliest moment that a student keeps, beside the untrained model, is one in so many of its epochs."""
+
+
+def geometrically(kept: int, epochs: int) -> bool:
+    """The same for a student: four moments to every doubling, so that any share of the epochs above 1/SPAN lies near.
+
+    1, 2, …, 8, 10, 12, 14, 16, 20, … (three leading bits): a moment is at most an eighth of the wanted epoch off it,
+    whenever training ends, and at most 29 are kept, the untrained and the last model among them.
+    """
+    leading = kept >> max(0, kept.bit_length() - 3) << max(0, kept.bit_length() - 3)
+    return kept == 0 or (kept == leading and kept * SPAN >= epochs)
+
+
+class Trajectory:
+    """The files epoch-NNNNN.safetensors of a run.
+
+    Epochs count from 1 here: epoch-00005 is the model after five epochs, epoch-00000 the untrained one.
+    wanted: whether a moment is kept, given the epochs done.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wanted: Callable[[int, int], bool] = evenly) -> None:
         self._folder = folder
+        self._wanted = wanted
 
     def keep(self, epochs: int, tables: FactorTables) -> None:
-        """Take note of the model after `epochs` epochs, if it is its turn, and drop what is no longer wanted."""
-        step = interval(epochs)
-        if epochs % step:
-            return
+        """Write the model after `epochs` epochs, if it is its turn."""
+        if self._wanted(epochs, epochs):
+            self.write(epochs, tables)
+
+    def write(self, epochs: int, tables: FactorTables) -> None:
+        """Keep the model after `epochs` epochs, whether or not it is its turn, and drop what is no longer wanted."""
         self._folder.mkdir(parents=True, exist_ok=True)
         data = safetensors.torch.save({"user": tables.user_UD.contiguous(), "item": tables.item_ID.contiguous()})
         write_bytes(self._file(epochs), data)
-        self._drop(lambda kept: kept % step != 0 or kept > epochs)
+        self._drop(lambda kept: kept > epochs or (kept < epochs and not self._wanted(kept, epochs)))
 
     def finish(self, best_epochs: int) -> None:
         """Drop what came after the model that training ended with, and that moment itself."""
@@ -66,4 +92,4 @@ class Trajectory:
             found = safetensors.torch.load_file(path)
             return FactorTables(found["user"], found["item"])
         except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
-            raise InputError(f"{path}: damaged ({error}); train the teacher again with --keep-trajectory") from error
+            raise InputError(f"{path}: damaged ({error}); train it again with --keep-trajectory") from error

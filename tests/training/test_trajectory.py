@@ -9,7 +9,8 @@ import torch
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.models import FactorTables
-from rcekd.training.trajectory import MOMENTS, Trajectory, interval
+from rcekd.training.run_folder import RunFolder
+from rcekd.training.trajectory import MOMENTS, SPAN, Trajectory, geometrically, interval
 from tests.training.workbench import make_task, make_trainer
 
 
@@ -61,3 +62,38 @@ def test_the_loop_keeps_the_moments_before_the_best(tiny_interactions: Interacti
     trainer, _ = make_trainer(task, tmp_path)
     best = trainer.run().best_epoch + 1
     assert Trajectory(tmp_path / "trajectory").epochs() == [e for e in (2, 4, 6, 8, 10, 12) if e < best]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7, 40, 63, 64, 65, 130, 365, 1000])
+def test_a_student_keeps_something_near_every_share_of_its_epochs(tmp_path: Path, epochs: int) -> None:
+    moments = Trajectory(tmp_path / "t", geometrically)
+    for done in range(epochs + 1):
+        moments.keep(done, tables(done))
+    moments.write(epochs, tables(epochs))
+    kept = moments.epochs()
+    assert kept[0] == 0
+    assert kept[-1] == epochs
+    assert len(kept) <= 29
+    for share in (0.02, 0.2, 0.5, 1.0):
+        wanted = max(1.0, share * epochs)
+        assert min(abs(moment - wanted) for moment in kept) <= max(0.5, wanted / 8)
+    assert [moment for moment in kept if 0 < moment < epochs / SPAN] == []
+    assert [int(found.user_UD[0, 0]) for found in moments.read()] == kept
+
+
+def test_the_loop_keeps_a_student_to_its_last_epoch(tiny_interactions: Interactions, tmp_path: Path) -> None:
+    plain = make_task(tiny_interactions, method="rcekd", epochs=12)
+    task = make_task(tiny_interactions, method="rcekd", epochs=12)
+    task = type(task)(**{**vars(task), "keep_moments": True})
+    begin = task.model.tables().user_UD.clone()
+    make_trainer(plain, tmp_path / "plain")[0].run()
+    best = make_trainer(task, tmp_path / "kept")[0].run().best_epoch + 1
+    moments = RunFolder(tmp_path / "kept").moments
+    found = dict(zip(moments.epochs(), moments.read(), strict=True))
+    assert list(found) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12]
+    assert torch.equal(found[0].user_UD, begin)
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("plain", "kept")]
+    assert models[0] == models[1]
+    if best in found:
+        assert torch.equal(found[best].item_ID, task.model.tables().item_ID)
+    assert not (tmp_path / "plain" / "moments").exists()
