@@ -7,6 +7,7 @@ import traceback
 import typer
 
 from rcekd.commands import (
+    analyze,
     bench,
     config,
     data,
@@ -39,6 +40,7 @@ app.command("distill")(distill.distill)
 app.command("train-teacher")(train_teacher.train_teacher)
 app.command("import-teacher")(import_teacher.import_teacher)
 app.command("evaluate")(evaluate.evaluate)
+app.command("analyze")(analyze.analyze)
 app.command("export")(export.export)
 app.command("recommend")(recommend.recommend)
 app.command("serve-bench")(serve_bench.serve_bench)

@@ -13,7 +13,7 @@ Theorem 4.1 is J = I: closed, and C_I = 1. Equal scores are ranked by the lower 
 order of ties will do for the proof, which needs no more of π than that scores do not rise with it.
 
 The proof gives more than (31) says: the ideal DCG is at most C_J, not only at most 1 (22), so that log C_J cancels and
-log NDCG_J ≥ −CE_J on every closed set. `slack` is measured against (31); `slack + log_mass` against the sharper one.
+log NDCG_J ≥ −CE_J on every closed set. `slack` is measured against (31), `sharp_slack` against that.
 """
 
 from functools import cached_property
@@ -36,7 +36,7 @@ class Judged(NamedTuple):
     ce: Tensor
     """CE_J, in nats."""
     log_ndcg: Tensor
-    """log NDCG_J, natural; −inf nowhere, as every gain is positive."""
+    """log NDCG_J, natural."""
     log_mass: Tensor
     """log C_J: how much of the teacher's softmax over I lies in J."""
 
@@ -57,13 +57,29 @@ class Judged(NamedTuple):
 
     @property
     def violated(self) -> Tensor:
-        """Whether the bound fails, bool [B]."""
+        """Whether (31) fails, bool [B]."""
         return self.slack < -ROUNDING
+
+    @property
+    def sharp_slack(self) -> Tensor:
+        """log NDCG_J + CE_J: not negative either where J is closed."""
+        return self.log_ndcg + self.ce
+
+    @property
+    def sharp_violated(self) -> Tensor:
+        """Whether log NDCG_J ≥ −CE_J fails, bool [B]."""
+        return self.sharp_slack < -ROUNDING
 
 
 def ranks(score_BI: Tensor) -> Tensor:
-    """Rank of every item in its row, 1 = the largest score, equal ones by lower id: int64 [B, I]."""
-    order_BI = torch.sort(score_BI, dim=1, descending=True, stable=True).indices
+    """Rank of every item in its row, 1 = the largest score, equal ones by lower id: float32 to int64 [B, I]."""
+    # As whole numbers floats keep their order, once those below zero are turned round; −0 becomes 0 before. With the id
+    # below the score, numpy's unstable sort will do, in less than half the time of a stable sort of floats.
+    bits_BI = (score_BI + 0.0).view(torch.int32).long()
+    rising_BI = torch.where(bits_BI < 0, bits_BI ^ 0x7FFFFFFF, bits_BI)
+    key_BI = (-rising_BI << 32) + torch.arange(score_BI.shape[1])
+    key_BI.numpy().sort(axis=1)
+    order_BI = key_BI & 0xFFFFFFFF
     place_I = torch.arange(1, score_BI.shape[1] + 1).expand_as(order_BI)
     return torch.empty_like(order_BI).scatter_(1, order_BI, place_I)
 
@@ -81,9 +97,14 @@ class TeacherBlock:
         """log softmax_I(t)."""
 
     @cached_property
+    def share_BI(self) -> Tensor:
+        """softmax_I(t)."""
+        return self.log_share_BI.exp()
+
+    @cached_property
     def ideal_catalogue_B(self) -> Tensor:
         """The ideal DCG over all items."""
-        return _ideal_dcg(self.log_share_BI.exp())
+        return _ideal_dcg(self.share_BI)
 
 
 class StudentBlock:
@@ -98,12 +119,10 @@ class StudentBlock:
     def judge(self, item_BW: Tensor) -> Judged:
         """Of the sets in `item_BW`, int [B, W]: a user's distinct items, −1 where the set is smaller than W.
 
-        Raises ValueError for a set without items: it has no NDCG.
+        A set without items has no NDCG: NaN.
         """
         valid_BW = item_BW >= 0
         size_B = valid_BW.sum(1)
-        if not bool((size_B > 0).all()):
-            raise ValueError("a set without items has no NDCG")
         index_BW = item_BW.clamp(min=0).long()
         rank_BW = self.rank_BI.gather(1, index_BW)
         log_share_BW = self._teacher.log_share_BI.gather(1, index_BW).masked_fill(~valid_BW, -torch.inf)
@@ -115,7 +134,7 @@ class StudentBlock:
 
     def judge_catalogue(self) -> Judged:
         """The same for J = I: Theorem 4.1."""
-        share_BI = self._teacher.log_share_BI.exp()
+        share_BI = self._teacher.share_BI
         size_B = torch.full((share_BI.shape[0],), share_BI.shape[1])
         log_mass_B = torch.zeros(share_BI.shape[0], dtype=torch.float64)
         ideal_B = self._teacher.ideal_catalogue_B

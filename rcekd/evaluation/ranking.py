@@ -28,7 +28,7 @@ class EvalSettings(Settings):
     )
 
 
-def rank(tables: FactorTables, excluded: CSR) -> Tensor:
+def rank(tables: FactorTables, excluded: CSR | None) -> Tensor:
     """The best max(CUTOFFS) items of every user outside `excluded`: int32 [U, N], ordered, −1 padded."""
     item_UN, _ = topk(tables.user_UD, tables.item_ID, max(CUTOFFS), seen=excluded)
     return item_UN
@@ -56,6 +56,11 @@ def average(values: dict[str, Tensor], targets: CSR, users: str) -> dict[str, fl
 def evaluate_valid(tables: FactorTables, data: Interactions, settings: EvalSettings) -> dict[str, float]:
     """Metrics on the validation set, what training watches."""
     return average(per_user(rank(tables, data.seen), data.valid), data.valid, settings.users)
+
+
+def evaluate_train(tables: FactorTables, data: Interactions, settings: EvalSettings) -> dict[str, float]:
+    """Metrics on what the model was trained with, nothing masked: how far it has learnt that."""
+    return average(per_user(rank(tables, None), data.seen), data.seen, settings.users)
 
 
 def evaluate(tables: FactorTables, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:

@@ -38,6 +38,32 @@ def find_or_train(settings: RunSettings, data: Interactions, place: Place, folde
     return found[0] if len(found) == 1 else mixed(found, settings, data)
 
 
+def found(settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path]) -> Teaching:
+    """The teacher, or its assistant, that a finished run learnt from. InputError where it is gone; nothing is trained.
+
+    folders: of the teachers that were given to the run.
+    """
+    if folders:
+        teaching = find_or_train(settings, data, place, folders)
+    else:
+        folder = runs.teacher_folder(settings, data, place.runs_dir)
+        _check_there(folder, "teacher")
+        teaching = Teaching(runs.finished(folder), _trained(folder, settings.teacher.backbone, data))
+    student = _assistant(teaching, settings)
+    if student is None:
+        return teaching
+    own = settings.model_copy(update={"student": student})
+    _check_there(runs.assistant_folder(own, data, place.runs_dir, teaching.summary["identity"]), "assistant")
+    return assisted(teaching, settings, data, place)
+
+
+def _check_there(folder: RunFolder, what: str) -> None:
+    if not folder.is_complete():
+        raise InputError(
+            f"{folder.path}: the run's {what} is not here; put its folder back beside the run, or distil again"
+        )
+
+
 def given(folder: RunFolder, data: Interactions) -> Teaching:
     """The teacher in a run folder, of whatever kind. InputError unless it has finished and belongs to this data."""
     config, summary = check_given(folder, data)
@@ -87,17 +113,24 @@ def mixed(found: Sequence[Teaching], settings: RunSettings, data: Interactions) 
 
 def assisted(teaching: Teaching, settings: RunSettings, data: Interactions, place: Place) -> Teaching:
     """The teacher's assistant where the method wants one, distilled first and found again later; else the teacher."""
-    dim = getattr(settings.student, "dim", None)
-    if dim is None:
+    student = _assistant(teaching, settings)
+    if student is None:
         return teaching
-    width = settings.method.assistant_dim(teaching.summary["dim"], dim)
-    if width is None or not dim < width < teaching.summary["dim"]:
-        return teaching
-    student = settings.student.model_copy(update={"dim": width})
     own = settings.model_copy(update={"student": student})
     summary = runs.assistant(own, data, place, teaching.summary["identity"], teaching.knowledge)
     folder = runs.assistant_folder(own, data, place.runs_dir, teaching.summary["identity"])
     return Teaching(summary, _trained(folder, student, data))
+
+
+def _assistant(teaching: Teaching, settings: RunSettings) -> ModelSettings | None:
+    """The assistant's settings, where the method wants one between this teacher and the student."""
+    dim = getattr(settings.student, "dim", None)
+    if dim is None:
+        return None
+    width = settings.method.assistant_dim(teaching.summary["dim"], dim)
+    if width is None or not dim < width < teaching.summary["dim"]:
+        return None
+    return settings.student.model_copy(update={"dim": width})
 
 
 def _trained(folder: RunFolder, backbone: ModelSettings, data: Interactions) -> FactorTeacher:

@@ -12,7 +12,7 @@ The authors' code (woriazzc/RCEKD) departs from this text. `variant: paper` and 
 concerns the loss; each is also a setting of its own, numbered as in docs/rcekd-variants.md.
 """
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -100,6 +100,20 @@ class RCEKDSettings(VariantSettings):
         return {"K": self.top_k, "L": self.draws, "horizon": self.horizon or 0}
 
 
+class Parts(NamedTuple):
+    """The item sets of an epoch, int32 and −1 padded; mastered is bool."""
+
+    teacher_UK: Tensor
+    """Qᵀ, best first."""
+    student_UK: Tensor
+    """Qˢ, best first."""
+    mastered_UK: Tensor
+    """Which of Qᵀ stand in Qˢ: Q₁."""
+    draw_UL: Tensor
+    mixed_UW: Tensor
+    """A: the drawn items and Q₂, each once, W = L + K."""
+
+
 class RCEKD(Method):
     """The loss of RCE-KD, in either variant, with the paper's ablations."""
 
@@ -146,22 +160,31 @@ class RCEKD(Method):
     def report(self) -> dict[str, float]:
         return dict(self._report)
 
+    def parts(self, tables: FactorTables, epoch: int) -> Parts:
+        """The sets that an epoch (counted from 0) which begins with these tables works on, the draws among them.
+
+        They depend on nothing else, so that an epoch's sets can be had again later.
+        """
+        teacher_UK = self._knowledge.top_items(self._settings.top_k, self._seen)
+        student_UK, mastered_UK, draw_UL = self._sample(tables, teacher_UK, epoch)
+        mixed_UW = torch.cat([draw_UL, teacher_UK.masked_fill(mastered_UK, -1)], dim=1)
+        # Only draws that may fall on Qᵀ can repeat an item.
+        mixed_UW = mixed_UW if self._settings.exclude_teacher else drop_repeats(mixed_UW)
+        return Parts(teacher_UK, student_UK, mastered_UK, draw_UL, mixed_UW)
+
     def _lists(self, tables: FactorTables, epoch: int) -> tuple[list[Tensor], list[Tensor]]:
         """The epoch's item lists (padded, [U, W] each) and the weight of each list per user ([U] each)."""
         settings = self._settings
-        teacher_UK = self._knowledge.top_items(settings.top_k, self._seen)
         one_U = torch.ones(self._knowledge.n_users)
         if settings.without == "student":
-            return [teacher_UK], [one_U]
+            return [self._knowledge.top_items(settings.top_k, self._seen)], [one_U]
         if settings.without == "teacher":
             return [topk(tables.user_UD, tables.item_ID, settings.top_k, seen=self._seen)[0]], [one_U]
-        student_UK, mastered_UK, draw_UL = self._sample(tables, teacher_UK, epoch)
-        mixed_UW = torch.cat([draw_UL, teacher_UK.masked_fill(mastered_UK, -1)], dim=1)
+        parts = self.parts(tables, epoch)
         if settings.without == "split":
-            return [drop_repeats(torch.cat([student_UK, mixed_UW], dim=1))], [one_U]
-        gamma_U = self._gamma(teacher_UK, mastered_UK, draw_UL, epoch)
-        # Only draws that may fall on Qᵀ can repeat an item.
-        return [student_UK, mixed_UW if settings.exclude_teacher else drop_repeats(mixed_UW)], [1.0 - gamma_U, gamma_U]
+            return [drop_repeats(torch.cat([parts.student_UK, parts.mixed_UW], dim=1))], [one_U]
+        gamma_U = self._gamma(parts.teacher_UK, parts.mastered_UK, parts.draw_UL, epoch)
+        return [parts.student_UK, parts.mixed_UW], [1.0 - gamma_U, gamma_U]
 
     def _sample(self, tables: FactorTables, teacher_UK: Tensor, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """Qˢ [U, K], which of Qᵀ it holds [U, K], and the drawn items [U, L]."""

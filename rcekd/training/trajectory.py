@@ -77,7 +77,11 @@ class Trajectory:
 
     def read(self) -> list[FactorTables]:
         """The tables of every moment, earliest first. InputError for a damaged file."""
-        return [self._read(self._file(epochs)) for epochs in self.epochs()]
+        return list(self.read_all().values())
+
+    def read_all(self) -> dict[int, FactorTables]:
+        """The same by the epochs done."""
+        return {epochs: self._read(self._file(epochs)) for epochs in self.epochs()}
 
     def _file(self, epochs: int) -> Path:
         return self._folder / f"epoch-{epochs:05d}.safetensors"
