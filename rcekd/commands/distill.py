@@ -10,6 +10,11 @@ from rcekd.experiments import pipeline
 from rcekd.reports.comparison import comparison
 
 
+KeepTrajectory = Annotated[
+    bool, typer.Option("--keep-trajectory", help="keep the student at moments of its training too, for analyze")
+]
+
+
 def distill(
     dataset: options.Dataset = None,
     teacher: options.Teachers = None,
@@ -18,9 +23,7 @@ def distill(
     with_scratch: Annotated[
         bool, typer.Option("--with-scratch", help="train the student alone too, if it is not there")
     ] = False,
-    keep_trajectory: Annotated[
-        bool, typer.Option("--keep-trajectory", help="keep the student at moments of its training too, for analyze")
-    ] = False,
+    keep_trajectory: KeepTrajectory = False,
     assignments: options.Set = None,
     config: options.Config = None,
     seed: options.Seed = None,

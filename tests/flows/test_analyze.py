@@ -97,6 +97,8 @@ def test_a_run_is_replayed(kept: Command, rcekd: Command, variant: str) -> None:
         check_sets(moment, student_UI, teacher_UI)
         for one in moment["sets"].values():
             assert one["violations_among_closed"] == one["sharp_violations_among_closed"] == 0
+        if variant == "paper":  # K = L, and Q₁ is never drawn though all of it is in Ideal (docs/theory.md)
+            assert moment["ov"]["all"] <= 1.0 - moment["su"]["mean"] + 1e-9
         assert moment["sets"]["student_top"]["closed"] == moment["sets"]["catalogue"]["closed"] == USERS
     for line, before, after in zip(lines, found["moments"], found["moments"][1:], strict=False):
         assert line["overlap"] == pytest.approx(before["su"]["mean"]), "the sets are those of the training"
