@@ -9,7 +9,6 @@ from rcekd.errors import InputError
 from rcekd.experiments import pipeline
 from rcekd.reports.comparison import comparison
 
-
 KeepTrajectory = Annotated[
     bool, typer.Option("--keep-trajectory", help="keep the student at moments of its training too, for analyze")
 ]

@@ -159,6 +159,22 @@ def test_another_method_has_no_draws(kept: Command, rcekd: Command) -> None:
     assert "log NDCG ≥ −CE + log C (Theorems 4.1 and 4.4) held on all" in shown.out
 
 
+def test_the_teacher_of_an_assisted_student_is_its_assistant(kept: Command, rcekd: Command) -> None:
+    run: Any = kept("--method", "tarec", method__L=None)
+    found = analysis(rcekd, run["run_dir"])
+    assistant_UI = scores(Path(run["assistant"]["run_dir"]) / "model.safetensors")
+    last = Path(run["run_dir"]) / "moments" / "epoch-00004.safetensors"
+    check_sets(found["moments"][-1], scores(last), assistant_UI)
+
+
+def test_a_given_teacher_is_found_again(kept: Command, rcekd: Command, finished: Path) -> None:
+    (teacher,) = finished.parent.glob("teacher-*")
+    run: Any = kept("--teacher", teacher, "--runs-dir", "elsewhere")
+    found = analysis(rcekd, run["run_dir"])
+    last = Path(run["run_dir"]) / "moments" / "epoch-00004.safetensors"
+    check_sets(found["moments"][-1], scores(last), scores(teacher / "model.safetensors"))
+
+
 def test_a_combination_is_analysed_by_its_part(kept: Command, rcekd: Command) -> None:
     lists = {"method__K": None, "method__L": None, "method__rcekd__K": K, "method__rcekd__L": K}
     run: Any = kept("--method", "rcekd+de", **lists)
