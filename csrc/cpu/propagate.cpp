@@ -1,6 +1,6 @@
 // A row's sum is one chain of fused multiply-adds over its indices as they stand, 64 columns at a time in registers, so
-// that no cut into threads, chunks or column blocks leaves a trace. Work is cut by edges, not by rows, and a wide table
-// by columns too, so that the part of x that is gathered from stays in cache.
+// that no cut into threads, chunks or column blocks leaves a trace. Work is cut by edges, not by rows. Rows of x that
+// are all zeros, most of a batch's gradient, are found first and passed over: they would add nothing to any bit.
 #include "rcekd/propagate.h"
 
 #include "columns.h"
@@ -12,8 +12,9 @@ namespace {
 
 using namespace lanes;
 
-constexpr int64_t kAhead = 8;          // edges from the prefetch to the use
-constexpr int64_t kBlock = 4 * kWide;  // columns of a pass over a row's edges
+constexpr int64_t kAhead = 8;     // edges from the prefetch to the use
+constexpr int64_t kBlock = 256;   // columns of a task: a wide row is gathered in parts
+constexpr int64_t kChunk = 2048;  // rows and edges of a task
 
 // Columns [from, from + width) of one row. A body for for_column_blocks.
 template <bool holes>
@@ -44,7 +45,7 @@ struct RowSum {
     }
 };
 
-// First row at which rows and edges before it come to `work`.
+// First row that has `work` rows and edges before it; the number of rows where none has.
 int64_t row_at(const rcekd_propagate_args& a, int64_t work) {
     int64_t low = 0, high = a.rows;
     while (low < high) {
@@ -77,9 +78,7 @@ extern "C" int RCEKD_ENTRY(propagate)(rcekd_propagate_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_propagate_args& a = *args;
     const int64_t work = a.rows + a.indptr[a.rows];
-    static const int64_t block = getenv("PBLOCK") ? atoi(getenv("PBLOCK")) : 256;
-    const int64_t chunk = 2048;
-    const int64_t blocks = (a.width + block - 1) / block, chunks = (work + chunk - 1) / chunk;
+    const int64_t blocks = (a.width + kBlock - 1) / kBlock, chunks = (work + kChunk - 1) / kChunk;
     Workspace<uint8_t> live(a.columns);
     if (live.failed()) return RCEKD_NO_MEMORY;
     int64_t zeros = 0;
@@ -92,10 +91,9 @@ extern "C" int RCEKD_ENTRY(propagate)(rcekd_propagate_args* args) {
         }
 #pragma omp for schedule(dynamic)
         for (int64_t task = 0; task < blocks * chunks; ++task) {
-            const int64_t from = task / chunks * block, part = task % chunks;
-            const int64_t width = a.width - from < block ? a.width - from : block;
-            const int64_t first = row_at(a, part * chunk),
-                          last = part + 1 < chunks ? row_at(a, (part + 1) * chunk) : a.rows;
+            const int64_t from = task / chunks * kBlock, part = task % chunks;
+            const int64_t width = a.width - from < kBlock ? a.width - from : kBlock;
+            const int64_t first = row_at(a, part * kChunk), last = row_at(a, (part + 1) * kChunk);
             if (zeros)
                 sum_rows<true>(a, live.data(), first, last, from, width);
             else
