@@ -12,9 +12,18 @@ namespace {
 
 using namespace lanes;
 
-constexpr int64_t kAhead = 8;     // edges from the prefetch to the use
-constexpr int64_t kBlock = 256;   // columns of a task: a wide row is gathered in parts
-constexpr int64_t kChunk = 2048;  // rows and edges of a task
+constexpr int64_t kAhead = 8;          // edges from the prefetch to the use
+constexpr int64_t kChunk = 2048;       // rows and edges of a task
+constexpr int64_t kWidest = 512;       // columns of a task
+constexpr int64_t kCache = 512 << 10;  // bytes
+
+// Columns of a task: as many as let all rows' parts stay in the cache, where that is a register's worth; else many, as
+// every row's part is fetched anew then.
+int64_t task_width(int64_t columns) {
+    constexpr int64_t kPass = 4 * kWide;
+    const int64_t fits = kCache / (int64_t)sizeof(float) / (columns ? columns : 1) / kPass * kPass;
+    return fits < kPass || fits > kWidest ? kWidest : fits;
+}
 
 // Columns [from, from + width) of one row. A body for for_column_blocks.
 template <bool holes>
@@ -30,8 +39,9 @@ struct RowSum {
         const int32_t* id = a.indices;
         Columns<N> sum = Columns<N>::zero();
         for (int64_t p = a.indptr[row]; p < end; ++p) {
-            const float* next = x + id[p + kAhead < last ? p + kAhead : last] * width;
-            for (int64_t line = 0; line < N; ++line) __builtin_prefetch(next + line * kWide);
+            const int64_t next = id[p + kAhead < last ? p + kAhead : last];
+            for (int64_t line = 0; line < N && (!holes || live[next]); ++line)
+                __builtin_prefetch(x + next * width + line * kWide);
             const int64_t c = id[p];
             if (holes && !live[c]) continue;
             sum.add(a.column_scale[c], Columns<N>::load(x + c * width, n));
@@ -78,7 +88,8 @@ extern "C" int RCEKD_ENTRY(propagate)(rcekd_propagate_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_propagate_args& a = *args;
     const int64_t work = a.rows + a.indptr[a.rows];
-    const int64_t blocks = (a.width + kBlock - 1) / kBlock, chunks = (work + kChunk - 1) / kChunk;
+    const int64_t block = task_width(a.columns);
+    const int64_t blocks = (a.width + block - 1) / block, chunks = (work + kChunk - 1) / kChunk;
     Workspace<uint8_t> live(a.columns);
     if (live.failed()) return RCEKD_NO_MEMORY;
     int64_t zeros = 0;
@@ -91,8 +102,8 @@ extern "C" int RCEKD_ENTRY(propagate)(rcekd_propagate_args* args) {
         }
 #pragma omp for schedule(dynamic)
         for (int64_t task = 0; task < blocks * chunks; ++task) {
-            const int64_t from = task / chunks * kBlock, part = task % chunks;
-            const int64_t width = a.width - from < kBlock ? a.width - from : kBlock;
+            const int64_t from = task / chunks * block, part = task % chunks;
+            const int64_t width = a.width - from < block ? a.width - from : block;
             const int64_t first = row_at(a, part * kChunk), last = row_at(a, (part + 1) * kChunk);
             if (zeros)
                 sum_rows<true>(a, live.data(), first, last, from, width);
