@@ -1,5 +1,7 @@
 """Peak memory: what a phase adds is seen, and forgotten when the next begins where the system allows."""
 
+import platform
+import subprocess
 import sys
 
 import pytest
@@ -29,3 +31,29 @@ def test_a_new_phase_forgets_the_peak_and_the_whole_does_not() -> None:
     memory.restart()
     assert memory.phase() < high - 64 * MIB
     assert memory.overall() >= high
+
+
+# Prints what is resident beyond the start: after a table was freed, and after the next phase began. In MiB.
+FREED = """
+import torch
+from pathlib import Path
+from rcekd.memory import PeakMemory, reuse_freed_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+assert reuse_freed_memory()
+memory, before = PeakMemory(), resident()
+table = torch.ones(32 << 20)
+del table
+kept = resident()
+memory.restart()
+print((kept - before) >> 20, (resident() - before) >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep what is freed")
+def test_freed_memory_is_kept_until_a_phase_begins() -> None:
+    done = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True)
+    kept, left = map(int, done.stdout.split())
+    assert kept > 100 > 20 > left

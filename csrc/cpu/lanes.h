@@ -98,6 +98,16 @@ inline Vec log1p_unit(Vec e) {
 
 // ---- sixteen lanes -------------------------------------------------------------------------------------------------
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// The first n < 8 lanes, `rest` in the others; reads nothing beyond a[n - 1].
+inline __m256 load_some(const float* a, int64_t n, __m256 rest) {
+    if (n == 4) return _mm256_insertf128_ps(rest, _mm_loadu_ps(a), 0);
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
+    return _mm256_blendv_ps(rest, _mm256_maskload_ps(a, mask), _mm256_castsi256_ps(mask));
+}
+#endif
+
 struct F16 {
     Vec part[kParts];
 
@@ -118,6 +128,10 @@ struct F16 {
         if (rest == 0.0f && n == 4) return {{{_mm512_zextps128_ps512(_mm_loadu_ps(a))}}};
         if (rest == 0.0f && n == 8) return {{{_mm512_zextps256_ps512(_mm256_loadu_ps(a))}}};
         return {{{_mm512_mask_loadu_ps(_mm512_set1_ps(rest), (__mmask16)((1u << n) - 1u), a)}}};
+#elif defined(__AVX2__)
+        const __m256 other = _mm256_set1_ps(rest);
+        if (n >= 8) return {{{_mm256_loadu_ps(a)}, {load_some(a + 8, n - 8, other)}}};
+        return {{{load_some(a, n, other)}, {other}}};
 #else
         float lane[kWide];
         for (int i = 0; i < kWide; ++i) lane[i] = i < n ? a[i] : rest;

@@ -29,6 +29,7 @@ from rcekd.commands import (
 )
 from rcekd.commands.console import print_error
 from rcekd.errors import InputError, InterruptedRun
+from rcekd.memory import reuse_freed_memory
 
 app = typer.Typer(
     name="rcekd",
@@ -65,6 +66,7 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit. `--debug` shows tracebacks."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    reuse_freed_memory()
     sys.exit(run(arguments))
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.csr import CSR
 
 
@@ -50,6 +51,11 @@ class Interactions:
         return self.train.sorted_unique()
 
     @cached_property
+    def graph(self) -> BipartiteGraph:
+        """Users and items of train, joined by each distinct pair once."""
+        return BipartiteGraph.of(self.seen, self.n_items)
+
+    @cached_property
     def seen_with_valid(self) -> CSR:
         """Train and valid rows together as sets: what the sterner masking takes out of the test ranking."""
         row = torch.cat([self.train.rows(), self.valid.rows()])
@@ -59,6 +65,10 @@ class Interactions:
     def train_pairs(self) -> Pairs:
         """The train interactions as (user, item) columns."""
         return Pairs(self.train.rows(), self.train.indices)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Interactions":
+        """Itself, as nothing changes it: a copy of a model shares its data."""
+        return self
 
     def counts(self) -> dict[str, int | float]:
         """Sizes and the figures that show what an evaluation on this split can mean.

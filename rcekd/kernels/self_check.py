@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rcekd.kernels import reference
 from rcekd.kernels.adam import adam_step_
+from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.closure import closure
 from rcekd.kernels.csr import CSR
@@ -21,6 +22,7 @@ from rcekd.kernels.horizon import horizon_draws
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.negatives import sample_negatives
 from rcekd.kernels.pair_scores import pair_scores
+from rcekd.kernels.propagate import layer_mean
 from rcekd.kernels.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.closure import closure as closure_twin
 from rcekd.kernels.reference.topk import topk as topk_twin
@@ -124,6 +126,14 @@ def _list_scores(run: Any) -> Answer:
     return _with_gradients(lambda user_UD, item_ID: run(user_UD, item_ID, _lists(15)).square().sum())
 
 
+def _propagate(run: Any) -> Answer:
+    graph = BipartiteGraph.of(_seen().sorted_unique(), ITEMS)
+    user_UD, item_ID = (table.requires_grad_() for table in _factors(20))
+    user, item = run(graph, user_UD, item_ID, 3)
+    gradients = torch.autograd.grad(user.square().sum() + item.square().sum(), (user_UD, item_ID))
+    return user.detach(), item.detach(), *gradients
+
+
 def _set_softmax(run: Any) -> Answer:
     indptr, items = _ragged(10)
     return (run(items.float() / 10, indptr, tau=0.5),)
@@ -159,6 +169,7 @@ CHECKS: Mapping[str, tuple[Callable[[], Answer], Callable[[], Answer]]] = Mappin
         "set_cross_entropy": _both(_set_cross_entropy, set_cross_entropy, reference.set_cross_entropy),
         "pair_scores": _both(_pair_scores, pair_scores, reference.pair_scores),
         "list_scores": _both(_list_scores, list_scores, reference.list_scores),
+        "propagate": _both(_propagate, layer_mean, reference.layer_mean),
         "set_softmax": _both(_set_softmax, set_softmax, reference.set_softmax),
         "negatives": _both(_negatives, sample_negatives, reference.sample_negatives),
         "unseen_draws": _both(_unseen_draws, unseen_draws, reference.unseen_draws),

@@ -8,9 +8,22 @@ import torch
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.models.base import Backbone, Batch, FactorTables, ModelSettings
+from rcekd.models.lightgcn import LightGCN, LightGCNSettings
 from rcekd.models.mf import MF, MFSettings
 
-__all__ = ["MF", "MODELS", "Backbone", "Batch", "FactorTables", "MFSettings", "ModelSettings", "build_model", "find"]
+__all__ = [
+    "MF",
+    "MODELS",
+    "Backbone",
+    "Batch",
+    "FactorTables",
+    "LightGCN",
+    "LightGCNSettings",
+    "MFSettings",
+    "ModelSettings",
+    "build_model",
+    "find",
+]
 
 
 class Entry(NamedTuple):
@@ -18,7 +31,10 @@ class Entry(NamedTuple):
     build: Callable[[Interactions, Any, torch.Generator], Backbone]
 
 
-MODELS: dict[str, Entry] = {"mf": Entry(MFSettings, MF)}
+MODELS: dict[str, Entry] = {
+    "mf": Entry(MFSettings, MF),
+    "lightgcn": Entry(LightGCNSettings, LightGCN),
+}
 
 
 def find(name: str) -> Entry:

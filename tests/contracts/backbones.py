@@ -20,6 +20,7 @@ TRAIN = TrainSettings(epochs=60, batch_size=256, learning_rate=0.05, patience=0)
 
 BACKBONES: dict[str, list[Case]] = {
     "mf": [Case({}, {})],
+    "lightgcn": [Case({}, {}), Case({"layers": 1, "edge_dropout": 0.2}, {})],
 }
 
 # Dense products whose order of adding is BLAS's own: the same bytes with the same number of threads only.

@@ -6,6 +6,7 @@ from rcekd.kernels.reference.horizon import horizon_draws
 from rcekd.kernels.reference.list_scores import list_scores
 from rcekd.kernels.reference.negatives import sample_negatives
 from rcekd.kernels.reference.pair_scores import pair_scores
+from rcekd.kernels.reference.propagate import layer_mean, propagate
 from rcekd.kernels.reference.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.reference.set_softmax import set_softmax
@@ -15,8 +16,10 @@ __all__ = [
     "adam_step_",
     "bpr_loss",
     "horizon_draws",
+    "layer_mean",
     "list_scores",
     "pair_scores",
+    "propagate",
     "rank_gap_lists",
     "sample_negatives",
     "set_cross_entropy",
