@@ -1,4 +1,4 @@
-"""`rcekd data list | info | prepare`: what is known, what a dataset holds, and preparation alone."""
+"""`rcekd data list | info | prepare | features`: what is known, what a dataset holds, and what is made of it."""
 
 from typing import Annotated, Any
 
@@ -6,6 +6,7 @@ import typer
 
 from rcekd.commands import options
 from rcekd.commands.console import Output
+from rcekd.commands.data_features import features
 from rcekd.datasets import CATALOG, Interactions, load_dataset
 from rcekd.reports.comparison import Table
 
@@ -43,16 +44,24 @@ def show(
     data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     counts = data.counts()
     output.table(_table(data, counts))
-    output.result({"name": data.name, "split": data.split, "fingerprint": data.fingerprint, **counts})
+    attached = {name: found.summary() for name, found in data.features.items()}
+    told = {"name": data.name, "split": data.split, "fingerprint": data.fingerprint, **counts}
+    output.result(told | ({"features": attached} if attached else {}))
 
 
 # Two errands, one way: what a dataset holds is known once it is prepared, and a prepared one is only read.
 app.command("info", help="What a dataset holds, per split, and how much of the test it never trains on.")(show)
 app.command("prepare", help="Fetch, read, filter and split a dataset, and keep the result for later runs.")(show)
 
+app.command("features")(features)
+
 
 def _table(data: Interactions, counts: dict[str, Any]) -> Table:
     rows = [(key.replace("_", " "), _cell(key, value)) for key, value in counts.items()]
+    rows += [
+        (f"features {name}", f"{found.width} wide, {found.missing_share:.1%} of items have none")
+        for name, found in data.features.items()
+    ]
     return Table(f"{data.name}, split {data.split}", ("", "count"), rows, [f"fingerprint {data.fingerprint[:16]}"])
 
 

@@ -85,18 +85,20 @@ def read_cache(path: Path) -> Interactions | None:
 
 
 def _rebuilt(tensors: dict[str, Tensor], told: dict[str, Any]) -> Interactions:
-    parts = {part: CSR(tensors[f"{part}_indptr"], tensors[f"{part}_indices"]) for part in _PARTS}
+    train, valid, test = (CSR(tensors[f"{part}_indptr"], tensors[f"{part}_indices"]) for part in _PARTS)
     user_ids, item_ids = _unpacked(tensors["user_ids"]), _unpacked(tensors["item_ids"])
     return Interactions(
         name=told["name"],
         split=told["split"],
         n_users=len(user_ids),
         n_items=len(item_ids),
+        train=train,
+        valid=valid,
+        test=test,
         user_ids=user_ids,
         item_ids=item_ids,
         fingerprint=told["fingerprint"],
         preparation=told["preparation"],
-        **parts,
     )
 
 

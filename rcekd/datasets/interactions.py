@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from rcekd.datasets.item_features import ItemFeatures
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.csr import CSR
 
@@ -44,6 +45,8 @@ class Interactions:
     """Hex digest of sizes, parts and original ids: equal for equal content, on any machine."""
     preparation: Mapping[str, object] = field(default_factory=dict)
     """The resolved settings that led here."""
+    features: Mapping[str, ItemFeatures] = field(default_factory=dict)
+    """Features of the items by modality; not part of the fingerprint."""
 
     @cached_property
     def seen(self) -> CSR:

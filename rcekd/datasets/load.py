@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from rcekd.datasets.cache import cache_key, cache_path, read_cache, write_cache
+from rcekd.datasets.features.attach import attach
 from rcekd.datasets.formats import guess_format
 from rcekd.datasets.interactions import Interactions
 from rcekd.datasets.lists import read_citeulike, read_lightgcn
@@ -25,7 +26,8 @@ def load_dataset(
     """Find, fetch at need, read, prepare and split a dataset; the result is kept in the cache for the next time.
 
     `data_dir`: folder of raw files, else RCEKD_DATA_DIR, else the cache's `data/`. `cache_dir`: else RCEKD_CACHE_DIR,
-    else the platform's cache folder of the user. Raises InputError for whatever is wrong with name, files or settings.
+    else the platform's cache folder of the user. Features of items are not cached but read where they are. Raises
+    InputError for whatever is wrong with name, files or settings.
     """
     places = Places.find(data_dir, cache_dir)
     source = find_source(name_or_path, places)
@@ -35,7 +37,7 @@ def load_dataset(
     if data is None:
         data = prepare(source.name, read_source(source, settings), plan)
         write_cache(path, data)
-    return data
+    return attach(data, settings.features)
 
 
 def read_source(source: Source, settings: DataSettings) -> pl.DataFrame:

@@ -1,5 +1,7 @@
 """What can be set about data. `None` means "the catalogue's default for this dataset, else the general default"."""
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -12,6 +14,8 @@ DuplicateRule = Literal["keep", "drop"]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
+# A part of parameter names too.
+_MODALITY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TABS = ("\\t", "tab", "TAB")
 
 
@@ -78,6 +82,17 @@ class DataSettings(_Settings):
     """Format of the files, where the guess is wrong."""
     synthetic: SyntheticSettings = SyntheticSettings()
     """Shape of the generated dataset."""
+    features: dict[str, str] = Field(default_factory=dict)
+    """Files of item features by modality, made by `rcekd data features`: data.features.NAME=FILE."""
+
+    @field_validator("features")
+    @classmethod
+    def _lasting_paths(cls, value: dict[str, str]) -> dict[str, str]:
+        """Absolute, so that a run can be resumed from another folder."""
+        for name in value:
+            if not _MODALITY.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a modality; small letters, digits and _ are allowed")
+        return {name: str(Path(path).expanduser().absolute()) for name, path in value.items()}
 
     @field_validator("separator")
     @classmethod

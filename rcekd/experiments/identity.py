@@ -6,6 +6,7 @@ from typing import Any
 
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
+from rcekd.models import ModelSettings
 
 # Raised when the same settings would train to other weights than before.
 VERSION = 1
@@ -22,7 +23,8 @@ def teacher_identity(settings: RunSettings, data: Interactions) -> str:
     values = settings.to_values()
     own = {key: value for key, value in values["teacher"].items() if key != "mix"}
     teacher = {**own, "seed": settings.teacher_seed, "train": _training(own["train"])}
-    return digest({"kind": "teacher", "data": data.fingerprint, "teacher": teacher, "eval": values["eval"]})
+    read = _features(settings.teacher.backbone, data)
+    return digest({"kind": "teacher", "data": data.fingerprint, **read, "teacher": teacher, "eval": values["eval"]})
 
 
 def student_identity(settings: RunSettings, data: Interactions, teacher: str | None) -> str:
@@ -31,7 +33,17 @@ def student_identity(settings: RunSettings, data: Interactions, teacher: str | N
     own = {key: values[key] for key in ("student", "seed", "eval")} | {"train": _training(values["train"])}
     if teacher is not None:
         own |= {"method": values["method"], "teacher": teacher}
-    return digest({"kind": "student", "data": data.fingerprint, **own})
+    return digest({"kind": "student", "data": data.fingerprint, **_features(settings.student, data), **own})
+
+
+def features_read(backbone: ModelSettings, data: Interactions) -> dict[str, str]:
+    """Digests by modality of the item features that a model depends on; none for a model that reads none."""
+    return {name: found.digest for name, found in data.features.items()} if backbone.READS_FEATURES else {}
+
+
+def _features(backbone: ModelSettings, data: Interactions) -> dict[str, Any]:
+    found = features_read(backbone, data)
+    return {"features": found} if found else {}
 
 
 def _training(train: dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.evaluation.ranking import evaluate, per_user, rank
 from rcekd.experiments import imported, runs
-from rcekd.experiments.identity import digest
+from rcekd.experiments.identity import digest, features_read
 from rcekd.experiments.place import Place
-from rcekd.models import ModelSettings
+from rcekd.models import MODELS, ModelSettings
 from rcekd.teachers import Ensemble, FactorTeacher, TeacherKnowledge
 from rcekd.teachers.ensemble import check_members
 from rcekd.training.run_folder import RunFolder
@@ -64,6 +64,21 @@ def check_same_data(summary: dict[str, Any], data: Interactions, folder: RunFold
             f"{folder.path}: this model was made for other data ({made_for['name']}, split {made_for['split']}, "
             f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}"
         )
+    _check_same_features(summary, data, folder)
+
+
+def _check_same_features(summary: dict[str, Any], data: Interactions, folder: RunFolder) -> None:
+    """InputError where a model that reads features of items was made with others."""
+    entry = MODELS.get(summary["model"])
+    if entry is None or not entry.settings.READS_FEATURES:
+        return
+    digests = {name: features["digest"] for name, features in summary["dataset"].get("features", {}).items()}
+    if digests != features_read(entry.settings(model=summary["model"]), data):
+        here = ", ".join(data.features) or "none"
+        raise InputError(
+            f"{folder.path}: this {summary['model']} was made with other features of items ({', '.join(digests)}; "
+            f"here: {here}); give the same files as data.features.NAME"
+        )
 
 
 def mixed(found: Sequence[Teaching], settings: RunSettings, data: Interactions) -> Teaching:
@@ -103,7 +118,8 @@ def assisted(teaching: Teaching, settings: RunSettings, data: Interactions, plac
 def _trained(folder: RunFolder, backbone: ModelSettings, data: Interactions) -> FactorTeacher:
     model = runs.load_model(folder, backbone, data, "teacher")
     tables, moments = model.tables(), folder.trajectory.read()
-    return FactorTeacher(tables, trajectory=[*moments, tables] if moments else (), model=model)
+    trajectory = [*moments, tables] if moments else ()
+    return FactorTeacher(tables, trajectory=trajectory, modalities=model.modality_tables(), model=model)
 
 
 def _best_member(members: Sequence[TeacherKnowledge], data: Interactions) -> Tensor:

@@ -8,12 +8,15 @@ import torch
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.models.base import Backbone, Batch, FactorTables, ModelSettings
+from rcekd.models.bm3 import BM3, BM3Settings
 from rcekd.models.lightgcn import LightGCN, LightGCNSettings
 from rcekd.models.mf import MF, MFSettings
 
 __all__ = [
+    "BM3",
     "MF",
     "MODELS",
+    "BM3Settings",
     "Backbone",
     "Batch",
     "FactorTables",
@@ -34,6 +37,7 @@ class Entry(NamedTuple):
 MODELS: dict[str, Entry] = {
     "mf": Entry(MFSettings, MF),
     "lightgcn": Entry(LightGCNSettings, LightGCN),
+    "bm3": Entry(BM3Settings, BM3),
 }
 
 

@@ -45,6 +45,9 @@ class ModelSettings(Settings):
     TEACHER: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Defaults of a teacher where they differ from those of a student."""
 
+    READS_FEATURES: ClassVar[bool] = False
+    """Whether the model depends on the features of items that come with the data."""
+
     model: str
 
 
@@ -92,6 +95,10 @@ class Backbone(nn.Module, ABC):
             tables = FactorTables(self.user_factors().detach(), self.item_factors().detach())
         self.train(was_training)
         return tables
+
+    def modality_tables(self) -> Mapping[str, FactorTables]:
+        """A pair of tables per modality that it reads, detached and without dropout; most read none."""
+        return {}
 
     def parameter_count(self) -> int:
         """Number of trained numbers."""
