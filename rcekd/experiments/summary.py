@@ -20,7 +20,8 @@ def dataset_part(data: Interactions) -> dict[str, Any]:
     """Name, sizes, split, and the share of test pairs whose item was never trained on."""
     counts = data.counts()
     kept = ("users", "items", "train", "valid", "test", "cold_test_share")
-    told = {"name": data.name, "split": data.split, "fingerprint": data.fingerprint, **{k: counts[k] for k in kept}}
+    told: dict[str, Any] = {"name": data.name, "split": data.split, "fingerprint": data.fingerprint}
+    told |= {key: counts[key] for key in kept}
     if data.features:
         told["features"] = {name: features.summary() for name, features in data.features.items()}
     return told

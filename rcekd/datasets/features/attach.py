@@ -39,7 +39,7 @@ def aligned(data: Interactions, table: FeatureTable, name: str, where: str) -> I
             f"{where}: none of the {data.n_items:,} items of {data.name} is in it; check the ids of features {name!r}: "
             f"the dataset's are like {_shown(data.item_ids)}, the file's like {_shown(table.item_ids)}"
         )
-    value_IF = torch.from_numpy(table.value_XF)[torch.from_numpy(row_I.fill_null(0).cast(pl.Int64).to_numpy().copy())]
+    value_IF = torch.from_numpy(table.value_XF[row_I.fill_null(0).to_numpy()])
     value_IF[missing_I] = 0.0
     digest = hashlib.sha256(f"rcekd features 1: {tuple(value_IF.shape)}".encode())
     for tensor in (value_IF, missing_I):
