@@ -1,9 +1,12 @@
 """Interactions with a known answer, at any size: a user likes the items of the user's own parity."""
 
+from dataclasses import replace
+
 import polars as pl
 import torch
 
 from rcekd.datasets.interactions import Interactions, content_fingerprint
+from rcekd.datasets.item_features import ItemFeatures
 from tests.conftest import rectangle
 
 
@@ -25,3 +28,13 @@ def checkerboard(users: int, items: int) -> Interactions:
     user_ids, item_ids = pl.Series(range(users)), pl.Series(range(items))
     fingerprint = content_fingerprint((train, valid, test), user_ids, item_ids)
     return Interactions("board", "random", users, items, train, valid, test, user_ids, item_ids, fingerprint)
+
+
+def furnished(data: Interactions) -> Interactions:
+    """The same with two modalities of random features that say nothing; every seventh item lacks the second one."""
+    generator = torch.Generator().manual_seed(data.n_items)
+    image_IF, text_IF = (torch.randn(data.n_items, width, generator=generator) for width in (5, 3))
+    none_I, some_I = torch.zeros(data.n_items, dtype=torch.bool), torch.arange(data.n_items) % 7 == 3
+    text_IF[some_I] = 0.0
+    features = {"image": ItemFeatures(image_IF, none_I, "image"), "text": ItemFeatures(text_IF, some_I, "text")}
+    return replace(data, features=features)

@@ -28,7 +28,7 @@ def _one_thread() -> None:
 
 
 def make_model(name: str, case: Case, data: Interactions, seed: int = 0) -> Backbone:
-    return build_model(MODELS[name].settings.model_validate(case.settings), data, seed=seed)
+    return build_model(MODELS[name].settings.model_validate(case.settings), case.furnish(data), seed=seed)
 
 
 def make_task(name: str, case: Case, data: Interactions, **changed: Any) -> Task:
