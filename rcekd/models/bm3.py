@@ -94,8 +94,8 @@ class BM3(Backbone):
     def loss(self, batch: Batch) -> Tensor:
         """Σ over the batch of reconstruction, alignment and masked prediction; negatives are not looked at."""
         user_B, item_B = batch.user_B.long(), batch.positive_B.long()
-        node_ND = self._nodes()
-        user_BD, item_BD = embedding(user_B, node_ND), embedding(item_B + self._data.n_users, node_ND)
+        user_UD, item_ID = self._embedded()
+        user_BD, item_BD = embedding(user_B, user_UD), embedding(item_B, item_ID)
         near_user_BD = self._dropped(user_BD, user_B, item_B, view=0)
         near_item_BD = self._dropped(item_BD, user_B, item_B, view=1)
         loss_B = _distance(self._predicted(user_BD), near_item_BD) + _distance(self._predicted(item_BD), near_user_BD)
@@ -109,7 +109,7 @@ class BM3(Backbone):
         return loss_B.sum()
 
     def user_factors(self, users_B: Tensor | None = None) -> Tensor:
-        user_UD = self._cache.get("user", lambda: self._predicted(self._nodes()[: self._data.n_users]))
+        user_UD = self._cache.get("user", lambda: self._predicted(self._embedded().user_UD))
         return user_UD if users_B is None else embedding(users_B.long(), user_UD)
 
     def item_factors(self) -> Tensor:
@@ -126,7 +126,7 @@ class BM3(Backbone):
         return self.user.shape[1]
 
     def _item_factors(self) -> Tensor:
-        item_ID = self._predicted(self._nodes()[self._data.n_users :])
+        item_ID = self._predicted(self._embedded().item_ID)
         if self._settings.cold == "id":
             return item_ID
         seen_I = torch.bincount(self._data.train.indices, minlength=self._data.n_items) > 0
@@ -160,11 +160,15 @@ class BM3(Backbone):
         assert self._mask_PD is not None
         return target_BD * self._mask_PD[_pick(user_B, item_B, view)]
 
-    def _nodes(self) -> Tensor:
-        """h of all users, then of all items, [U + I, D]."""
-        return self._cache.get("nodes", self._propagated)
+    def _embedded(self) -> FactorTables:
+        """h_u of all users and h_i of all items."""
+        user_UD, item_ID = self._cache.find("h_u"), self._cache.find("h_i")
+        if user_UD is None or item_ID is None:
+            user_UD, mean_ID = self._layer_mean()
+            user_UD, item_ID = self._cache.keep("h_u", user_UD), self._cache.keep("h_i", mean_ID + self.item)
+        return FactorTables(user_UD, item_ID)
 
-    def _propagated(self) -> Tensor:
+    def _layer_mean(self) -> tuple[Tensor, Tensor]:
         if self._adjacency is None:
             self._adjacency = _adjacency(self._data)
         layer_ND = torch.cat([self.user, self.item])
@@ -172,8 +176,8 @@ class BM3(Backbone):
         for _ in range(self._settings.layers):
             layer_ND = torch.sparse.mm(self._adjacency, layer_ND)
             total_ND = total_ND + layer_ND
-        mean_ND = total_ND / (self._settings.layers + 1)
-        return torch.cat([mean_ND[: self._data.n_users], mean_ND[self._data.n_users :] + self.item])
+        user_UD, item_ID = (total_ND / (self._settings.layers + 1)).split([self._data.n_users, self._data.n_items])
+        return user_UD, item_ID
 
 
 def _distance(online_BD: Tensor, target_BD: Tensor) -> Tensor:

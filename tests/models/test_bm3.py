@@ -130,14 +130,13 @@ def test_no_gradient_flows_into_a_target() -> None:
 
     def with_held_targets(moved: BM3) -> float:
         user_B, item_B, _ = (field.long() for field in batch())
-        n = data.n_users
-        now, then = moved._nodes(), held._nodes().detach()
+        now, (then_user, then_item) = moved._embedded(), (table.detach() for table in held._embedded())
         cosine = torch.nn.functional.cosine_similarity
-        total = 2.0 - cosine(moved._predicted(now[user_B]), then[item_B + n])
-        total = total - cosine(moved._predicted(now[item_B + n]), then[user_B])
+        total = 2.0 - cosine(moved._predicted(now.user_UD[user_B]), then_item[item_B])
+        total = total - cosine(moved._predicted(now.item_ID[item_B]), then_user[user_B])
         for name, features in data.features.items():
             predicted = moved._predicted(moved._content(name, item_B))
-            near = cosine(predicted, then[item_B + n]) + cosine(predicted, held._content(name, item_B))
+            near = cosine(predicted, then_item[item_B]) + cosine(predicted, held._content(name, item_B))
             total = total + 2.0 * ~features.missing_I[item_B] * (2.0 - near)
         return float(total.sum().detach())
 
