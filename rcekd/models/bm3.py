@@ -176,8 +176,8 @@ class BM3(Backbone):
         for _ in range(self._settings.layers):
             layer_ND = torch.sparse.mm(self._adjacency, layer_ND)
             total_ND = total_ND + layer_ND
-        user_UD, item_ID = (total_ND / (self._settings.layers + 1)).split([self._data.n_users, self._data.n_items])
-        return user_UD, item_ID
+        mean_ND = total_ND / (self._settings.layers + 1)
+        return mean_ND[: self._data.n_users], mean_ND[self._data.n_users :]
 
 
 def _distance(online_BD: Tensor, target_BD: Tensor) -> Tensor:

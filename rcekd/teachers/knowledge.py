@@ -19,7 +19,7 @@ REMEDIES: dict[Need, str] = {
     "scores": "give a trained or imported teacher",
     "factors": "give a trained teacher, or import one as factor tables rather than as lists",
     "trajectory": "train the teacher with `rcekd train-teacher --keep-trajectory`",
-    "modalities": "give a teacher with a factor table per modality",
+    "modalities": "give a teacher with a factor table per modality, as bm3 has",
     "live": "give a teacher that rcekd trained, so that it can go on training",
 }
 
