@@ -34,6 +34,7 @@ from torch.nn.functional import cosine_similarity, embedding
 
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
+from rcekd.kernels.propagate import layer_mean
 from rcekd.models.base import Backbone, Batch, FactorTables, ModelSettings
 from rcekd.models.step_cache import StepCache
 from rcekd.streams import stream
@@ -71,7 +72,6 @@ class BM3(Backbone):
                 "and give it with --set data.features.NAME=FILE"
             )
         self._data, self._settings, self._cache = data, settings, StepCache(self)
-        self._adjacency: Tensor | None = None
         self._mask_PD: Tensor | None = None
         dim = settings.dim
         self.user = nn.Parameter(torch.empty(data.n_users, dim))
@@ -164,20 +164,9 @@ class BM3(Backbone):
         """h_u of all users and h_i of all items."""
         user_UD, item_ID = self._cache.find("h_u"), self._cache.find("h_i")
         if user_UD is None or item_ID is None:
-            user_UD, mean_ID = self._layer_mean()
+            user_UD, mean_ID = layer_mean(self._data.graph, self.user, self.item, self._settings.layers)
             user_UD, item_ID = self._cache.keep("h_u", user_UD), self._cache.keep("h_i", mean_ID + self.item)
         return FactorTables(user_UD, item_ID)
-
-    def _layer_mean(self) -> tuple[Tensor, Tensor]:
-        if self._adjacency is None:
-            self._adjacency = _adjacency(self._data)
-        layer_ND = torch.cat([self.user, self.item])
-        total_ND = layer_ND
-        for _ in range(self._settings.layers):
-            layer_ND = torch.sparse.mm(self._adjacency, layer_ND)
-            total_ND = total_ND + layer_ND
-        mean_ND = total_ND / (self._settings.layers + 1)
-        return mean_ND[: self._data.n_users], mean_ND[self._data.n_users :]
 
 
 def _distance(online_BD: Tensor, target_BD: Tensor) -> Tensor:
@@ -190,15 +179,3 @@ def _pick(user_B: Tensor, item_B: Tensor, view: int) -> Tensor:
     mixed_B = user_B * 0x9E3779B97F4A7C1 + item_B * 0x1656667B19E3779 + view * 0x27D4EB2F165667C
     mixed_B = (mixed_B ^ (mixed_B >> 31)) * 0x2545F4914F6CDD1D
     return (mixed_B ^ (mixed_B >> 29)).remainder(_POOL)
-
-
-def _adjacency(data: Interactions) -> Tensor:
-    """Â of the training graph, users before items: an edge weighs 1 / √(degree · degree). Sparse [U + I, U + I]."""
-    user_E, item_E = data.seen.rows().long(), data.seen.indices.long()
-    degree_U = data.seen.lengths().float()
-    degree_I = torch.bincount(item_E, minlength=data.n_items).float()
-    weight_E = (degree_U[user_E] * degree_I[item_E]).rsqrt()
-    node_E = item_E + data.n_users
-    n_nodes = data.n_users + data.n_items
-    place_2E = torch.stack([torch.cat([user_E, node_E]), torch.cat([node_E, user_E])])
-    return torch.sparse_coo_tensor(place_2E, weight_E.repeat(2), (n_nodes, n_nodes), check_invariants=True).coalesce()
