@@ -53,6 +53,7 @@ READ_ONLY: Mapping[str, str] = MappingProxyType(
             ),
             "a process of its own for each model; tests/flows/test_serve_bench.py runs it",
         ),
+        "docs/commands/data.md: rcekd data features tags.parquet": "the tags are real ones",
         "docs/quality.md": "hours of tuning on real data; what they print is in the document",
         "docs/import-teacher.md": "tests/flows/test_import_teacher.py imports every format; the data are real ones",
         "README.md: rcekd distill --dataset ml-1m --set data.split=leave-one-out": "needs data with times",

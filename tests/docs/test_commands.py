@@ -59,7 +59,14 @@ def place(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch:
     write_model(Path("als.npz"))
     Path("ids.txt").write_text("1\n2\n")
     Path("items.csv").write_text("item,title\n" + "".join(f"{item},Title {item}\n" for item in range(ITEMS)))
+    write_films(Path("films.csv"))
     return tmp_path
+
+
+def write_films(path: Path) -> None:
+    """A few words about every item of ratings.csv: its parity, and others."""
+    rows = [f'film-{item},"{("even", "odd")[item % 2]} genre{item % 7} studio{item % 11}"' for item in range(ITEMS)]
+    path.write_text("\n".join(["item,text", *rows]) + "\n")
 
 
 def write_ratings(path: Path) -> None:
