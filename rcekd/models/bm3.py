@@ -73,6 +73,7 @@ class BM3(Backbone):
             )
         self._data, self._settings, self._cache = data, settings, StepCache(self)
         self._mask_PD: Tensor | None = None
+        self._placed: dict[str, tuple[Tensor, Tensor]] = {}
         dim = settings.dim
         self.user = nn.Parameter(torch.empty(data.n_users, dim))
         self.item = nn.Parameter(torch.empty(data.n_items, dim))
@@ -89,7 +90,7 @@ class BM3(Backbone):
     def begin_epoch(self, seed: int, epoch: int) -> None:
         generator = stream(seed, "bm3 dropout", epoch)
         drawn_PD = torch.rand(_POOL, self.dim, generator=generator)
-        self._mask_PD = (drawn_PD >= self._settings.dropout).float()
+        self._mask_PD = (drawn_PD >= self._settings.dropout).float().to(self.user.device)
 
     def loss(self, batch: Batch) -> Tensor:
         """Σ over the batch of reconstruction, alignment and masked prediction; negatives are not looked at."""
@@ -104,8 +105,8 @@ class BM3(Backbone):
             predicted_BD = self._predicted(content_BD)
             align_B = _distance(predicted_BD, near_item_BD)
             masked_B = _distance(predicted_BD, self._dropped(content_BD, user_B, item_B, view=view))
-            known_B = ~self._data.features[name].missing_I[item_B]
-            loss_B = loss_B + self._settings.content * known_B * (align_B + masked_B)
+            _, known_I = self._features(name)
+            loss_B = loss_B + self._settings.content * known_I[item_B] * (align_B + masked_B)
         return loss_B.sum()
 
     def user_factors(self, users_B: Tensor | None = None) -> Tensor:
@@ -129,8 +130,8 @@ class BM3(Backbone):
         item_ID = self._predicted(self._embedded().item_ID)
         if self._settings.cold == "id":
             return item_ID
-        seen_I = torch.bincount(self._data.train.indices, minlength=self._data.n_items) > 0
-        known_MI = torch.stack([~features.missing_I for _, features in sorted(self._data.features.items())])
+        seen_I = (torch.bincount(self._data.train.indices, minlength=self._data.n_items) > 0).to(item_ID.device)
+        known_MI = torch.stack([self._features(name)[1] for name in self.modality])
         content_ID = torch.stack([self._predicted_content(name) for name in self.modality]).sum(0)
         content_ID = content_ID / content_ID.norm(dim=1, keepdim=True).clamp_min(1e-12)
         content_ID = content_ID * item_ID[seen_I].norm(dim=1).mean()
@@ -138,14 +139,22 @@ class BM3(Backbone):
 
     def _predicted_content(self, name: str) -> Tensor:
         """h̃_m of all items, [I, D]; zeros where there are no features."""
-        known_I = ~self._data.features[name].missing_I
+        _, known_I = self._features(name)
         return self._predicted(self._content(name)) * known_I[:, None]
 
     def _content(self, name: str, items_B: Tensor | None = None) -> Tensor:
         """h_m of the listed items, [B, D]; None: of all."""
-        value_IF = self._data.features[name].value_IF
+        value_IF, _ = self._features(name)
         value_BF = value_IF if items_B is None else value_IF[items_B]
         return torch.addmm(self.modality_bias[name], value_BF, self.modality[name])
+
+    def _features(self, name: str) -> tuple[Tensor, Tensor]:
+        """A modality's features [I, F], and which items have any [I], where the parameters are."""
+        device = self.user.device
+        if name not in self._placed or self._placed[name][0].device != device:
+            features = self._data.features[name]
+            self._placed[name] = (features.value_IF.to(device), ~features.missing_I.to(device))
+        return self._placed[name]
 
     def _predicted(self, h_BD: Tensor) -> Tensor:
         return torch.addmm(self.predictor_bias, h_BD, self.predictor)
@@ -164,7 +173,9 @@ class BM3(Backbone):
         """h_u of all users and h_i of all items."""
         user_UD, item_ID = self._cache.find("h_u"), self._cache.find("h_i")
         if user_UD is None or item_ID is None:
-            user_UD, mean_ID = layer_mean(self._data.graph, self.user, self.item, self._settings.layers)
+            user_UD, mean_ID = layer_mean(
+                self._data.graph.to(self.user.device), self.user, self.item, self._settings.layers
+            )
             user_UD, item_ID = self._cache.keep("h_u", user_UD), self._cache.keep("h_i", mean_ID + self.item)
         return FactorTables(user_UD, item_ID)
 
