@@ -15,7 +15,7 @@ from rcekd.evaluation.ranking import EvalSettings, evaluate, evaluate_valid
 from rcekd.methods import Method
 from rcekd.models import Backbone, Batch
 from rcekd.stopwatch import Stopwatch
-from rcekd.training.batches import TrainingPairs
+from rcekd.training.batches import training_batches
 from rcekd.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from rcekd.training.interrupt import StopRequest, stop_on_signal
 from rcekd.training.optimizer import Adam
@@ -80,7 +80,7 @@ class Trainer:
 
     def __init__(self, task: Task, folder: RunFolder, observer: Observer) -> None:
         self._task, self._folder, self._observer = task, folder, observer
-        self._pairs = TrainingPairs(task.data)
+        self._batches = training_batches(task.data, task.model.window)
         self._clock = Stopwatch()
         if task.method is not None:
             task.method.meet(task.model)
@@ -97,7 +97,7 @@ class Trainer:
         """Train to the end. InterruptedRun after a signal, DivergedError where the loss stops being one."""
         task, progress = self._task, self._progress
         self._folder.truncate_metrics(progress.epochs)
-        self._observer.begin(task.title, task.train, progress, self._pairs.steps(task.train))
+        self._observer.begin(task.title, task.train, progress, self._batches.steps(task.train))
         with stop_on_signal() as stop:
             while progress.epochs < task.train.epochs and not progress.best.exhausted(task.train.patience):
                 self._guarded_epoch(progress.epochs)
@@ -118,7 +118,7 @@ class Trainer:
         task.model.begin_epoch(task.seed, epoch)
         loss_N3 = self._train(epoch)
         self._check(loss_N3, epoch)
-        mean_base, mean_kd = (loss_N3[:, :2].sum(0) / len(self._pairs)).tolist()
+        mean_base, mean_kd = (loss_N3[:, :2].sum(0) / len(self._batches)).tolist()
         line: dict[str, Any] = {"epoch": epoch, "loss": mean_base + task.weight * mean_kd, "base_loss": mean_base}
         if task.method is not None:
             line |= {"kd_loss": mean_kd, **task.method.report()}
@@ -139,14 +139,12 @@ class Trainer:
         self._observer.epoch(line, progress)
 
     def _train(self, epoch: int) -> Tensor:
-        """One pass over the pairs; returns every step's base and distillation loss and size, float64 [steps, 3]."""
+        """One pass over the interactions; returns every step's base and distillation loss and size, float64 [steps, 3]."""
         task = self._task
-        with self._clock.phase("negatives"):
-            negative_PN = self._pairs.negatives(task.train, task.seed, epoch)
         if task.method is not None:
             task.method.start_epoch(task.model, epoch)
-        losses = [self._step(batch) for batch in self._pairs.batches(negative_PN, task.train, task.seed, epoch)]
-        return torch.stack(losses)
+        batches = self._batches.epoch(task.train, task.seed, epoch, self._clock)
+        return torch.stack([self._step(batch) for batch in batches])
 
     def _step(self, batch: Batch) -> Tensor:
         task = self._task
