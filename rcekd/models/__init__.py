@@ -8,9 +8,25 @@ import torch
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.models.base import Backbone, Batch, FactorTables, ModelSettings
+from rcekd.models.hstu import HSTU, HSTUSettings
 from rcekd.models.mf import MF, MFSettings
+from rcekd.models.sasrec import SASRec, SASRecSettings
 
-__all__ = ["MF", "MODELS", "Backbone", "Batch", "FactorTables", "MFSettings", "ModelSettings", "build_model", "find"]
+__all__ = [
+    "HSTU",
+    "MF",
+    "MODELS",
+    "Backbone",
+    "Batch",
+    "FactorTables",
+    "HSTUSettings",
+    "MFSettings",
+    "ModelSettings",
+    "SASRec",
+    "SASRecSettings",
+    "build_model",
+    "find",
+]
 
 
 class Entry(NamedTuple):
@@ -18,7 +34,11 @@ class Entry(NamedTuple):
     build: Callable[[Interactions, Any, torch.Generator], Backbone]
 
 
-MODELS: dict[str, Entry] = {"mf": Entry(MFSettings, MF)}
+MODELS: dict[str, Entry] = {
+    "mf": Entry(MFSettings, MF),
+    "sasrec": Entry(SASRecSettings, SASRec),
+    "hstu": Entry(HSTUSettings, HSTU),
+}
 
 
 def find(name: str) -> Entry:

@@ -139,7 +139,7 @@ class Trainer:
         self._observer.epoch(line, progress)
 
     def _train(self, epoch: int) -> Tensor:
-        """One pass over the interactions; returns every step's base and distillation loss and size, float64 [steps, 3]."""
+        """One pass over the data; returns each step's base and distillation loss and size, float64 [steps, 3]."""
         task = self._task
         if task.method is not None:
             task.method.start_epoch(task.model, epoch)

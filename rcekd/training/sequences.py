@@ -49,7 +49,7 @@ class TrainingSequences:
         cut = self.cut(settings, seed, epoch)
         size_S = torch.bincount(cut.batch_V, minlength=self.steps(settings))
         first = 0
-        for user_R in cut.user_V.split(size_S.tolist()):
+        for user_R in torch.split(cut.user_V, size_S.tolist()):
             user_B, item_B = self._rows(user_R)
             with clock.phase("negatives"):
                 negative_BN = sample_negatives(

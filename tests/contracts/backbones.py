@@ -18,12 +18,22 @@ class Case(NamedTuple):
 
 TRAIN = TrainSettings(epochs=60, batch_size=256, learning_rate=0.05, patience=0)
 
+SLOWER = {"learning_rate": 0.01, "negatives": 4}
+
 BACKBONES: dict[str, list[Case]] = {
     "mf": [Case({}, {})],
+    "sasrec": [
+        Case({"dim": 16, "dropout": 0.0}, SLOWER),
+        Case({"dim": 16, "blocks": 2, "heads": 2, "window": 20, "dropout": 0.1, "objective": "softmax"}, SLOWER),
+    ],
+    "hstu": [
+        Case({"dim": 16, "dropout": 0.0, "temperature": 0.2}, SLOWER),
+        Case({"dim": 16, "blocks": 2, "heads": 2, "window": 20, "dropout": 0.1, "temperature": 0.2}, SLOWER),
+    ],
 }
 
-# Dense products whose order of adding is BLAS's own: the same bytes with the same number of threads only.
-ROUNDED: set[str] = set()
+# Dense products whose order of adding is BLAS's own: the same bytes only for the same number of threads and rows.
+ROUNDED: set[str] = {"sasrec", "hstu"}
 
 
 def cases() -> list[tuple[str, Case]]:
