@@ -68,6 +68,11 @@ def as_markdown(card: dict[str, Any]) -> str:
 def _quality(card: dict[str, Any]) -> list[str]:
     protocol = card["protocol"]
     who = "all users" if protocol["users"] == "all" else "users with a target"
+    read = (
+        ""
+        if protocol.get("history", "train") == "train"
+        else f" after reading {protocol['history']} (sequential models)"
+    )
     rows = [
         f"| {model['role']} ({model['model']} {model['dim']}) | {model['parameters']:,} | "
         + " | ".join(f"{model['test'][metric]:.4f}" for metric in METRICS)
@@ -80,7 +85,7 @@ def _quality(card: dict[str, Any]) -> list[str]:
         f"|---|---|{'---|' * len(METRICS)}",
         *rows,
         "",
-        f"All items ranked, {protocol['mask']} items masked, averaged over {who}. The validation set chose the epoch.",
+        f"All items ranked, {protocol['mask']} items masked, averaged over {who}{read}. The validation set chose the epoch.",
         "",
     ]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rcekd.datasets import Interactions
 from rcekd.errors import DivergedError, InterruptedRun
-from rcekd.evaluation.ranking import EvalSettings, evaluate, evaluate_valid
+from rcekd.evaluation.ranking import EvalSettings, evaluate_model, evaluate_valid
 from rcekd.methods import Method
 from rcekd.models import Backbone, Batch
 from rcekd.stopwatch import Stopwatch
@@ -210,5 +210,5 @@ class Trainer:
             seconds_per_epoch=statistics.median(progress.seconds) if progress.seconds else math.nan,
             seconds_total=sum(progress.seconds),
             phases={name: seconds / progress.epochs for name, seconds in progress.phases.items()},
-            metrics=evaluate(task.model.tables(), task.data, task.evaluation),
+            metrics=evaluate_model(task.model, task.data, task.evaluation),
         )
