@@ -85,7 +85,8 @@ def _quality(card: dict[str, Any]) -> list[str]:
         f"|---|---|{'---|' * len(METRICS)}",
         *rows,
         "",
-        f"All items ranked, {protocol['mask']} items masked, averaged over {who}{read}. The validation set chose the epoch.",
+        f"All items ranked, {protocol['mask']} items masked, averaged over {who}{read}. "
+        "The validation set chose the epoch.",
         "",
     ]
 
