@@ -48,11 +48,16 @@ class FinishedRun:
         """The trained model; an imported teacher has none."""
         return runs.load_model(self.folder, self.backbone, self.data, "model")
 
+    @property
+    def reads_histories(self) -> bool:
+        """Whether the model makes users' vectors of their histories."""
+        return self.kind != "imported" and self.model.window is not None
+
     @cached_property
     def test_tables(self) -> FactorTables:
         """The factors that the test set is ranked by: after the histories that `eval.history` says."""
         history = history_of_test(self.data, self.settings.eval)
-        if history is None or self.kind == "imported" or self.model.window is None:
+        if history is None or not self.reads_histories:
             return self.tables
         return self.model.tables(history)
 
