@@ -19,22 +19,20 @@ class HSTUSettings(SequentialSettings):
 
     model: Literal["hstu"] = "hstu"
     blocks: int = Field(default=1, ge=0, description="attention blocks")
-    temperature: PositiveFloat = Field(
-        default=0.05, description="what cosines are divided by, in the loss and in the factors"
-    )
+    tau: PositiveFloat = Field(default=0.05, description="τ: what cosines are divided by, in the loss and the factors")
 
 
 class HSTU(SequentialBackbone):
-    """score(u, i) = cos(last state of u, item_ID[i]) / temperature: the logits of its own softmax.
+    """score(u, i) = cos(last state of u, item_ID[i]) / τ: the logits of its own softmax.
 
-    The square root of 1/temperature goes to either side, so that users' and items' factors have one length.
+    The square root of 1/τ goes to either side, so that users' and items' factors have one length.
     """
 
     name: ClassVar[str] = "hstu"
 
     def __init__(self, data: Interactions, settings: HSTUSettings, generator: torch.Generator) -> None:
         super().__init__(data, settings, generator)
-        self._length = settings.temperature**-0.5
+        self._length = settings.tau**-0.5
         self.blocks = nn.ModuleList(_Block(settings, generator) for _ in range(settings.blocks))
 
     def encode(self, token_RTD: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ BACKBONES: dict[str, list[Case]] = {
         Case({"dim": 16, "blocks": 2, "heads": 2, "window": 20, "dropout": 0.1, "objective": "softmax"}, SLOWER),
     ],
     "hstu": [
-        Case({"dim": 16, "dropout": 0.0, "temperature": 0.2}, SLOWER),
-        Case({"dim": 16, "blocks": 2, "heads": 2, "window": 20, "dropout": 0.1, "temperature": 0.2}, SLOWER),
+        Case({"dim": 16, "dropout": 0.0, "tau": 0.2}, SLOWER),
+        Case({"dim": 16, "blocks": 2, "heads": 2, "window": 20, "dropout": 0.1, "tau": 0.2}, SLOWER),
     ],
 }
 

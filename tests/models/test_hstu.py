@@ -70,7 +70,7 @@ def test_attention_is_the_loops(window: int) -> None:
 
 @pytest.mark.parametrize("window", [5, 8])
 def test_the_model_is_the_loops(window: int) -> None:
-    model = make(ROWS, blocks=2, heads=2, window=window, dropout=0.3, temperature=0.1)
+    model = make(ROWS, blocks=2, heads=2, window=window, dropout=0.3, tau=0.1)
     tables = model.tables()
     for user, row in enumerate(ROWS):
         state = state_twin(model, row, 2)
@@ -79,7 +79,7 @@ def test_the_model_is_the_loops(window: int) -> None:
 
 
 def test_scores_are_cosines_by_the_temperature() -> None:
-    model = make(ROWS, temperature=0.25)
+    model = make(ROWS, tau=0.25)
     user_UD, item_ID = model.tables()
     torch.testing.assert_close(user_UD.norm(dim=1), torch.full((3,), 2.0))
     torch.testing.assert_close(item_ID.norm(dim=1), torch.full((9,), 2.0))
