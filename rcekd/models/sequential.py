@@ -101,9 +101,9 @@ class SequentialBackbone(Backbone):
     def factors_after(self, history: CSR) -> Tensor:
         """Factors [rows, D] of users with these histories, each in the order of time."""
         found = list(blocks(history, self._window, 8 * self.dim, BLOCK_NUMBERS // self._heads))
-        factor = [self._last(histories(history, row_R, self._window)) for row_R in found]
+        factor = [self._last(self._histories(history, row_R)) for row_R in found]
         place_U = torch.argsort(torch.cat(found))
-        return torch.cat(factor)[place_U]
+        return torch.cat(factor)[place_U.to(self.item.device)]
 
     @property
     def dim(self) -> int:
@@ -125,13 +125,20 @@ class SequentialBackbone(Backbone):
 
         The base loss and the distillation loss ask for the same users: the states are kept until the step is over.
         """
+        rows = self._train.rows
         user_R, state_RTD = self._cache.find("users"), self._cache.find("states")
         row_B = None if user_R is None or state_RTD is None else _find(user_R, user_B)
         if row_B is None or state_RTD is None:
             user_R, row_B = torch.unique(user_B, return_inverse=True)
             self._cache.keep("users", user_R)
-            state_RTD = self._cache.keep("states", self._states(histories(self._train.rows, user_R, self._window)))
-        return state_RTD, row_B, self._train.rows.lengths()[user_B].clamp(max=self._window)
+            state_RTD = self._cache.keep("states", self._states(self._histories(rows, user_R)))
+        length_B = rows.lengths()[user_B.to(rows.indptr.device)].clamp(max=self._window)
+        return state_RTD, row_B, length_B.to(user_B.device)
+
+    def _histories(self, rows: CSR, row_R: Tensor) -> Histories:
+        """What is read of some rows, on the model's device, wherever the rows are."""
+        read = histories(rows, row_R.to(rows.indptr.device), self._window)
+        return Histories(read.item_RT.to(self.item.device), read.length_R.to(self.item.device))
 
     def _states(self, read: Histories) -> Tensor:
         """States [R, T + 1, D] after the start and each item."""
