@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import BaseModel, Field, PositiveFloat, SerializeAsAny, ValidationError, field_validator
 
 from rcekd import methods, models
 from rcekd.datasets import CATALOG
@@ -33,6 +33,10 @@ class TeacherSettings(Settings):
     seed: Seed | None = Field(default=None, description="None: the run's seed")
     mix: Literal["average", "per-user"] = Field(
         default="average", description="several teachers: mean of their scores, or per user the best on validation"
+    )
+    temperature: PositiveFloat | Literal["auto"] = Field(
+        default=1.0,
+        description="what the scores that teach are divided by; auto: what makes the validation items most likely",
     )
 
 
@@ -68,7 +72,7 @@ class RunSettings(Settings):
         """Accept the teacher's model settings beside its own: {model, dim, …, train, seed}."""
         if not isinstance(value, Mapping) or "backbone" in value:
             return value
-        own = {key: value[key] for key in ("train", "seed", "mix") if key in value}
+        own = {key: value[key] for key in ("train", "seed", "mix", "temperature") if key in value}
         return {"backbone": model_settings({k: v for k, v in value.items() if k not in own}), **own}
 
     def to_values(self) -> Values:

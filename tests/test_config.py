@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from rcekd.config import RunSettings, Values, merge, parse_assignment, preset, read_config, resolve
+from rcekd.config import RunSettings, TeacherSettings, Values, merge, parse_assignment, preset, read_config, resolve
 from rcekd.errors import InputError
 from rcekd.methods import RCEKDSettings
+from rcekd.models import MODELS
 
 BASE: Values = {"dataset": "synthetic"}
 
@@ -212,11 +213,30 @@ def test_config_file_that_cannot_be_read(tmp_path: Path, path: str) -> None:
         read_config(tmp_path / path)
 
 
+def test_no_model_has_a_setting_that_a_teacher_has_beside_it() -> None:
+    """`teacher.KEY` would mean two things."""
+    beside = set(TeacherSettings.model_fields) - {"backbone"}
+    assert not [name for name, entry in MODELS.items() if beside & set(entry.settings.model_fields)]
+
+
 def test_presets_hold_valid_settings() -> None:
     values = preset("citeulike", "mf", "mf", "rcekd")
     settings = resolve([("the preset", {"dataset": "citeulike", **values})])
     assert isinstance(settings.method, RCEKDSettings)
     assert settings.to_values()["teacher"]["dim"] == 400
+
+
+@pytest.mark.parametrize("dataset", ["citeulike", "gowalla", "yelp", "ml-100k"])
+@pytest.mark.parametrize("pair", ["hstu-hstu", "hstu-mf", "sasrec-sasrec"])
+def test_presets_of_the_sequential_pairs(dataset: str, pair: str) -> None:
+    """The teacher is the larger of two alike, and RCE-KD's lists are set."""
+    teacher, student = pair.split("-")
+    chosen = [("models", {"teacher": {"model": teacher}, "student": {"model": student}})]
+    values = preset(dataset, teacher, student, "rcekd")
+    settings = resolve([("the preset", {"dataset": dataset, **values}), *chosen]).to_values()
+    assert settings["method"]["K"] > 20
+    assert settings["train"]["negatives"] == (1 if student == "mf" else 128)
+    assert student == "mf" or settings["teacher"]["blocks"] > settings["student"]["blocks"]
 
 
 def test_no_preset_for_what_is_no_known_dataset(tmp_path: Path) -> None:

@@ -65,6 +65,12 @@ class Interactions:
         return CSR.from_pairs(row, torch.cat([self.train.indices, self.valid.indices]), self.n_users).sorted_unique()
 
     @cached_property
+    def train_with_valid(self) -> CSR:
+        """Train rows with the validation items after them: what is known of a user when the test begins."""
+        row = torch.cat([self.train.rows(), self.valid.rows()])
+        return CSR.from_pairs(row, torch.cat([self.train.indices, self.valid.indices]), self.n_users)
+
+    @cached_property
     def train_pairs(self) -> Pairs:
         """The train interactions as (user, item) columns."""
         return Pairs(self.train.rows(), self.train.indices)

@@ -9,7 +9,7 @@ from rcekd.datasets import Interactions
 from rcekd.evaluation.metrics import hits, ndcg, recall
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
-from rcekd.models import FactorTables
+from rcekd.models import Backbone, FactorTables
 from rcekd.settings import Settings
 
 CUTOFFS = (10, 20)
@@ -25,6 +25,11 @@ class EvalSettings(Settings):
     )
     users: Literal["all", "with-targets"] = Field(
         default="all", description="who is averaged over: all users (no target counts 0), or those with a target"
+    )
+    history: Literal["train", "train+valid"] = Field(
+        default="train",
+        description="what a backbone with a window has read of a user before the test ranking; for validation always "
+        "train, and others learn from train alone",
     )
 
 
@@ -63,10 +68,32 @@ def evaluate_train(tables: FactorTables, data: Interactions, settings: EvalSetti
     return average(per_user(rank(tables, None), data.seen), data.seen, settings.users)
 
 
-def evaluate(tables: FactorTables, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:
-    """Metrics on both held-out sets: {"valid": {...}, "test": {...}} with the keys of METRICS."""
+def evaluate(
+    tables: FactorTables, data: Interactions, settings: EvalSettings, test_tables: FactorTables | None = None
+) -> dict[str, dict[str, float]]:
+    """Metrics on both held-out sets: {"valid": {...}, "test": {...}} with the keys of METRICS.
+
+    test_tables: what the test set is ranked by, where that is not what the validation set is ranked by.
+    """
     ranked = rank(tables, data.seen)
     valid = average(per_user(ranked, data.valid), data.valid, settings.users)
-    if settings.mask == "train+valid":
-        ranked = rank(tables, data.seen_with_valid)
+    if settings.mask != "train" or test_tables is not None:
+        ranked = rank(tables if test_tables is None else test_tables, mask_of_test(data, settings))
     return {"valid": valid, "test": average(per_user(ranked, data.test), data.test, settings.users)}
+
+
+def evaluate_model(model: Backbone, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:
+    """The metrics of a model on both held-out sets, its histories as the settings say."""
+    history = history_of_test(data, settings)
+    again = history is not None and model.window is not None
+    return evaluate(model.tables(), data, settings, model.tables(history) if again else None)
+
+
+def mask_of_test(data: Interactions, settings: EvalSettings) -> CSR:
+    """The items taken out of the test ranking."""
+    return data.seen_with_valid if settings.mask == "train+valid" else data.seen
+
+
+def history_of_test(data: Interactions, settings: EvalSettings) -> CSR | None:
+    """What a backbone with a window reads before the test ranking; None: what it was trained on."""
+    return data.train_with_valid if settings.history == "train+valid" else None

@@ -12,6 +12,20 @@ from rcekd.models import ModelSettings
 VERSION = 1
 
 
+# Settings that came later, at what was done before them: so set, they leave an identity as it was without them.
+ADDED: dict[tuple[str, str], Any] = {("eval", "history"): "train", ("teacher", "temperature"): 1.0}
+
+
+def as_before(values: dict[str, Any]) -> dict[str, Any]:
+    """Plain values of settings without those that say nothing new."""
+    found = dict(values)
+    for (group, key), usual in ADDED.items():
+        if isinstance(found.get(group), dict):
+            kept = found[group]
+            found[group] = {name: value for name, value in kept.items() if name != key or value != usual}
+    return found
+
+
 def digest(values: dict[str, Any]) -> str:
     """Hex digest of plain values, whatever the order of their keys."""
     text = json.dumps({"version": VERSION, **values}, sort_keys=True, ensure_ascii=False)
@@ -20,8 +34,8 @@ def digest(values: dict[str, Any]) -> str:
 
 def teacher_identity(settings: RunSettings, data: Interactions) -> str:
     """Of the teacher: its model, training, seed, the data, and how its epochs are judged."""
-    values = settings.to_values()
-    own = {key: value for key, value in values["teacher"].items() if key != "mix"}
+    values = as_before(settings.to_values())
+    own = {key: value for key, value in values["teacher"].items() if key not in ("mix", "temperature")}
     teacher = {**own, "seed": settings.teacher_seed, "train": _training(own["train"])}
     read = _features(settings.teacher.backbone, data)
     return digest({"kind": "teacher", "data": data.fingerprint, **read, "teacher": teacher, "eval": values["eval"]})
@@ -29,10 +43,12 @@ def teacher_identity(settings: RunSettings, data: Interactions) -> str:
 
 def student_identity(settings: RunSettings, data: Interactions, teacher: str | None) -> str:
     """Of a student; `teacher` is its teacher's identity, None for a student alone."""
-    values = settings.to_values()
+    values = as_before(settings.to_values())
     own = {key: values[key] for key in ("student", "seed", "eval")} | {"train": _training(values["train"])}
     if teacher is not None:
         own |= {"method": values["method"], "teacher": teacher}
+        if "temperature" in values["teacher"]:
+            own["temperature"] = values["teacher"]["temperature"]
     return digest({"kind": "student", "data": data.fingerprint, **_features(settings.student, data), **own})
 
 

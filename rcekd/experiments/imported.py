@@ -6,8 +6,8 @@ from typing import Any
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
 from rcekd.datasets.download import file_sha256
-from rcekd.evaluation.ranking import CUTOFFS, EvalSettings, average, evaluate, per_user
-from rcekd.experiments.identity import digest
+from rcekd.evaluation.ranking import CUTOFFS, EvalSettings, average, evaluate, mask_of_test, per_user
+from rcekd.experiments.identity import as_before, digest
 from rcekd.experiments.place import Place
 from rcekd.experiments.runs import finished
 from rcekd.experiments.summary import dataset_part, versions
@@ -46,7 +46,9 @@ def import_teacher(
     own = {key: value for key, value in settings.to_values().items() if key in ("dataset", "seed", "data", "eval")}
     depends = {key: value for key, value in told.items() if key != "files"}
     identity = digest(
-        {"kind": "imported", "import": VERSION, "data": data.fingerprint, "eval": own["eval"], "source": depends}
+        as_before(
+            {"kind": "imported", "import": VERSION, "data": data.fingerprint, "eval": own["eval"], "source": depends}
+        )
     )
     label = _plain(name or request.files[0].stem)
     folder = RunFolder(place.runs_dir / f"imported-{data.name}-{label}-{identity}")
@@ -84,8 +86,7 @@ def metrics(teacher: TeacherKnowledge, data: Interactions, settings: EvalSetting
         item_UN = teacher.top_items(min(max(CUTOFFS), teacher.length), excluded)
         return average(per_user(item_UN, targets), targets, settings.users)
 
-    excluded = data.seen_with_valid if settings.mask == "train+valid" else data.seen
-    return {"valid": judged(data.seen, data.valid), "test": judged(excluded, data.test)}
+    return {"valid": judged(data.seen, data.valid), "test": judged(mask_of_test(data, settings), data.test)}
 
 
 def _summary(

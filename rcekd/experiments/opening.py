@@ -9,10 +9,11 @@ from typing import Any
 from rcekd.config import RunSettings, Values, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
+from rcekd.evaluation.ranking import history_of_test
 from rcekd.experiments import imported, runs
 from rcekd.experiments.place import Place
 from rcekd.experiments.teaching import check_same_data
-from rcekd.models import FactorTables, ModelSettings
+from rcekd.models import Backbone, FactorTables, ModelSettings
 from rcekd.teachers.lists import ListTeacher
 from rcekd.training.run_folder import RunFolder
 
@@ -43,10 +44,28 @@ class FinishedRun:
         return f"{name} ({self.summary['model']} {self.summary['dim']})"
 
     @cached_property
+    def model(self) -> Backbone:
+        """The trained model; an imported teacher has none."""
+        return runs.load_model(self.folder, self.backbone, self.data, "model")
+
+    @property
+    def reads_histories(self) -> bool:
+        """Whether the model makes users' vectors of their histories."""
+        return self.kind != "imported" and self.model.window is not None
+
+    @cached_property
+    def test_tables(self) -> FactorTables:
+        """The factors that the test set is ranked by: after the histories that `eval.history` says."""
+        history = history_of_test(self.data, self.settings.eval)
+        if history is None or not self.reads_histories:
+            return self.tables
+        return self.model.tables(history)
+
+    @cached_property
     def tables(self) -> FactorTables:
         """The factors that scores are made of. InputError for an imported teacher that is lists, not factors."""
         if self.kind != "imported":
-            return runs.load_model(self.folder, self.backbone, self.data, "model").tables()
+            return self.model.tables()
         knowledge = imported.load(self.folder, self.data)
         if isinstance(knowledge, ListTeacher):
             raise InputError(f"{self.path}: this teacher was imported as top-N lists; it has no vectors to score with")

@@ -9,7 +9,7 @@ from typing import Any
 from rcekd.config import RunSettings, Values, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, InterruptedRun
-from rcekd.evaluation.ranking import evaluate
+from rcekd.evaluation.ranking import evaluate_model
 from rcekd.experiments import imported, runs, teaching
 from rcekd.experiments.place import Place
 from rcekd.experiments.summary import dataset_part, describe, model_part, versions
@@ -118,7 +118,7 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
     else:
         backbone = settings.teacher.backbone if own.get("kind") == "teacher" else settings.student
         model = runs.load_model(folder, backbone, data, "model")
-        found = {**describe(model), **evaluate(model.tables(), data, settings.eval)}
+        found = {**describe(model), **evaluate_model(model, data, settings.eval)}
     kept = ("seed", "epochs", "best_epoch", "seconds_per_epoch", "identity")
     return {
         "kind": "evaluate",
@@ -155,7 +155,7 @@ def _distill_locked(
     title = f"{settings.method.name} {data.name} → {settings.student.model}"
     identity, keep = nearest.summary["identity"], bool(own.get("keep_trajectory"))
     task = runs.student_task(settings, data, method, identity, title, keep_moments=keep)
-    extra = {"teacher": model_part(teacher.summary)}
+    extra = {"teacher": model_part(teacher.summary) | {"temperatures": list(teacher.temperatures)}}
     extra |= {"method": settings.method.model_dump(mode="json", by_alias=True)}
     extra |= {"alone": model_part(scratch)} if scratch else {}
     extra |= {"assistant": model_part(nearest.summary)} if nearest is not teacher else {}

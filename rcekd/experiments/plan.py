@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from rcekd.config import RunSettings, Values, merge, read_config, resolve
 from rcekd.errors import InputError, nearest
-from rcekd.experiments.identity import digest
+from rcekd.experiments.identity import as_before, digest
 from rcekd.experiments.layers import nested, with_preset
 from rcekd.settings import Settings
 
@@ -112,8 +112,9 @@ class Cell(NamedTuple):
     @property
     def identity(self) -> str:
         kind = TEACHER if self.is_teacher else "student"
-        values = self.settings.to_values()
+        values = as_before(self.settings.to_values())
         if self.is_teacher:
+            values["teacher"].pop("temperature", None)
             values = {key: values[key] for key in ("dataset", "data", "teacher", "eval", "seed")}
         return digest({"kind": f"cell of a {kind}", **values})
 

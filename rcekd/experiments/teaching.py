@@ -17,14 +17,19 @@ from rcekd.experiments.place import Place
 from rcekd.models import MODELS, ModelSettings
 from rcekd.teachers import Ensemble, FactorTeacher, TeacherKnowledge
 from rcekd.teachers.ensemble import check_members
+from rcekd.teachers.temperature import calibrate
 from rcekd.training.run_folder import RunFolder
 
 
 class Teaching(NamedTuple):
-    """A teacher as a run sees it: its summary (or what stands for one), and what it knows."""
+    """A teacher as a run sees it: its summary (or what stands for one), and what it knows.
+
+    temperatures: what the scores of it, or of each member of an ensemble, have been divided by.
+    """
 
     summary: dict[str, Any]
     knowledge: TeacherKnowledge
+    temperatures: tuple[float, ...] = (1.0,)
 
 
 def find_or_train(settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path]) -> Teaching:
@@ -33,8 +38,8 @@ def find_or_train(settings: RunSettings, data: Interactions, place: Place, folde
         wanted = "trajectory" in settings.method.needs()
         summary = runs.teacher(settings, data, place, keep_trajectory=wanted)
         folder = runs.teacher_folder(settings, data, place.runs_dir)
-        return Teaching(summary, _trained(folder, settings.teacher.backbone, data))
-    found = [given(RunFolder(path), data) for path in folders]
+        return tempered(Teaching(summary, _trained(folder, settings.teacher.backbone, data)), settings, data)
+    found = [tempered(given(RunFolder(path), data), settings, data) for path in folders]
     return found[0] if len(found) == 1 else mixed(found, settings, data)
 
 
@@ -73,6 +78,25 @@ def given(folder: RunFolder, data: Interactions) -> Teaching:
     settings = resolve([(str(folder.config_file), values)])
     backbone = settings.teacher.backbone if own.get("kind") == "teacher" else settings.student
     return Teaching(summary, _trained(folder, backbone, data))
+
+
+def tempered(teaching: Teaching, settings: RunSettings, data: Interactions) -> Teaching:
+    """The teacher at `teacher.temperature`. Only what is frozen is changed: a live model teaches as it is.
+
+    InputError for a teacher of lists, whose scores were put on their scale when they were imported.
+    """
+    wanted, knowledge = settings.teacher.temperature, teaching.knowledge
+    if wanted == 1.0:
+        return teaching
+    if not isinstance(knowledge, FactorTeacher):
+        raise InputError(
+            f"teacher.temperature={wanted}: {teaching.summary['run_dir']} is a teacher of top-N lists, which has its "
+            "temperature from its import; leave the setting out, or import it again with --temperature"
+        )
+    found = calibrate(knowledge.tables, data).temperature if wanted == "auto" else wanted
+    if found is None:
+        return teaching
+    return teaching._replace(knowledge=knowledge.at(found), temperatures=(found,))
 
 
 def check_given(folder: RunFolder, data: Interactions) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -123,7 +147,7 @@ def mixed(found: Sequence[Teaching], settings: RunSettings, data: Interactions) 
         "identity": digest({"mix": mix, "members": [teaching.summary["identity"] for teaching in found]}),
         **evaluate(knowledge.tables, data, settings.eval),
     }
-    return Teaching(summary, knowledge)
+    return Teaching(summary, knowledge, tuple(tau for teaching in found for tau in teaching.temperatures))
 
 
 def assisted(teaching: Teaching, settings: RunSettings, data: Interactions, place: Place) -> Teaching:

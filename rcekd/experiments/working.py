@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from rcekd.errors import InputError, InterruptedRun
-from rcekd.evaluation.ranking import per_user, rank
+from rcekd.evaluation.ranking import mask_of_test, per_user, rank
 from rcekd.experiments import pipeline
 from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.opening import open_run
@@ -99,8 +99,7 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
     else:
         summary = _distilled(cell, place)
     run = open_run(Path(summary["run_dir"]), place)
-    excluded = run.data.seen_with_valid if settings.eval.mask == "train+valid" else run.data.seen
-    return summary, per_user(rank(run.tables, excluded), run.data.test)
+    return summary, per_user(rank(run.test_tables, mask_of_test(run.data, settings.eval)), run.data.test)
 
 
 def _distilled(cell: Cell, place: Place) -> dict[str, Any]:

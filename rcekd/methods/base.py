@@ -72,11 +72,13 @@ class Method(ABC):
         self.clock = Stopwatch()
         self.trained = nn.Module()
         self._weighting = weighting
-        self._share_U = self._epoch_share(data)
+        self._length_U = data.train.lengths()
+        self._share_U = self._epoch_share(self._length_U)
 
     def meet(self, student: Backbone) -> None:
-        """Make what depends on the student's width; called once, before `trained` is looked into."""
-        del student
+        """Make what depends on the student (its width, its window); called once, before `trained` is looked into."""
+        if student.window is not None:
+            self._share_U = self._epoch_share(self._length_U.clamp(max=student.window))
 
     @abstractmethod
     def start_epoch(self, student: Backbone, epoch: int) -> None:
@@ -110,8 +112,7 @@ class Method(ABC):
         return user_R, weight_R
 
     @staticmethod
-    def _epoch_share(data: Interactions) -> Tensor:
+    def _epoch_share(length_U: Tensor) -> Tensor:
         """(interactions / users with any) / (interactions of u): makes every user count the same over an epoch."""
-        length_U = data.train.lengths()
         mean = length_U.sum() / (length_U > 0).sum().clamp(min=1)
         return (mean / length_U.clamp(min=1)).to(torch.float32)

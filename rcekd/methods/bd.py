@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rcekd.datasets import Interactions
+from rcekd.errors import InputError
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
 from rcekd.methods.base import Method
@@ -86,6 +87,21 @@ class BD(Method):
         self._for_student_UN = self._for_teacher_UN = stock_UL[:, : settings.draws]
         self._student_RN: Tensor | None = None
         self._at_work = False
+
+    def meet(self, student: Backbone) -> None:
+        """InputError where the student's batches are not what the live teacher learns from."""
+        super().meet(student)
+        window, teacher = self._teacher.window, self._teacher.name
+        if window is not None and student.window is None:
+            raise InputError(
+                f"method bd: the teacher {teacher} learns from whole histories, which a student {student.name} is not "
+                "handed; choose a sequential student, or another method"
+            )
+        if window is not None and student.window is not None and student.window > window:
+            raise InputError(
+                f"method bd: a student reads {student.window} interactions, its teacher {teacher} only {window}; "
+                f"set student.window to {window} or less"
+            )
 
     def start_epoch(self, student: Backbone, epoch: int) -> None:
         settings = self._settings

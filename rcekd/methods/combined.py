@@ -69,6 +69,7 @@ class Combined(Method):
             part.clock = self.clock
 
     def meet(self, student: Backbone) -> None:
+        super().meet(student)
         for part, _ in self._parts:
             part.meet(student)
 

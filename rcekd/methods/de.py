@@ -53,6 +53,7 @@ class DE(Method):
         self._temperature = settings.anneal.start
 
     def meet(self, student: Backbone) -> None:
+        super().meet(student)
         generator = stream(self._seed, f"{self.name}.init")
         widths = student.dim, self._tables.user_UD.shape[1]
         self._users = GatedExperts(self._settings.experts, *widths, generator)

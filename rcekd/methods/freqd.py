@@ -87,6 +87,7 @@ class FreqD(Method):
         self._teacher_NT: Tensor
 
     def meet(self, student: Backbone) -> None:
+        super().meet(student)
         generator = stream(self._seed, "freqd.init")
         widths = student.dim, self._tables.user_UD.shape[1]
         self._users, self._items = (GatedExperts(1, *widths, generator) for _ in range(2))

@@ -112,6 +112,7 @@ class PromptMM(Method):
         self._negative_UN: Tensor | None = None
 
     def meet(self, student: Backbone) -> None:
+        super().meet(student)
         widths = [tables.item_ID.shape[1] for tables in self._modalities]
         purposes = [f"promptmm projection {number}" for number in range(len(widths))]
         made = [projection(student.dim, w, seed=self._seed, purpose=p) for w, p in zip(widths, purposes, strict=True)]

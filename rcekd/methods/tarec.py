@@ -96,6 +96,7 @@ class TARec(Method):
         self._logit_UW: Tensor
 
     def meet(self, student: Backbone) -> None:
+        super().meet(student)
         if self._settings.contrast > 0:
             wanted = self._knowledge.tables.user_UD.shape[1]
             for side in ("user", "item"):

@@ -9,21 +9,27 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError, nearest
 from rcekd.models.base import Backbone, Batch, FactorTables, ModelSettings
 from rcekd.models.bm3 import BM3, BM3Settings
+from rcekd.models.hstu import HSTU, HSTUSettings
 from rcekd.models.lightgcn import LightGCN, LightGCNSettings
 from rcekd.models.mf import MF, MFSettings
+from rcekd.models.sasrec import SASRec, SASRecSettings
 
 __all__ = [
     "BM3",
+    "HSTU",
     "MF",
     "MODELS",
     "BM3Settings",
     "Backbone",
     "Batch",
     "FactorTables",
+    "HSTUSettings",
     "LightGCN",
     "LightGCNSettings",
     "MFSettings",
     "ModelSettings",
+    "SASRec",
+    "SASRecSettings",
     "build_model",
     "find",
 ]
@@ -38,6 +44,8 @@ MODELS: dict[str, Entry] = {
     "mf": Entry(MFSettings, MF),
     "lightgcn": Entry(LightGCNSettings, LightGCN),
     "bm3": Entry(BM3Settings, BM3),
+    "sasrec": Entry(SASRecSettings, SASRec),
+    "hstu": Entry(HSTUSettings, HSTU),
 }
 
 

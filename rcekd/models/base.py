@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rcekd.kernels.csr import CSR
 from rcekd.settings import Settings
 
 
@@ -87,12 +88,20 @@ class Backbone(nn.Module, ABC):
         """Whatever is drawn until the next call (dropout) is to depend on nothing but (seed, epoch) and the batches."""
         del seed, epoch
 
-    def tables(self) -> FactorTables:
-        """Both tables as they are now, detached and without dropout; not copies where the model stores them so."""
+    def factors_after(self, history: CSR) -> Tensor:
+        """Factors [rows, D] after these histories, in the order of time. Only a backbone with a window can tell."""
+        raise NotImplementedError(f"{self.name} reads no histories")
+
+    def tables(self, history: CSR | None = None) -> FactorTables:
+        """Both tables as they are now, detached and without dropout; not copies where the model stores them so.
+
+        history: what users have done, a row per user, instead of `data.train`; only a backbone with a window reads it.
+        """
         was_training = self.training
         self.eval()
         with torch.no_grad():
-            tables = FactorTables(self.user_factors().detach(), self.item_factors().detach())
+            user_UD = self.user_factors() if history is None or self.window is None else self.factors_after(history)
+            tables = FactorTables(user_UD.detach(), self.item_factors().detach())
         self.train(was_training)
         return tables
 

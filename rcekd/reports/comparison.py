@@ -66,6 +66,8 @@ def _notes(summary: dict[str, Any]) -> list[str]:
         f"all items ranked, {protocol['mask']} items masked, averaged over "
         + ("all users" if protocol["users"] == "all" else "users with a target"),
     ]
+    if protocol.get("history", "train") != "train":
+        notes.append(f"a sequential model has read {protocol['history']} before the test ranking")
     closed = {metric: gap_closed(summary, metric) for metric in ("ndcg@10", "ndcg@20")} if "student" in summary else {}
     known = [f"{value:.0%} on {metric}" for metric, value in closed.items() if value is not None]
     if known:

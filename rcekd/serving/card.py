@@ -26,6 +26,7 @@ def facts(run: FinishedRun, measured: dict[str, Any]) -> dict[str, Any]:
         "run": {key: summary[key] for key in ("run_dir", "identity", "seed", "epochs", "best_epoch")},
         "model": run.label,
         "method": summary.get("method"),
+        "window": run.model.window if run.reads_histories else None,
         "data": {**summary["dataset"], "licence": licence},
         "protocol": summary["protocol"],
         "quality": models,
@@ -68,6 +69,11 @@ def as_markdown(card: dict[str, Any]) -> str:
 def _quality(card: dict[str, Any]) -> list[str]:
     protocol = card["protocol"]
     who = "all users" if protocol["users"] == "all" else "users with a target"
+    read = (
+        ""
+        if protocol.get("history", "train") == "train"
+        else f" after reading {protocol['history']} (sequential models)"
+    )
     rows = [
         f"| {model['role']} ({model['model']} {model['dim']}) | {model['parameters']:,} | "
         + " | ".join(f"{model['test'][metric]:.4f}" for metric in METRICS)
@@ -80,7 +86,8 @@ def _quality(card: dict[str, Any]) -> list[str]:
         f"|---|---|{'---|' * len(METRICS)}",
         *rows,
         "",
-        f"All items ranked, {protocol['mask']} items masked, averaged over {who}. The validation set chose the epoch.",
+        f"All items ranked, {protocol['mask']} items masked, averaged over {who}{read}. "
+        "The validation set chose the epoch.",
         "",
     ]
 
@@ -121,11 +128,22 @@ def _new_users(card: dict[str, Any]) -> list[str]:
     ]
 
 
+def _reading(window: int | None) -> list[str]:
+    if window is None:
+        return []
+    return [
+        f"- It makes a user's vector of the last {window} items in order. The vectors here are those after the "
+        "training items: what a user does later does not move them, and the map for new users knows no order. "
+        "For vectors that follow a history, keep the run: `rcekd recommend RUN --history` reads it.",
+    ]
+
+
 def _limits(card: dict[str, Any]) -> list[str]:
     return [
         "## What it cannot do",
         "- It knows the items of its training data: one that came later, or was never trained on, cannot be ranked.",
         "- Scores order the items of one user. They are no probabilities, and two users' scores do not compare.",
+        *_reading(card["window"]),
         "- It was judged on held-out interactions of the past, not by what people do with its lists.",
         f"- Its lists leave out what was known when it was made, `seen`: {LEFT_OUT[card['seen']]}. Keep it up to date.",
         "",

@@ -39,7 +39,7 @@ class Recommender:
 
     @cached_property
     def fold_in(self) -> FoldIn:
-        """Where histories become vectors. A backbone that reads histories itself would take its place here."""
+        """What makes a history a vector, where the backbone does not read histories itself."""
         return fit(self.run.tables, self.run.data)
 
     def for_users(self, written: Sequence[str], *, where: str, skip_unknown: bool = False) -> pl.DataFrame:
@@ -57,21 +57,28 @@ class Recommender:
     def for_histories(self, lines: Sequence[Sequence[str]], *, where: str, skip_unknown: bool = False) -> pl.DataFrame:
         """Lists for users known only by the items they have met; user is the line, from 1.
 
+        A sequential model reads the items itself, in the order written; for others the fold-in's map does.
         InputError names the line of the first unknown item (unless skipped), or of the first history with none.
         """
         rows: list[Tensor] = []
+        read: list[Tensor] = []
         for number, written in enumerate(lines, start=1):
             item_N = self.items.find(written)
             if not skip_unknown:
                 self.items.refuse_unknown(written, item_N, f"{where}, line {number}")
-            rows.append(torch.unique(item_N[item_N != UNKNOWN]))
+            read.append(item_N[item_N != UNKNOWN])
+            rows.append(torch.unique(read[-1]))
             if not rows[-1].numel():
                 raise InputError(f"{where}, line {number}: no item that this model knows; leave the line out")
         history = stacked(rows)
         nothing = CSR(torch.zeros_like(history.indptr), history.indices[:0])
         leave_out = nothing if self.seen == "none" else history
         user = pl.Series(range(1, len(lines) + 1), dtype=pl.Int64)
-        return self._lists(self.fold_in(history, self.run.tables.item_ID), leave_out, user)
+        if self.run.reads_histories:
+            vector_BD = self.run.model.tables(stacked(read)).user_UD
+        else:
+            vector_BD = self.fold_in(history, self.run.tables.item_ID)
+        return self._lists(vector_BD, leave_out, user)
 
     def for_all(self, folder: Path, per_shard: int | None, *, force: bool = False) -> Iterator[shards.Written]:
         """Lists of every user, as shards in a folder; yields after each. Goes on where it was stopped."""

@@ -11,6 +11,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.pair_scores import pair_scores
 from rcekd.kernels.topk import topk
 from rcekd.models import Backbone, FactorTables
+from rcekd.teachers.temperature import warmed
 
 Need = Literal["lists", "scores", "factors", "trajectory", "modalities", "live"]
 
@@ -131,6 +132,13 @@ class FactorTeacher(TeacherKnowledge):
     @property
     def tables(self) -> FactorTables:
         return self._tables
+
+    def at(self, temperature: float) -> "FactorTeacher":
+        """This teacher with every score divided by a temperature; a live model stays as it is."""
+        modalities = {name: warmed(tables, temperature) for name, tables in self._modalities.items()}
+        trajectory = [warmed(moment, temperature) for moment in self._trajectory]
+        own = warmed(self._tables, temperature)
+        return FactorTeacher(own, trajectory=trajectory, modalities=modalities, model=self._model)
 
     @property
     def trajectory(self) -> Sequence[FactorTables]:

@@ -1,6 +1,7 @@
 """An epoch's batches: a pure function of (data, settings, seed, epoch), so that resuming needs no generator state."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -9,8 +10,27 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.negatives import sample_negatives
 from rcekd.models import Batch
+from rcekd.stopwatch import Stopwatch
 from rcekd.streams import stream
+from rcekd.training.sequences import TrainingSequences
 from rcekd.training.settings import TrainSettings
+
+
+class Batches(Protocol):
+    """What the loop learns from, epoch by epoch; its length is the number of interactions in an epoch."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> Iterator[Batch]:
+        """The epoch's batches; the time that negatives take goes to the clock's phase of that name."""
+
+    def steps(self, settings: TrainSettings) -> int:
+        """Batches per epoch."""
+
+
+def training_batches(data: Interactions, window: int | None) -> Batches:
+    """What a backbone learns from: single interactions, or whole users where it has a window."""
+    return TrainingPairs(data) if window is None else TrainingSequences(data, window)
 
 
 class TrainingPairs:
@@ -27,6 +47,12 @@ class TrainingPairs:
 
     def __len__(self) -> int:
         return self.user.numel()
+
+    def epoch(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> Iterator[Batch]:
+        """The epoch's batches, drawn for (seed, epoch)."""
+        with clock.phase("negatives"):
+            negative_PN = self.negatives(settings, seed, epoch)
+        return self.batches(negative_PN, settings, seed, epoch)
 
     def negatives(self, settings: TrainSettings, seed: int, epoch: int) -> Tensor:
         """Negatives of every pair for one epoch, int32 [pairs, N]."""

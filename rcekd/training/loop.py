@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from rcekd.datasets import Interactions
 from rcekd.errors import DivergedError, InterruptedRun
-from rcekd.evaluation.ranking import EvalSettings, evaluate, evaluate_valid
+from rcekd.evaluation.ranking import EvalSettings, evaluate_model, evaluate_valid
 from rcekd.methods import Method
 from rcekd.models import Backbone, Batch
 from rcekd.stopwatch import Stopwatch
-from rcekd.training.batches import TrainingPairs
+from rcekd.training.batches import training_batches
 from rcekd.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from rcekd.training.interrupt import StopRequest, stop_on_signal
 from rcekd.training.optimizer import Adam
@@ -82,7 +82,7 @@ class Trainer:
 
     def __init__(self, task: Task, folder: RunFolder, observer: Observer) -> None:
         self._task, self._folder, self._observer = task, folder, observer
-        self._pairs = TrainingPairs(task.data)
+        self._batches = training_batches(task.data, task.model.window)
         self._clock = Stopwatch()
         if task.method is not None:
             task.method.meet(task.model)
@@ -99,7 +99,7 @@ class Trainer:
         """Train to the end. InterruptedRun after a signal, DivergedError where the loss stops being one."""
         task, progress = self._task, self._progress
         self._folder.truncate_metrics(progress.epochs)
-        self._observer.begin(task.title, task.train, progress, self._pairs.steps(task.train))
+        self._observer.begin(task.title, task.train, progress, self._batches.steps(task.train))
         if task.keep_moments and progress.epochs == 0:
             self._folder.moments.keep(0, task.model.tables())
         with stop_on_signal() as stop:
@@ -122,7 +122,7 @@ class Trainer:
         task.model.begin_epoch(task.seed, epoch)
         loss_N3 = self._train(epoch)
         self._check(loss_N3, epoch)
-        mean_base, mean_kd = (loss_N3[:, :2].sum(0) / len(self._pairs)).tolist()
+        mean_base, mean_kd = (loss_N3[:, :2].sum(0) / len(self._batches)).tolist()
         line: dict[str, Any] = {"epoch": epoch, "loss": mean_base + task.weight * mean_kd, "base_loss": mean_base}
         if task.method is not None:
             line |= {"kd_loss": mean_kd, **task.method.report()}
@@ -145,14 +145,12 @@ class Trainer:
         self._observer.epoch(line, progress)
 
     def _train(self, epoch: int) -> Tensor:
-        """One pass over the pairs; returns every step's base and distillation loss and size, float64 [steps, 3]."""
+        """One pass over the data; returns each step's base and distillation loss and size, float64 [steps, 3]."""
         task = self._task
-        with self._clock.phase("negatives"):
-            negative_PN = self._pairs.negatives(task.train, task.seed, epoch)
         if task.method is not None:
             task.method.start_epoch(task.model, epoch)
-        losses = [self._step(batch) for batch in self._pairs.batches(negative_PN, task.train, task.seed, epoch)]
-        return torch.stack(losses)
+        batches = self._batches.epoch(task.train, task.seed, epoch, self._clock)
+        return torch.stack([self._step(batch) for batch in batches])
 
     def _step(self, batch: Batch) -> Tensor:
         task = self._task
@@ -220,5 +218,5 @@ class Trainer:
             seconds_per_epoch=statistics.median(progress.seconds) if progress.seconds else math.nan,
             seconds_total=sum(progress.seconds),
             phases={name: seconds / progress.epochs for name, seconds in progress.phases.items()},
-            metrics=evaluate(task.model.tables(), task.data, task.evaluation),
+            metrics=evaluate_model(task.model, task.data, task.evaluation),
         )

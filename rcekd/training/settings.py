@@ -11,7 +11,9 @@ class TrainSettings(Settings):
     """Optimiser, batches and stopping. The defaults are the RCE-KD authors' protocol."""
 
     epochs: PositiveInt = Field(default=1000, description="at most so many epochs")
-    batch_size: PositiveInt = Field(default=2048, description="training interactions per step")
+    batch_size: PositiveInt = Field(
+        default=2048, description="training interactions per step; of whole users for a backbone with a window"
+    )
     learning_rate: PositiveFloat = Field(default=1e-3, description="step size of Adam")
     weight_decay: NonNegativeFloat = Field(default=1e-5, description="L2 coefficient, coupled (added to the gradient)")
     negatives: PositiveInt = Field(default=1, description="negatives per interaction, drawn anew each epoch")

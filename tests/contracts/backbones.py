@@ -22,6 +22,8 @@ class Case(NamedTuple):
 
 TRAIN = TrainSettings(epochs=60, batch_size=256, learning_rate=0.05, patience=0)
 
+SLOWER = {"learning_rate": 0.01, "negatives": 4}
+
 BACKBONES: dict[str, list[Case]] = {
     "mf": [Case({}, {})],
     "lightgcn": [Case({}, {}), Case({"layers": 1, "edge_dropout": 0.2}, {})],
@@ -29,10 +31,18 @@ BACKBONES: dict[str, list[Case]] = {
         Case({}, {}, furnish=furnished),
         Case({"layers": 2, "dropout": 0.0, "cold": "content"}, {}, furnish=furnished),
     ],
+    "sasrec": [
+        Case({"dim": 16, "dropout": 0.0}, SLOWER),
+        Case({"dim": 16, "blocks": 2, "heads": 2, "window": 20, "dropout": 0.1, "objective": "softmax"}, SLOWER),
+    ],
+    "hstu": [
+        Case({"dim": 16, "dropout": 0.0, "tau": 0.2}, SLOWER),
+        Case({"dim": 16, "blocks": 2, "heads": 2, "window": 20, "dropout": 0.1, "tau": 0.2}, SLOWER),
+    ],
 }
 
-# Dense products whose order of adding is BLAS's own: the same bytes with the same number of threads only.
-ROUNDED = {"bm3"}
+# Dense products whose order of adding is BLAS's own: the same bytes only for the same number of threads and rows.
+ROUNDED = {"bm3", "sasrec", "hstu"}
 
 
 def cases() -> list[tuple[str, Case]]:

@@ -95,6 +95,14 @@ def test_nothing_to_train_on_is_refused() -> None:
         prepared({"user": [1], "item": [1], "part": pl.Series([2], dtype=pl.UInt8)})
 
 
+def test_leave_one_out_goes_by_time() -> None:
+    """The latest interaction tests, the one before validates, whatever their order in the file."""
+    data = prepared({"user": [1] * 5, "item": [10, 11, 12, 13, 14], "time": [3, 5, 1, 4, 2]}, split="leave-one-out")
+    items = data.item_ids.to_list()
+    parts = [[items[item] for item in part.indices.tolist()] for part in (data.train, data.valid, data.test)]
+    assert parts == [[12, 14, 10], [13], [11]]
+
+
 @pytest.mark.parametrize("split", ["reference", "random", "time", "leave-one-out"])
 def test_a_user_with_one_interaction_trains(split: str) -> None:
     table = {"user": [1, 2, 2, 2], "item": [1, 1, 2, 3], "time": [1, 2, 3, 4]}

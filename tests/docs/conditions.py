@@ -44,6 +44,7 @@ MORE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 READ_ONLY: Mapping[str, str] = MappingProxyType(
     {
         "docs/methods/": "tests/flows/test_methods.py distils with every method",
+        "docs/backbones/": "tests/flows/test_sequential.py distils these; the data are real ones",
         "docs/commands/bench.md": "a process of its own for each method",
         "docs/reports.md": "docs/tutorials/researcher.md runs and reports an experiment",
         **dict.fromkeys(

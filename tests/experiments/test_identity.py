@@ -6,7 +6,7 @@ import pytest
 
 from rcekd.config import RunSettings, parse_assignment, resolve
 from rcekd.datasets import Interactions
-from rcekd.experiments.identity import digest, student_identity, teacher_identity
+from rcekd.experiments.identity import as_before, digest, student_identity, teacher_identity
 
 
 def settings(*assignments: str) -> RunSettings:
@@ -35,6 +35,11 @@ def identities(data: Interactions, *assignments: str) -> tuple[str, str, str]:
         ("teacher.seed=3", True, False, True),
         ("seed=3", True, True, True),
         ("eval.mask=train+valid", True, True, True),
+        ("eval.history=train+valid", True, True, True),
+        ("eval.history=train", False, False, False),
+        ("teacher.temperature=auto", False, False, True),
+        ("teacher.temperature=2", False, False, True),
+        ("teacher.temperature=1", False, False, False),
     ],
 )
 def test_each_run_depends_on_its_own_settings(
@@ -42,6 +47,16 @@ def test_each_run_depends_on_its_own_settings(
 ) -> None:
     pairs = zip(identities(tiny_interactions), identities(tiny_interactions, change), strict=True)
     assert tuple(before != after for before, after in pairs) == (teacher, alone, distilled)
+
+
+def test_settings_that_came_later_leave_identities_as_they_were() -> None:
+    """Runs and cells of before are found again."""
+    values = settings().to_values()
+    kept = as_before(values)
+    assert ("history" in values["eval"], "temperature" in values["teacher"]) == (True, True)
+    assert ("history" in kept["eval"], "temperature" in kept["teacher"]) == (False, False)
+    changed = settings("eval.history=train+valid", "teacher.temperature=3").to_values()
+    assert as_before(changed) == changed
 
 
 def test_other_data_makes_every_run_another(tiny_interactions: Interactions) -> None:

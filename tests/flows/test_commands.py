@@ -194,7 +194,7 @@ def test_evaluate_by_other_protocols(rcekd: Command, distill: Command) -> None:
     plain = rcekd("evaluate", folder, "--json").result
     masked = rcekd("evaluate", folder, "--json", "--set", "eval.mask=train+valid").result
     some = rcekd("evaluate", folder, "--json", "--set", "eval.users=with-targets").result
-    assert masked["protocol"] == {"mask": "train+valid", "users": "all"}
+    assert masked["protocol"] == {"mask": "train+valid", "users": "all", "history": "train"}
     assert masked["valid"] == plain["valid"]
     assert masked["test"]["recall@20"] >= plain["test"]["recall@20"]
     assert some["valid"]["recall@20"] > plain["valid"]["recall@20"]

@@ -33,3 +33,19 @@ def test_user_weighting_gives_every_user_the_same_over_an_epoch(uneven_scene: Sc
     assert max(weight.values()) == pytest.approx(min(weight.values()), rel=1e-5)
     interactions = uneven_scene.data.train.indices.numel()
     assert sum(weight.values()) == pytest.approx(interactions, rel=1e-5)
+
+
+def test_user_weighting_counts_what_a_window_shows(uneven_scene: Scene) -> None:
+    """A student with a window learns from a user's last interactions only; every user still counts the same."""
+
+    class Windowed(type(uneven_scene.student)):  # type: ignore[misc]
+        window = 3
+
+    uneven_scene.student.__class__ = Windowed
+    method = uneven_scene.method("ce", K=5, weighting="user")
+    method.meet(uneven_scene.student)
+    lengths = uneven_scene.data.train.lengths().clamp(max=3)
+    user_B = torch.arange(lengths.numel(), dtype=torch.int32).repeat_interleave(lengths)
+    _, weight_R = method.rows(Batch(user_B, user_B, user_B[:, None]))
+    assert weight_R.max().item() == pytest.approx(weight_R.min().item(), rel=1e-5)
+    assert weight_R.sum().item() == pytest.approx(user_B.numel(), rel=1e-5)

@@ -162,7 +162,9 @@ def _data_of(record: Record) -> str:
 
 
 def _protocol_of(record: Record) -> str:
-    return f"mask {record.summary.protocol.mask}, users {record.summary.protocol.users}"
+    protocol = record.summary.protocol
+    read = "" if protocol.history == "train" else f", history {protocol.history}"
+    return f"mask {protocol.mask}, users {protocol.users}{read}"
 
 
 def _check_settings(records: Sequence[Record]) -> None:

@@ -65,10 +65,11 @@ def _relative(path: Path, to: Path) -> str:
 def _protocol(record: Record) -> str:
     data, protocol = record.summary.dataset, record.summary.protocol
     who = "all users" if protocol.users == "all" else "users with a target"
+    read = "" if protocol.history == "train" else f"Sequential models have read {protocol.history} before the test. "
     return (
         f"{data.name}, split {data.split}: {data.users:,} users × {data.items:,} items, "
         f"{data.train:,} / {data.valid:,} / {data.test:,} interactions to train, validate and test; "
         f"{data.cold_test_share:.1%} of test pairs concern items never trained on. "
-        f"All items ranked, {protocol.mask} items masked, averaged over {who}. "
+        f"All items ranked, {protocol.mask} items masked, averaged over {who}. {read}"
         f"Data {data.fingerprint[:16]}."
     )

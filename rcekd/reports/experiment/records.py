@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rcekd.errors import InputError
-from rcekd.experiments.identity import digest
+from rcekd.experiments.identity import as_before, digest
 from rcekd.experiments.plan import TEACHER, Labels
 
 TEACHER_SETTINGS = ("dataset", "data", "teacher", "eval")
@@ -41,6 +41,7 @@ class Protocol(Facts):
 
     mask: str
     users: str
+    history: str = "train"
 
 
 class Versions(Facts):
@@ -97,7 +98,7 @@ class Record(Facts):
 
     @property
     def settings_digest(self) -> str:
-        return digest(self.own_settings())
+        return digest(as_before(self.own_settings()))
 
     def per_user(self, metric: str) -> npt.NDArray[np.float64] | None:
         """The metric of every user, float64 [U]; None where they were not kept. InputError where they do not fit."""

@@ -1,0 +1,41 @@
+"""Interactions of given rows, for the sequential backbones."""
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from rcekd.datasets.interactions import Interactions, content_fingerprint
+from rcekd.kernels.csr import CSR
+from rcekd.models import Batch
+
+
+def csr(rows: list[list[int]]) -> CSR:
+    indptr = torch.tensor([0, *map(len, rows)]).cumsum(0)
+    return CSR(indptr, torch.tensor([item for row in rows for item in row], dtype=torch.int32))
+
+
+def interactions(rows: list[list[int]], items: int) -> Interactions:
+    train, none = csr(rows), csr([[] for _ in rows])
+    users, catalogue = pl.Series(range(len(rows))), pl.Series(range(items))
+    fingerprint = content_fingerprint((train, none, none), users, catalogue)
+    return Interactions("rows", "random", len(rows), items, train, none, none, users, catalogue, fingerprint)
+
+
+def batch_of(rows: list[list[int]], users: list[int], window: int, negative: int) -> Batch:
+    """The users' last interactions, with one negative for all of them."""
+    pairs = [(user, item) for user in users for item in rows[user][-window:]]
+    user_B, item_B = (torch.tensor(column, dtype=torch.int32) for column in zip(*pairs, strict=True))
+    return Batch(user_B, item_B, torch.full((len(pairs), 1), negative, dtype=torch.int32))
+
+
+def loud(model: torch.nn.Module, seed: int = 0) -> None:
+    """Parameters large enough that everything in the model matters."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator))
+
+
+def twins(model: torch.nn.Module) -> dict[str, Tensor]:
+    """The parameters in float64."""
+    return {name: value.detach().double() for name, value in model.named_parameters()}
