@@ -10,16 +10,19 @@ from rcekd.commands import options
 from rcekd.errors import InputError
 from rcekd.experiments.forecast import forecast
 from rcekd.experiments.jobs import side_by_side
-from rcekd.experiments.plan import read_experiment
+from rcekd.experiments.plan import read_experiment, ready_titles
 from rcekd.experiments.working import chosen_cells, folder_of, work
-from rcekd.reports.progress import Progress, status, status_table
+from rcekd.reports.progress import Progress, ready_table, status, status_table
 from rcekd.training.loop import Silent
 
 
 def run(
     experiment: Annotated[
-        str, typer.Argument(help="experiment file, or the name of a ready one", autocompletion=options.complete_ready)
-    ],
+        str | None,
+        typer.Argument(
+            help="experiment file, or the name of a ready one; none: list them", autocompletion=options.complete_ready
+        ),
+    ] = None,
     scale: Annotated[str | None, typer.Option("--scale", help="a scale of the file's own, e.g. small")] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="LABEL", help="only cells with this label; repeatable")
@@ -34,11 +37,15 @@ def run(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Run every cell of an experiment that is not done; the same command again goes on."""
+    """Run every cell of an experiment that is not done; the same command again goes on. Without one: list the ready."""
     del debug
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
+    if experiment is None:
+        env.output.table(ready_table(found := ready_titles()))
+        env.output.result({"ready": [dict(zip(("name", "title", "scales"), entry, strict=True)) for entry in found]})
+        return
     chosen = read_experiment(experiment, scale)
     cells = chosen_cells(chosen, only or [])
     folder = folder_of(chosen, runs_dir)

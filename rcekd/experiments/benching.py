@@ -4,11 +4,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from rcekd.errors import InputError
 from rcekd.experiments.jobs import START
+from rcekd.experiments.plan import PaperTable
 
 ALONE = "none"
 # What two results must have in common for their times to mean the same.
@@ -26,6 +31,17 @@ class BenchCell(NamedTuple):
         """As options of `rcekd profile`."""
         teacher, student = self.pair.split("-")
         return ["--dataset", self.dataset, "--teacher", teacher, "--student", student, "--method", self.method]
+
+
+@cache
+def paper_costs() -> dict[tuple[str, str, str], dict[str, float]]:
+    """The paper's Tables 2 and 3: (dataset, student's model, method) → seconds_per_epoch and gpu_gigabytes."""
+    text = (resources.files("rcekd") / "presets" / "paper_costs.yaml").read_text(encoding="utf-8")
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    for table in yaml.safe_load(text):
+        for figure in PaperTable.model_validate(table).figures():
+            found.setdefault((figure.dataset, figure.pair, figure.method), {})[figure.metric] = figure.value
+    return found
 
 
 def bench_cells(datasets: Sequence[str], pairs: Sequence[str], methods: Sequence[str]) -> list[BenchCell]:
@@ -66,7 +82,7 @@ def bench(
     return {
         "kind": "bench",
         "machine": found[0]["profile"]["machine"],
-        "cells": [_with_ratios(e, found) for e in found],
+        "cells": [with_ratios(e, found) for e in found],
     }
 
 
@@ -96,7 +112,8 @@ def _place(entry: dict[str, Any]) -> tuple[str, str, str]:
     return entry["dataset"], entry["pair"], entry["method"]
 
 
-def _with_ratios(entry: dict[str, Any], found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def with_ratios(entry: dict[str, Any], found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A measured cell with its costs, their ratio to the student alone in `found`, and the paper's."""
     base = next((e for e in found if _place(e) == (entry["dataset"], entry["pair"], ALONE)), None)
     seconds = entry["profile"]["seconds_per_epoch"]
     ratio = seconds / base["profile"]["seconds_per_epoch"] if base is not None else None
@@ -106,4 +123,14 @@ def _with_ratios(entry: dict[str, Any], found: Sequence[dict[str, Any]]) -> dict
         "epoch_seconds": entry["profile"]["epoch_seconds"],
         "peak_rss_bytes": entry["profile"]["epochs_peak_rss_bytes"],
         "ratio": ratio,
+        "paper": _of_the_paper(entry),
     }
+
+
+def _of_the_paper(entry: dict[str, Any]) -> dict[str, float] | None:
+    """The paper's costs of the method, and its ratio to the paper's student alone; None where it tells none."""
+    student, known = entry["pair"].partition("-")[2], paper_costs()
+    costs, alone = (known.get((entry["dataset"], student, method)) for method in (entry["method"], ALONE))
+    if costs is None or alone is None:
+        return None
+    return {**costs, "ratio": costs["seconds_per_epoch"] / alone["seconds_per_epoch"]}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rcekd.config import RunSettings, Values, merge, read_config, resolve
 from rcekd.errors import InputError, nearest
@@ -18,6 +18,11 @@ TEACHER = "teacher"
 """What stands for a method in the label of a cell that is the teacher itself."""
 
 READY = "presets/experiments"
+
+FIGURES = ("methods", "ablation", "ranks", "train-ndcg", "sensitivity", "overlap", "histogram")
+"""The kinds of figure that an experiment may ask for; rcekd/reports/figures/ has a file for each."""
+OV_TABLE = "ov"
+"""Stands among the figures for a table: the overlap of A with the closed set (the paper's Table 7)."""
 
 
 class Choice(Settings):
@@ -40,6 +45,36 @@ class PaperFigure(Settings):
     source: str = ""
 
 
+class PaperTable(Settings):
+    """A table of the paper, row by row as it is printed there."""
+
+    source: str
+    datasets: list[str]
+    metrics: list[str]
+    values: dict[str, dict[str, list[float]]] = Field(
+        description="pair → method → numbers: every metric of the first dataset, then of the next"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> "PaperTable":
+        width = len(self.datasets) * len(self.metrics)
+        for pair, rows in self.values.items():
+            for method, numbers in rows.items():
+                if len(numbers) != width:
+                    raise ValueError(f"values.{pair}.{method}: expected {width} numbers, found {len(numbers)}")
+        return self
+
+    def figures(self) -> Iterator[PaperFigure]:
+        """Its numbers one by one."""
+        places = [(dataset, metric) for dataset in self.datasets for metric in self.metrics]
+        for pair, rows in self.values.items():
+            for method, numbers in rows.items():
+                for (dataset, metric), value in zip(places, numbers, strict=True):
+                    yield PaperFigure(
+                        dataset=dataset, pair=pair, method=method, metric=metric, value=value, source=self.source
+                    )
+
+
 class Grid(Settings):
     """What an experiment file may say; a scale says anew what it makes smaller."""
 
@@ -56,7 +91,14 @@ class Grid(Settings):
         default=False, description="whether distilled students are kept at moments of their training, for analyze"
     )
     paper: list[PaperFigure] = Field(default=[])
+    paper_tables: list[PaperTable] = Field(default=[], description="the same, whole tables at a time")
     figures: list[str] = Field(default=[], description="figures that `rcekd report` draws of it")
+    metric: str | None = Field(default=None, description="what the report tests and draws; None: ndcg@10")
+    against: str | None = Field(default=None, description="the method that the report tests; None: rcekd")
+
+    def paper_figures(self) -> list[PaperFigure]:
+        """Every number of the paper that stands beside ours."""
+        return [*self.paper, *(figure for table in self.paper_tables for figure in table.figures())]
 
     @field_validator("methods", "variants", mode="before")
     @classmethod
@@ -71,6 +113,15 @@ class Grid(Settings):
             if pair.count("-") != 1:
                 raise ValueError(f"{pair!r} is no pair; write TEACHER-STUDENT, e.g. mf-mf")
         return pairs
+
+    @field_validator("figures")
+    @classmethod
+    def _known_figures(cls, figures: list[str]) -> list[str]:
+        known = (*FIGURES, OV_TABLE)
+        for figure in figures:
+            if figure not in known:
+                raise ValueError(f"{figure!r} is no figure{nearest(figure, known)}")
+        return figures
 
     @field_validator("datasets", "pairs", "methods", "variants", "seeds")
     @classmethod
@@ -160,14 +211,38 @@ def read_experiment(word: str, scale: str | None = None) -> Experiment:
     known = ready()
     if word not in known:
         raise InputError(f"no experiment file and no ready experiment {word!r}{nearest(word, known)}")
-    text = (resources.files("rcekd") / READY / f"{word}.yaml").read_text(encoding="utf-8")
-    return parse_experiment(word, yaml.safe_load(text), scale, word)
+    return parse_experiment(word, _ready_values(word), scale, word)
 
 
 def ready() -> list[str]:
     """Names of the experiments that come with the package."""
     folder = resources.files("rcekd") / READY
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def ready_titles() -> list[tuple[str, str, list[str]]]:
+    """Name, title and scales of every experiment that comes with the package: tables, then figures, then the rest."""
+    found = []
+    for name in ready():
+        values = _ready_values(name)
+        found.append((name, str(values.get("title", "")), list(values.get("scales", {}))))
+    kinds = ("table", "figure")
+    return sorted(found, key=lambda entry: _reading_order(entry[0], kinds))
+
+
+def _reading_order(name: str, kinds: tuple[str, ...]) -> tuple[int, int, str]:
+    """table2 before table10, tables before figures, named ones last."""
+    for place, kind in enumerate(kinds):
+        number = name.removeprefix(kind)
+        if number != name and number.isdigit():
+            return place, int(number), name
+    return len(kinds), 0, name
+
+
+def _ready_values(name: str) -> Values:
+    text = (resources.files("rcekd") / READY / f"{name}.yaml").read_text(encoding="utf-8")
+    values: Values = yaml.safe_load(text)
+    return values
 
 
 def parse_experiment(name: str, values: Values, scale: str | None, where: str) -> Experiment:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rcekd.errors import InputError, InterruptedRun
 from rcekd.evaluation.ranking import mask_of_test, per_user, rank
-from rcekd.experiments import pipeline
+from rcekd.experiments import analysing, pipeline
 from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.opening import open_run
 from rcekd.experiments.place import Place
@@ -98,6 +98,8 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
         summary = pipeline.train_alone(settings, place)
     else:
         summary = _distilled(cell, place)
+        if cell.keep_trajectory:
+            _analysed(Path(summary["run_dir"]), place)
     run = open_run(Path(summary["run_dir"]), place)
     return summary, per_user(rank(run.test_tables, mask_of_test(run.data, settings.eval)), run.data.test)
 
@@ -109,7 +111,14 @@ def _distilled(cell: Cell, place: Place) -> dict[str, Any]:
     if made and cell.keep_trajectory and not folder.read_config().get("keep_trajectory"):
         # Another experiment has made it without: it is trained again, to the same weights.
         folder.start_again()
+        (folder.path / analysing.FILE).unlink(missing_ok=True)
         made = False
     if not made:
         pipeline.prepare(cell.settings, place, run_dir=folder.path, keep_trajectory=cell.keep_trajectory)
     return pipeline.resume(folder.path, place)
+
+
+def _analysed(run_dir: Path, place: Place) -> None:
+    """Write the analysis of a distillation that has kept its moments, unless it is there."""
+    if not (run_dir / analysing.FILE).is_file():
+        analysing.analyse(run_dir, replace(place, runs_dir=run_dir.parent))

@@ -91,17 +91,32 @@ def bench_line(entry: dict[str, Any]) -> str:
 
 def bench_table(found: dict[str, Any]) -> Table:
     """A row per method: seconds per epoch with their spread, the ratio to the student alone, peak memory."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    told = any(cell["paper"] for cell in found["cells"])
     for cell in found["cells"]:
         spread = f"{min(cell['epoch_seconds']):.3f} to {max(cell['epoch_seconds']):.3f}"
         ratio = "–" if cell["ratio"] is None else f"{cell['ratio']:.1f}"
         name = "student alone" if cell["method"] == "none" else cell["method"]
         memory = f"{cell['peak_rss_bytes'] / 2**20:.0f}"
-        rows.append((cell["dataset"], cell["pair"], name, f"{cell['seconds_per_epoch']:.3f}", spread, ratio, memory))
+        own = (cell["dataset"], cell["pair"], name, f"{cell['seconds_per_epoch']:.3f}", spread, ratio, memory)
+        rows.append(own + (_paper(cell["paper"]) if told else ()))
     first = found["cells"][0]["profile"]
     notes = [
         f"{found['machine']}, {first['threads']} threads; median and range of {first['epochs']} epochs after "
         f"{first['warmup']}, evaluation on the validation set included; peak memory of the whole process"
     ]
-    columns = ("dataset", "pair", "method", "s/epoch", "range", "× alone", "peak MiB")
+    columns: tuple[str, ...] = ("dataset", "pair", "method", "s/epoch", "range", "× alone", "peak MiB")
+    if told:
+        columns += ("paper s", "paper × alone", "paper GB")
+        notes.append(
+            "paper: Tables 2 and 3, seconds per epoch and memory of one RTX 3090, on its own release of the data; only "
+            "the ratios compare"
+        )
     return Table("seconds per epoch and peak memory", columns, rows, notes)
+
+
+def _paper(costs: dict[str, float] | None) -> tuple[str, str, str]:
+    """The paper's seconds, ratio and memory, where it tells them."""
+    if costs is None:
+        return "–", "–", "–"
+    return f"{costs['seconds_per_epoch']:.2f}", f"{costs['ratio']:.1f}", f"{costs['gpu_gigabytes']:.2f}"

@@ -44,6 +44,13 @@ def status_table(cells: Sequence[Cell], folder: CellFolder, left: Forecast, jobs
     return Table(f"{now['done']} of {now['cells']} cells done", columns, rows, notes)
 
 
+def ready_table(found: Sequence[tuple[str, str, list[str]]]) -> Table:
+    """The experiments that come with the package."""
+    rows = [(name, title, ", ".join(scales)) for name, title, scales in found]
+    notes = ["rcekd run NAME --scale small --dry-run says what would run; docs/experiments.md says what each shows"]
+    return Table("ready experiments", ("name", "what it shows", "scales"), rows, notes)
+
+
 class Progress:
     """Tells of every cell that begins or ends, with an estimate of what is left."""
 

@@ -46,6 +46,7 @@ READ_ONLY: Mapping[str, str] = MappingProxyType(
         "docs/methods/": "tests/flows/test_methods.py distils with every method",
         "docs/backbones/": "tests/flows/test_sequential.py distils these; the data are real ones",
         "docs/commands/bench.md": "a process of its own for each method",
+        "docs/experiments.md": "hours on real data; tests/flows/test_run.py runs and draws the same on small data",
         "docs/reports.md": "docs/tutorials/researcher.md runs and reports an experiment",
         **dict.fromkeys(
             (

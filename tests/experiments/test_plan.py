@@ -7,6 +7,7 @@ import pytest
 from rcekd.config import Values
 from rcekd.errors import InputError
 from rcekd.experiments.plan import parse_experiment, read_experiment, ready
+from rcekd.models import MODELS
 
 GRID: Values = {
     "datasets": ["synthetic"],
@@ -92,4 +93,64 @@ def test_unknown_names() -> None:
 @pytest.mark.parametrize("name", ready())
 def test_every_ready_experiment_has_cells_at_every_scale(name: str) -> None:
     for scale in (None, "small"):
-        assert list(read_experiment(name, scale).cells())
+        experiment = read_experiment(name, scale)
+        unknown = {model for pair in experiment.grid.pairs for model in pair.split("-")} - MODELS.keys()
+        if unknown:
+            with pytest.raises(InputError, match="unknown model"):
+                list(experiment.cells())
+        else:
+            assert list(experiment.cells())
+
+
+def test_a_table_of_the_paper_is_its_numbers_one_by_one() -> None:
+    table = {
+        "source": "Table 8",
+        "datasets": ["a", "b"],
+        "metrics": ["x", "y"],
+        "values": {"mf-mf": {"ce": [1, 2, 3, 4]}},
+    }
+    found = experiment(paper_tables=[table]).grid.paper_figures()
+    assert [(f.dataset, f.metric, f.value) for f in found] == [
+        ("a", "x", 1),
+        ("a", "y", 2),
+        ("b", "x", 3),
+        ("b", "y", 4),
+    ]
+    assert {(f.pair, f.method, f.variant, f.source) for f in found} == {("mf-mf", "ce", "", "Table 8")}
+    table["values"] = {"mf-mf": {"ce": [1, 2, 3]}}
+    with pytest.raises(InputError, match=r"paper_tables.0: values.mf-mf.ce: expected 4 numbers, found 3"):
+        experiment(paper_tables=[table])
+
+
+def test_figures_are_known() -> None:
+    with pytest.raises(InputError, match="figures: 'rank' is no figure; did you mean 'ranks'"):
+        experiment(figures=["rank"])
+    for name in ready():
+        assert read_experiment(name).grid.figures or name == "widths"
+
+
+PRINTED = [
+    ("table1", ("yelp", "hstu-mf", "rcekd", "ndcg@20"), 0.0419),
+    ("table1", ("gowalla", "lightgcn-lightgcn", "tarec", "recall@10"), 0.1141),
+    ("table7", ("gowalla", "lightgcn-mf", "rcekd", "ov@20"), 0.90),
+    ("table8", ("citeulike", "hstu-hstu", "increasing γ", "recall@20"), 0.0603),
+    ("table9", ("yelp", "mf-mf", "user-specific", "ndcg@20"), 0.0333),
+    ("table10", ("gowalla", "mf-mf", "exponential", "recall@20"), 0.1525),
+    ("table12", ("citeulike", "sasrec-sasrec", "hetcomp", "ndcg@10"), 0.0066),
+    ("table15", ("electronics", "bm3-lightgcn", "none", "ndcg@20"), 0.083),
+]
+"""Read in the paper by eye, one in each table."""
+
+
+@pytest.mark.parametrize(("name", "place", "value"), PRINTED)
+def test_the_papers_numbers_stand_at_their_places(name: str, place: tuple[str, ...], value: float) -> None:
+    figures = {(f.dataset, f.pair, f.method, f.metric): f.value for f in read_experiment(name).grid.paper_figures()}
+    assert figures[place] == value
+
+
+COUNTS = {"table1": 480, "table7": 45, "table8": 54, "table9": 36, "table10": 36, "table12": 240, "table15": 72}
+
+
+@pytest.mark.parametrize(("name", "count"), COUNTS.items())
+def test_no_number_of_a_table_is_left_out(name: str, count: int) -> None:
+    assert len(read_experiment(name).grid.paper_figures()) == count

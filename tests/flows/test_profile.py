@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from rcekd.experiments.benching import paper_costs, with_ratios
+from rcekd.reports.profiles import bench_table
 from tests.flows.conftest import Outcome, assignments
 
 Command = Callable[..., Outcome]
@@ -65,6 +67,18 @@ def test_bench_sets_methods_beside_the_student_alone(bench: Command) -> None:
     assert alone["ratio"] == 1.0
     assert other["ratio"] == pytest.approx(other["seconds_per_epoch"] / alone["seconds_per_epoch"])
     assert other["peak_rss_bytes"] > 50 << 20
+
+
+def test_the_papers_costs_stand_beside_ours(bench: Command) -> None:
+    found = bench().result
+    assert {cell["paper"] for cell in found["cells"]} == {None}, "it tells none of synthetic data"
+    assert "paper" not in " ".join(bench_table(found).columns)
+    for cell, method in zip(found["cells"], ("none", "rcekd"), strict=True):
+        cell |= {"dataset": "gowalla", "pair": "lightgcn-mf", "method": method}
+    table = bench_table({**found, "cells": [with_ratios(cell, found["cells"]) for cell in found["cells"]]})
+    assert table.columns[-3:] == ("paper s", "paper × alone", "paper GB")
+    assert [row[-3:] for row in table.rows] == [("27.33", "1.0", "0.45"), ("99.30", "3.6", "6.37")]
+    assert len(paper_costs()) == 3 * 3 * 6
 
 
 def test_results_of_another_machine_are_refused(bench: Command, tmp_path: Path) -> None:

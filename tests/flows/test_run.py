@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,11 +98,44 @@ def test_a_dry_run_writes_nothing_and_estimates(rcekd: Command, written: Callabl
     assert not Path("runs").exists()
 
 
+def test_without_an_experiment_the_ready_ones_are_listed(rcekd: Command) -> None:
+    told = rcekd("run", "--json")
+    names = [entry["name"] for entry in told.result["ready"]]
+    assert names[:3] == ["table1", "table7", "table8"]
+    assert names.index("table15") < names.index("figure1") < names.index("figure10") < names.index("methods")
+    assert "figure5  │ NDCG@10 on the training set" in rcekd("run").out
+    assert not Path("runs").exists()
+
+
 def test_two_processes_share_the_cells(rcekd: Command, written: Callable[..., Path], tmp_path: Path) -> None:
     alone = table(Path(run(rcekd, written()).result["folder"]))
     shared = run(rcekd, written(), "--jobs", 2, "--runs-dir", tmp_path / "shared")
     assert shared.code == 0
     assert table(Path(shared.result["folder"])) == alone
+
+
+def test_an_experiment_that_asks_for_it_is_analysed_and_drawn(rcekd: Command, written: Callable[..., Path]) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("scipy.stats")
+    plain = run(rcekd, written(seeds=[0]))
+    assert not list(Path("runs").glob("cell-*/analysis.json"))
+    kinds = ["train-ndcg", "ov"]
+    file = written(seeds=[0], keep_trajectory=True, figures=kinds)
+    shutil.rmtree(plain.result["folder"])
+    done = run(rcekd, file)
+    assert done.code == 0
+    assert len(list(Path("runs").glob("cell-*/analysis.json"))) == 2, (
+        "of ce and rcekd, trained again with their moments"
+    )
+    report = rcekd("report", done.result["folder"], "--format", "html,tex")
+    assert report.code == 0, report.err
+    assert "Overlap of A with the closed set" in report.out
+    folder = Path(done.result["folder"])
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        f"train-ndcg.{kind}" for kind in ("svg", "pdf", "png")
+    }
+    assert "data:image/svg+xml;base64," in (folder / "report" / "report.html").read_text()
+    assert "{../figures/train-ndcg.pdf}" in (folder / "report" / "report.tex").read_text()
 
 
 @pytest.mark.slow

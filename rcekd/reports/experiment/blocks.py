@@ -91,12 +91,20 @@ class Block:
         return sorted({machine for row in self.rows for machine in row.seconds()})
 
 
-def make_blocks(evidence: Evidence, subject: str) -> list[Block]:
-    """The blocks of an experiment in the order of its plan. InputError where cells of one block do not compare."""
+def every_block(evidence: Evidence, subject: str) -> list[Block]:
+    """A block for each dataset, pair and variant, in the order of the plan, where there is anything.
+
+    InputError where cells of one block do not compare.
+    """
     own = _method_of(evidence, subject)
     places = dict.fromkeys((labels.dataset, labels.pair, labels.variant) for labels in evidence.places)
     blocks = [_block(evidence, place, subject, own) for place in places]
-    return _with_variants([block for block in blocks if block.records])
+    return [block for block in blocks if block.records]
+
+
+def make_blocks(evidence: Evidence, subject: str) -> list[Block]:
+    """The blocks of a report: where only the method under test has variants, they stand in one block."""
+    return with_variants(every_block(evidence, subject))
 
 
 def _method_of(evidence: Evidence, subject: str) -> str:
@@ -176,7 +184,7 @@ def _check_settings(records: Sequence[Record]) -> None:
             )
 
 
-def _with_variants(blocks: list[Block]) -> list[Block]:
+def with_variants(blocks: list[Block]) -> list[Block]:
     """After the blocks of a dataset and pair, the variants of the method under test beside its first one."""
     found: list[Block] = []
     for _, group in groupby(blocks, key=lambda block: (block.dataset, block.pair)):

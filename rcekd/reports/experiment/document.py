@@ -11,13 +11,16 @@ import yaml
 
 from rcekd.errors import InputError, nearest
 from rcekd.evaluation.ranking import METRICS
-from rcekd.reports.experiment.blocks import Block, make_blocks
+from rcekd.reports.experiment.blocks import Block, every_block, with_variants
 from rcekd.reports.experiment.evidence import Evidence, read_evidence
 from rcekd.reports.experiment.judging import Comparison, compare
 from rcekd.reports.experiment.provenance import protocol_lines, provenance_sheet
 from rcekd.reports.experiment.quality import quality_sheet, row_name
 from rcekd.reports.experiment.sheets import Sheet
 from rcekd.reports.experiment.testing import overview_sheet, tests_sheet
+from rcekd.reports.figures.drawing import FOLDER, draw_figures
+from rcekd.reports.figures.material import Material
+from rcekd.reports.figures.ov_table import ov_sheet
 
 METRIC, AGAINST = "ndcg@10", "rcekd"
 
@@ -54,27 +57,34 @@ class Document:
     protocol: Sequence[str]
     notes: Sequence[str]
     overview: Sheet | None
+    extras: Sequence[Sheet]
     sections: Sequence[Section]
     figures: Sequence[Figure]
 
     def sheets(self) -> list[Sheet]:
         """The tables that people read first, in order; provenance stands apart."""
-        found = [self.overview] if self.overview is not None else []
+        found = [*([self.overview] if self.overview is not None else []), *self.extras]
         for section in self.sections:
             found += [section.quality, *([section.tests] if section.tests is not None else [])]
         return found
 
 
 def make_document(folder: Path, to: Path, *, metric: str | None = None, against: str | None = None) -> Document:
-    """Read an experiment folder and judge it. InputError for what it does not hold, or what does not compare.
+    """Read an experiment folder, judge it, and draw its figures into it.
+
+    InputError for what it does not hold, or what does not compare.
 
     to: where the report will be written. metric: what is tested [ndcg@10]. against: the method under test [rcekd].
     """
     evidence = read_evidence(folder)
     metrics = _metrics(evidence)
-    tested = _tested(metric, metrics)
+    tested = _tested(metric, metrics, evidence)
     subject = _subject(against, evidence)
-    judged = [(block, compare(block, tested)) for block in make_blocks(evidence, subject)]
+    blocks = every_block(evidence, subject)
+    material = Material(folder, evidence, blocks, tested, subject)
+    extra = ov_sheet(material)
+    draw_figures(material)
+    judged = [(block, compare(block, tested)) for block in with_variants(blocks)]
     sections = [_section(f"block{n}", *pair, metrics, tested, folder, to) for n, pair in enumerate(judged, 1)]
     several = sum(not block.of_variants for block, _ in judged) > 1
     return Document(
@@ -85,8 +95,9 @@ def make_document(folder: Path, to: Path, *, metric: str | None = None, against:
         against=subject,
         metrics=metrics,
         protocol=protocol_lines([block for block, _ in judged]),
-        notes=evidence.notes,
+        notes=[*evidence.notes, *_not_analysed(material)],
         overview=overview_sheet(judged, tested) if several else None,
+        extras=[extra] if extra is not None else [],
         sections=sections,
         figures=_figures(folder),
     )
@@ -100,17 +111,26 @@ def _metrics(evidence: Evidence) -> list[str]:
     return sorted(common, key=lambda name: (METRICS.index(name) if name in METRICS else len(METRICS), name))
 
 
-def _tested(metric: str | None, metrics: list[str]) -> str:
+def _tested(metric: str | None, metrics: list[str], evidence: Evidence) -> str:
     if metric is not None and metric not in metrics:
         raise InputError(f"--metric {metric!r}: not in these cells{nearest(metric, metrics)}")
-    return metric or (METRIC if METRIC in metrics else metrics[0])
+    usual = evidence.grid.metric if evidence.grid is not None else None
+    return metric or next((name for name in (usual, METRIC) if name in metrics), metrics[0])
 
 
 def _subject(against: str | None, evidence: Evidence) -> str:
     methods = {entry.labels.method for entry in evidence.placed}
     if against is not None and against not in methods:
         raise InputError(f"--against {against!r}: no finished cell of this method{nearest(against, methods)}")
-    return against or AGAINST
+    usual = evidence.grid.against if evidence.grid is not None else None
+    return against or usual or AGAINST
+
+
+def _not_analysed(material: Material) -> list[str]:
+    if not material.missing:
+        return []
+    others = f" and {len(material.missing) - 1} more" if len(material.missing) > 1 else ""
+    return [f"not in the figures, for want of an analysis: {material.missing[0]}{others}; `rcekd analyze RUN` makes it"]
 
 
 def _section(
@@ -137,7 +157,7 @@ def _section(
 
 
 def _figures(folder: Path) -> list[Figure]:
-    return [Figure(file, _caption(file)) for file in sorted((folder / "figures").glob("*.svg"))]
+    return [Figure(file, _caption(file)) for file in sorted((folder / FOLDER).glob("*.svg"))]
 
 
 def _caption(file: Path) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rcekd.config import Values, read_config
 from rcekd.errors import InputError
-from rcekd.experiments.plan import TEACHER, Cell, Experiment, Labels, PaperFigure, parse_experiment
+from rcekd.experiments.plan import TEACHER, Cell, Experiment, Grid, Labels, PaperFigure, parse_experiment
 from rcekd.reports.experiment.records import Failure, Record, read_failures, read_records
 
 
@@ -31,6 +31,8 @@ class Evidence:
     open: Sequence[Labels]
     paper: Sequence[PaperFigure]
     notes: Sequence[str]
+    grid: Grid | None = None
+    """What experiment.yaml asks for; None where there is none."""
 
 
 def read_evidence(folder: Path) -> Evidence:
@@ -88,7 +90,9 @@ def _as_planned(
     notes = [f"{_cells(strange)} of other settings than experiment.yaml has now left out"] if strange else []
     grid = experiment.grid
     title, places = grid.title or experiment.name, [labels for labels, _ in planned]
-    return Evidence(experiment.name, title, grid.note, places, placed, failed, unfinished, grid.paper, notes)
+    return Evidence(
+        experiment.name, title, grid.note, places, placed, failed, unfinished, grid.paper_figures(), notes, grid
+    )
 
 
 def _as_labelled(
@@ -103,13 +107,14 @@ def _as_labelled(
     note, paper, notes = "", list[PaperFigure](), list[str]()
     if experiment is not None:
         grid, name = experiment.grid, experiment.name
-        title, note, paper = grid.title or name, grid.note, grid.paper
+        title, note, paper = grid.title or name, grid.note, grid.paper_figures()
         placed.sort(key=lambda entry: _order(entry.labels, experiment))
         notes = ["the cells are not those that experiment.yaml names now; they are shown as they are labelled"]
     else:
         placed.sort(key=lambda entry: entry.labels)
     places = [entry.labels for entry in placed]
-    return Evidence(name, title, note, places, placed, failed, [], paper, notes)
+    grid_or_none = experiment.grid if experiment is not None else None
+    return Evidence(name, title, note, places, placed, failed, [], paper, notes, grid_or_none)
 
 
 def _refuse_twins(placed: Iterable[Placed]) -> None:

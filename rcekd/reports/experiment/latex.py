@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 
 from rcekd.reports.experiment.document import Document
+from rcekd.reports.experiment.provenance import relative
 from rcekd.reports.experiment.sheets import Column, Entry, Mark, Sheet
 
 SIGNS = {
@@ -11,11 +13,16 @@ SIGNS = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "×": r"$\times$", "→": r"$\rightarrow$",
     "−": r"$-$", "–": "--", "·": r"$\cdot$", "λ": r"$\lambda$", "β": r"$\beta$", "γ": r"$\gamma$", "τ": r"$\tau$",
+    "∪": r"$\cup$", "∩": r"$\cap$", "∖": r"$\setminus$", "ᵀ": r"\textsuperscript{T}", "ˢ": r"\textsuperscript{S}",
     "≤": r"$\leq$", "≥": r"$\geq$", "…": r"\ldots{}", "`": r"\textasciigrave{}",
 }  # fmt: skip
 PACKAGES = r"""\usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage{booktabs}"""
+FIGURE = r"""\begin{{figure}}[htbp]
+\centering\includegraphics[width=\linewidth,height=0.75\textheight,keepaspectratio]{{{file}}}
+\caption{{{caption}}}
+\end{{figure}}"""
 
 
 def as_tables(document: Document) -> str:
@@ -25,18 +32,23 @@ def as_tables(document: Document) -> str:
     return "\n".join(head) + "\n\n" + "\n\n".join(_table(sheet) for sheet in document.sheets()) + "\n"
 
 
-def as_document(document: Document, tables: str) -> str:
-    """A document that reads the tables from the file `tables` beside it."""
+def as_document(document: Document, tables: str, to: Path) -> str:
+    """A document that reads the tables from the file `tables` beside it, and the figures from where they are."""
     paragraphs = [document.note, *document.protocol, *document.notes]
     body = "\n\n".join(escape(text) for text in paragraphs if text)
+    drawn = [(figure.file.with_suffix(".pdf"), figure.caption) for figure in document.figures]
+    shown = [(relative(file, to), escape(caption)) for file, caption in drawn if file.is_file()]
+    figures = "\n".join(FIGURE.format(file=file, caption=caption) for file, caption in shown)
     return rf"""\documentclass[10pt]{{article}}
 \usepackage[a4paper,landscape,margin=15mm]{{geometry}}
 {PACKAGES}
+\usepackage{{graphicx}}
 \begin{{document}}
 \section*{{{escape(document.title)}}}
 {body}
 
 \input{{{tables}}}
+{figures}
 \end{{document}}
 """
 

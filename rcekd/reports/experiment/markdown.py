@@ -17,6 +17,8 @@ def as_markdown(document: Document, to: Path) -> str:
     parts = [f"# {escape(document.title)}", escape(document.note), _items(document.protocol), _items(document.notes)]
     if document.overview is not None:
         parts += ["## Overview", sheet(document.overview)]
+    for extra in document.extras:
+        parts += [f"## {escape(extra.caption)}", sheet(extra)]
     for section in document.sections:
         parts += [f"## {escape(section.block.title)}", sheet(section.quality)]
         parts += [sheet(section.tests)] if section.tests is not None else []

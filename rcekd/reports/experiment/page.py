@@ -32,6 +32,7 @@ script-src 'unsafe-inline'; img-src data:">
 <main>
 <section id="protocol"><h2>Protocol</h2>{_list(document.protocol)}{_list(document.notes)}</section>
 {_overview(document)}
+{_extras(document.extras)}
 {"".join(_section(f"block{n}", section) for n, section in enumerate(document.sections, 1))}
 {_figures(document.figures)}
 {_provenance(document.sections)}
@@ -44,6 +45,7 @@ script-src 'unsafe-inline'; img-src data:">
 
 def _contents(document: Document) -> str:
     links = [("overview", "Overview")] if document.overview is not None else []
+    links += [(sheet.name, sheet.caption) for sheet in document.extras]
     links += [(f"block{n}", section.block.title) for n, section in enumerate(document.sections, 1)]
     links += [("figures", "Figures")] if document.figures else []
     links.append(("provenance", "Provenance"))
@@ -54,6 +56,12 @@ def _overview(document: Document) -> str:
     if document.overview is None:
         return ""
     return f'<section id="overview"><h2>Overview</h2>{_table(document.overview)}</section>'
+
+
+def _extras(sheets: Sequence[Sheet]) -> str:
+    return "".join(
+        f'<section id="{sheet.name}"><h2>{escape(sheet.caption)}</h2>{_table(sheet)}</section>' for sheet in sheets
+    )
 
 
 def _section(name: str, section: Section) -> str:

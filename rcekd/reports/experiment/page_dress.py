@@ -41,9 +41,9 @@ u { text-underline-offset: .18em; text-decoration-thickness: 1.5px; }
 .room { display: inline-block; width: 4.2em; margin-left: .35em; font-size: .82em; }
 .paper { display: inline-block; width: 4.2em; text-align: left; }
 .notes { list-style: none; padding: 0; margin: .5rem 0 0; color: var(--soft); font-size: .85rem; max-width: 70rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem; }
-figure { margin: 0; }
-figure img { width: 100%; background: #ffffff; border: 1px solid var(--line); padding: .5rem; }
+figure { margin: 0 0 2rem; }
+figure img { min-width: min(100%, 30rem); max-width: 100%; background: #ffffff; border: 1px solid var(--line);
+  padding: .5rem; }
 figcaption { color: var(--soft); font-size: .9rem; padding-top: .4rem; }
 details.origin { border-top: 1px solid var(--line); padding: .5rem 0; }
 summary { cursor: pointer; }

@@ -35,13 +35,13 @@ def provenance_sheet(name: str, block: Block, folder: Path, to: Path) -> Sheet:
 
 def _cell(record: Record, seed: int, folder: Path, to: Path) -> list[Entry]:
     facts = record.summary
-    run = _found(facts.run_dir, folder)
+    run = run_folder(facts.run_dir, folder)
     best = "" if facts.best_epoch is None else f" (best {facts.best_epoch + 1})"
     epochs = texts.NOTHING if facts.epochs is None else f"{facts.epochs}{best}"
     return [
         Entry(str(seed), order=seed),
-        Entry(facts.run_dir, link=_relative(run, to) if run is not None else ""),
-        Entry(record.id, link=_relative(record.file, to)),
+        Entry(facts.run_dir, link=relative(run, to) if run is not None else ""),
+        Entry(record.id, link=relative(record.file, to)),
         Entry(record.settings_digest),
         Entry(facts.code),
         Entry(facts.dataset.fingerprint[:16]),
@@ -51,14 +51,15 @@ def _cell(record: Record, seed: int, folder: Path, to: Path) -> list[Entry]:
     ]
 
 
-def _found(run_dir: str, folder: Path) -> Path | None:
+def run_folder(run_dir: str, folder: Path) -> Path | None:
     """The run folder where its summary says it is, else beside the experiments: the whole may have been moved."""
     places = [Path(run_dir)]
     places += [parent / Path(run_dir).name for parent in folder.resolve().parents[1:2]]
     return next((place for place in places if place.is_dir()), None)
 
 
-def _relative(path: Path, to: Path) -> str:
+def relative(path: Path, to: Path) -> str:
+    """The way from the folder `to` to the file, with forward slashes."""
     return Path(os.path.relpath(path.resolve(), to.resolve())).as_posix()
 
 

@@ -17,7 +17,7 @@ FORMATS: dict[str, dict[str, Callable[[Document, Path], str]]] = {
     "md": {"report.md": as_markdown},
     "tex": {
         "tables.tex": lambda document, _: as_tables(document),
-        "report.tex": lambda document, _: as_document(document, "tables"),
+        "report.tex": lambda document, to: as_document(document, "tables", to),
     },
     "csv": {"cells.csv": lambda document, _: as_long(document), "rows.csv": lambda document, _: as_wide(document)},
     "html": {"report.html": lambda document, _: as_page(document)},

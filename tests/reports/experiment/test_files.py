@@ -92,7 +92,7 @@ def test_markdown(document: Document, tmp_path: Path) -> None:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
 
 
-def test_latex_is_balanced_and_every_line_has_all_columns(document: Document) -> None:
+def test_latex_is_balanced_and_every_line_has_all_columns(document: Document, tmp_path: Path) -> None:
     text = latex.as_tables(document)
     begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", text) for word in ("begin", "end"))
     assert sorted(begun) == sorted(ended)
@@ -103,7 +103,7 @@ def test_latex_is_balanced_and_every_line_has_all_columns(document: Document) ->
         assert {line.count(" & ") + 1 for line in lines} == {len(body[0])}
     assert r"\textbf{0." in text
     assert r"\underline{0." in text
-    assert r"\input{tables}" in latex.as_document(document, "tables")
+    assert r"\input{tables}" in latex.as_document(document, "tables", tmp_path)
 
 
 @pytest.mark.parametrize("text", [NASTY, "a\nb\tc", "{", "\\", "~^#"])

@@ -1,0 +1,62 @@
+"""Bars: one for each method, in panels of dataset × pair; what Figures 1, 3 and 6 have in common."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rcekd.reports.experiment.blocks import Block, Role, Row
+from rcekd.reports.experiment.quality import row_name
+from rcekd.reports.figures import style
+from rcekd.reports.figures.material import panel_title
+
+ROLES: dict[Role, tuple[str, str]] = {
+    Role.ALONE: (style.FAINT, ""),
+    Role.BASELINE: ("#56B4E9", ""),
+    Role.KIN: ("#009E73", "////"),
+    Role.SUBJECT: ("#D55E00", "...."),
+}
+"""Colour and hatch; white in print, the hatches still tell the method under test and its kin from the others."""
+Limits = Callable[[Sequence[Row], str], tuple[float, float] | None]
+
+
+def draw_bars(blocks: Sequence[Block], metric: str, limits: Limits | None = None) -> Any | None:
+    """The figure; None where no block has a student. limits: of the vertical axis; without any it begins at 0."""
+    shown = [(block, students(block, metric)) for block in blocks]
+    shown = [(block, rows) for block, rows in shown if rows]
+    if not shown:
+        return None
+    most = max(len(rows) for _, rows in shown)
+    width = max(style.WIDTH, 0.26 * most + 0.8)
+    figure, axes, panels = style.tiled([block for block, _ in shown], width=width, height=2.5)
+    for panel, (block, rows) in zip(panels, shown, strict=True):
+        _panel(panel, block, rows, metric)
+        if limits is not None and (between := limits(rows, metric)) is not None:
+            panel.set_ylim(*between)
+    for line in axes:
+        line[0].set_ylabel(f"test {metric.upper()}")
+    style.common_legend(figure, axes)
+    return figure
+
+
+def students(block: Block, metric: str) -> list[Row]:
+    """The rows of a block that a bar is drawn for."""
+    return [row for row in block.rows if row.role is not Role.TEACHER and row.mean(metric) is not None]
+
+
+def _panel(panel: Any, block: Block, rows: Sequence[Row], metric: str) -> None:
+    for place, row in enumerate(rows):
+        colour, hatch = ROLES[row.role]
+        panel.bar(
+            place, row.mean(metric), 0.74, yerr=row.deviation(metric), color=colour, hatch=hatch, edgecolor="white",
+            linewidth=0, error_kw={"elinewidth": 0.9, "capsize": 2},
+        )  # fmt: skip
+    paper = [(place, row.paper[metric].value) for place, row in enumerate(rows) if metric in row.paper]
+    if paper:
+        spots, values = zip(*paper, strict=True)
+        panel.plot(spots, values, "D", color="white", markeredgecolor="black", markersize=4, label="the paper")
+    teacher = next((row.mean(metric) for row in block.rows if row.role is Role.TEACHER), None)
+    if teacher is not None:
+        panel.axhline(teacher, color="black", linestyle="--", linewidth=1, label="teacher")
+    names = ["alone" if row.role is Role.ALONE else row_name(row) for row in rows]
+    panel.set_xticks(range(len(rows)), names, rotation=40, ha="right", rotation_mode="anchor")
+    panel.tick_params(axis="x", length=0)
+    panel.set_title(panel_title(block))

@@ -1,0 +1,43 @@
+"""How s_u is spread over the users at the beginning, middle and end of training (Figure 10)."""
+
+from typing import Any
+
+from rcekd.reports.figures import style
+from rcekd.reports.figures.material import BEGIN, END, MIDDLE, Material, moment_at, panel_title
+
+TITLE = (
+    "Share of the users by s_u, the share of the teacher's top K in the student's (eq. 37), after 2 %, 20 % and 100 % "
+    "of the epochs; of the first seed"
+)
+MOMENTS = ((BEGIN, "beginning", "#56B4E9", ":"), (MIDDLE, "middle", "#E69F00", "--"), (END, "end", "#0072B2", "-"))
+
+
+def draw(material: Material) -> Any | None:
+    """A panel per dataset and pair; None where no run of the method under test has been analysed."""
+    shown = []
+    for block in material.blocks:
+        found = material.analyses(block.subject) if block.subject is not None else []
+        if found:
+            shown.append((block, found[0]))
+    if not shown:
+        return None
+    figure, axes, panels = style.tiled([block for block, _ in shown])
+    for panel, (block, analysis) in zip(panels, shown, strict=True):
+        _panel(panel, analysis)
+        panel.set_title(panel_title(block))
+        panel.set_xlabel("$s_u$")
+    for line in axes:
+        line[0].set_ylabel("share of the users")
+    style.common_legend(figure, axes)
+    return figure
+
+
+def _panel(panel: Any, analysis: dict[str, Any]) -> None:
+    for share, name, colour, line in MOMENTS:
+        moment = moment_at(analysis, share)
+        if moment is not None and moment["su"] is not None:
+            edges, users = moment["su"]["edges"], moment["su"]["share"]
+            panel.stairs(users, edges, color=colour, linestyle=line, linewidth=1.3, label=name)
+            panel.stairs(users, edges, color=colour, alpha=0.12, fill=True)
+    panel.set_xlim(0, 1)
+    panel.set_ylim(bottom=0)

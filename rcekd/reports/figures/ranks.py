@@ -1,0 +1,64 @@
+"""The student's rank of what the teacher ranks r-th, early and at the end of training (Figures 2 and 4)."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rcekd.reports.experiment.blocks import Block, Role, Row
+from rcekd.reports.figures import style
+from rcekd.reports.figures.material import END, MIDDLE, Material, moment_at, panel_title
+
+TITLE = (
+    "Rank that the student gives to what the teacher ranks r-th, median over users, after a fifth and after all of the "
+    "epochs; dotted: equal ranks"
+)
+MOMENTS = ((MIDDLE, style.FAINT, "--", "20 % of the epochs"), (END, "#D55E00", "-", "all epochs"))
+
+
+def draw(material: Material) -> Any | None:
+    """A panel per dataset and pair, for the method under test; None where none has been analysed."""
+    shown = []
+    for block in material.blocks:
+        row = _studied(block)
+        found = material.analyses(row) if row is not None else []
+        if found:
+            shown.append((block, [_median(found, share) for share, *_ in MOMENTS]))
+    if not shown:
+        return None
+    figure, axes, panels = style.tiled([block for block, _ in shown])
+    for panel, (block, drawn) in zip(panels, shown, strict=True):
+        _panel(panel, drawn)
+        panel.set_title(panel_title(block))
+        panel.set_xlabel("teacher's rank")
+    for line in axes:
+        line[0].set_ylabel("student's rank")
+    style.common_legend(figure, axes)
+    return figure
+
+
+def _studied(block: Block) -> Row | None:
+    return block.subject or next(
+        (r for r in block.rows if r.records and r.role not in (Role.TEACHER, Role.ALONE)), None
+    )
+
+
+def _panel(panel: Any, drawn: list[tuple[list[float], list[float]]]) -> None:
+    panel.set_xscale("log"), panel.set_yscale("log")  # where equal ranks are a straight line too
+    for (rank, student), (_, colour, line, label) in zip(drawn, MOMENTS, strict=True):
+        panel.plot(rank, student, color=colour, linestyle=line, linewidth=1.1, label=label)
+    ends = [1, max(rank[-1] for rank, _ in drawn)]
+    panel.plot(ends, ends, color="black", linestyle=":", linewidth=0.9, label="equal ranks")
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_formatter("{x:g}")
+
+
+def _median(analyses: Sequence[dict[str, Any]], share: float) -> tuple[list[float], list[float]]:
+    """Teacher's ranks and the student's, averaged over seeds."""
+    found = [moment["ranks"] for analysis in analyses if (moment := moment_at(analysis, share)) is not None]
+    rank = found[0]["teacher_rank"]
+    columns = zip(*(ranks["student_rank_median"] for ranks in found), strict=True)
+    return rank, [sum(known) / len(known) if (known := _known(column)) else math.nan for column in columns]
+
+
+def _known(column: Sequence[float | None]) -> list[float]:
+    return [value for value in column if value is not None]

@@ -1,0 +1,165 @@
+"""Figures: which are drawn, of what, and that they say where they come from."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rcekd.errors import InputError
+from rcekd.experiments.plan import FIGURES
+from rcekd.reports.experiment.blocks import every_block
+from rcekd.reports.experiment.document import make_document
+from rcekd.reports.experiment.evidence import read_evidence
+from rcekd.reports.figures import ablation, style
+from rcekd.reports.figures.drawing import KINDS, draw_figures
+from rcekd.reports.figures.material import Material, moment_at
+from tests.reports.figures.worked import moment, swept, worked
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("scipy.stats")
+
+
+def material(folder: Path) -> Material:
+    evidence = read_evidence(folder)
+    return Material(folder, evidence, every_block(evidence, "rcekd"), "ndcg@10", "rcekd")
+
+
+def drawn(folder: Path, kind: str) -> Any:
+    with style.styled():
+        return KINDS[kind].draw(material(folder))
+
+
+def lines(panel: Any) -> dict[str, list[float]]:
+    return {line.get_label(): list(line.get_ydata()) for line in panel.lines}
+
+
+def shown(figure: Any) -> list[Any]:
+    return [panel for panel in figure.axes if panel.get_visible()]
+
+
+@pytest.mark.parametrize("kind", [name for name in FIGURES if name != "sensitivity"])
+def test_a_kind_is_written_three_ways_with_a_caption(kind: str, tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", [kind], seeds=2, places=1)
+    made = draw_figures(material(folder))
+    assert [file.name for file in made] == [f"{kind}.{ending}" for ending in ("svg", "pdf", "png")]
+    assert all(file.parent == folder / "figures" and file.stat().st_size > 1000 for file in made)
+    (figure,) = make_document(folder, folder / "report").figures
+    for words in ("Experiment try: A try", "split random", "train items masked", "seeds 0, 1", "board"):
+        assert words in figure.caption
+    assert "<script" not in made[0].read_text()
+
+
+def test_the_same_cells_make_the_same_bytes(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["methods", "histogram"], seeds=1, places=1)
+    first = {file: file.read_bytes() for file in draw_figures(material(folder))}
+    assert {file: file.read_bytes() for file in draw_figures(material(folder))} == first
+
+
+def test_bars_are_means_with_deviations_and_the_papers_values(tmp_path: Path) -> None:
+    paper = [{"dataset": "board", "pair": "mf-mf", "method": "ce", "metric": "ndcg@10", "value": 0.25}]
+    folder = worked(tmp_path / "experiments" / "try", ["methods"], paper=paper)
+    figure = drawn(folder, "methods")
+    block = next(b for b in material(folder).blocks if (b.dataset, b.pair) == ("board", "mf-mf"))
+    panel = next(p for p in shown(figure) if p.get_title() == "board, MF → MF")
+    rows = [row for row in block.rows if row.name != "teacher"]
+    assert [bar.get_height() for bar in panel.patches] == [row.mean("ndcg@10") for row in rows]
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["alone", "ce", "rcekd"]
+    assert lines(panel)["the paper"] == [0.25]
+    assert panel.get_ylim()[0] == 0
+
+
+def test_an_ablation_shows_differences_and_keeps_what_is_far_apart_whole(tmp_path: Path) -> None:
+    figure = drawn(worked(tmp_path / "experiments" / "try", ["ablation"]), "ablation")
+    assert all(panel.get_ylim()[0] > 0 for panel in shown(figure))
+
+    class Far:
+        paper: dict[str, Any] = {}  # noqa: RUF012 - stands in for a row
+
+        def __init__(self, value: float) -> None:
+            self.mean, self.deviation = (lambda _: value), (lambda _: None)
+
+    rows: Sequence[Any] = [Far(0.1), Far(0.9)]
+    assert ablation.where_they_differ(rows, "ndcg@10") is None
+
+
+def test_ranks_early_and_late(tmp_path: Path) -> None:
+    figure = drawn(worked(tmp_path / "experiments" / "try", ["ranks"], seeds=1), "ranks")
+    for panel in shown(figure):
+        found = lines(panel)
+        assert found["20 % of the epochs"][0] > found["all epochs"][0] > 1
+        assert found["equal ranks"] == [1, 200]
+    assert len(shown(figure)) == 4
+
+
+def test_curves_of_training(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["train-ndcg"], seeds=2)
+    figure = drawn(folder, "train-ndcg")
+    assert {len(panel.lines) for panel in shown(figure)} == {4}  # two methods, two seeds
+    assert set(lines(shown(figure)[0])) == {"ce", "rcekd"}
+    mastered = drawn(folder, "overlap")
+    assert [panel.get_title() for panel in shown(mastered)] == ["board", "garden"]
+    assert set(lines(shown(mastered)[0])) == {"MF → MF", "LightGCN → MF"}
+    first = lines(shown(mastered)[0])["MF → MF"]
+    assert first[0] == pytest.approx((0.072 + 0.073) / 2)
+
+
+def test_overlap_needs_no_analysis_and_the_others_name_what_is_missing(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["overlap", "ranks", "ov"], seeds=1, places=1, analysed=False)
+    document = make_document(folder, folder / "report")
+    assert [figure.file.name for figure in document.figures] == ["overlap.svg"]
+    (said,) = [note for note in document.notes if "analysis" in note]
+    assert "cell-board-mf-mf-rcekd-0; `rcekd analyze RUN`" in said
+    assert not document.extras
+
+
+def test_a_damaged_analysis_is_one_line(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["ranks"], seeds=1)
+    file = tmp_path / "experiments" / "cell-board-mf-mf-rcekd-0" / "analysis.json"
+    file.write_text("{")
+    with pytest.raises(InputError, match=r"analysis\.json: damaged"):
+        drawn(folder, "ranks")
+
+
+def test_one_setting_at_a_time(tmp_path: Path) -> None:
+    figure = drawn(swept(tmp_path), "sensitivity")
+    over_lambda, over_k = shown(figure)
+    assert (over_lambda.get_xlabel(), over_lambda.get_xscale()) == ("λ", "log")
+    assert (over_k.get_xlabel(), over_k.get_xscale()) == ("K", "linear")
+    curves = [line for line in over_lambda.lines if len(line.get_xdata()) == 4]
+    assert list(curves[0].get_xdata()) == [0.5, 10, 500, 10000]
+    usual = {
+        line.get_xdata()[0] for line in over_lambda.lines if line.get_linestyle() == ":" and len(line.get_xdata()) == 2
+    }
+    assert 10 in usual
+
+
+def test_the_overlap_table_stands_in_the_report(tmp_path: Path) -> None:
+    tables = [
+        {"source": "Table 7", "datasets": ["garden"], "metrics": ["ov@2", "ov@20", "ov@100"],
+         "values": {"mf-mf": {"rcekd": [0.57, 0.89, 0.98]}}}
+    ]  # fmt: skip
+    folder = worked(tmp_path / "experiments" / "try", ["ov"], paper_tables=tables)
+    (sheet,) = make_document(folder, folder / "report").extras
+    assert [column.full_name for column in sheet.columns][:4] == [
+        "T → S", "OV@2, board", "OV@20, board", "OV@100, board",
+    ]  # fmt: skip
+    row = sheet.rows[0]
+    assert [entry.paper for entry in row[1:]] == ["", "", "", "0.57", "0.89", "0.98"]
+    expected = 0.5 + 0.5 * (0.73 * (1 - 0.9**50))
+    assert row[3].text == f"{expected:.2f}"
+
+
+def test_the_nearest_moment_is_never_the_untrained_model() -> None:
+    analysis = {"moments": [moment(epoch, 0.1) for epoch in (0, 4, 20, 50)]}
+    assert [(moment_at(analysis, share) or {})["epoch"] for share in (0.0, 0.02, 0.2, 1.0)] == [4, 4, 4, 50]
+    assert moment_at({"moments": []}, 0.5) is None
+
+
+def test_a_file_of_figures_for_each_kind() -> None:
+    names = {re.sub(r"-", "_", kind) for kind in KINDS}
+    folder = Path(style.__file__).parent
+    assert {path.stem for path in folder.glob("*.py")} >= names
+    titles = [kind.title for kind in KINDS.values()]
+    assert len(set(titles)) == len(FIGURES)
