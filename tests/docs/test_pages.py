@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rcekd.models import MODELS
 from tests.conftest import ROOT
 from tests.docs.options import COMMON, PAGES, every_command, page_of, written
 from tests.docs.reading import blocks, documents
@@ -39,7 +40,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_the_index_names_every_page() -> None:
     text = (ROOT / "docs" / "README.md").read_text()
     own = [path.relative_to("docs") for path in documents() if path.parts[0] == "docs" and path.name != "README.md"]
-    listed = [path for path in own if path.parts[0] not in ("methods", "commands")]
+    listed = [path for path in own if path.parts[0] not in ("methods", "commands", "backbones")]
     assert [str(path) for path in listed if f"({path})" not in text] == []
 
 
@@ -48,3 +49,10 @@ def test_python_in_it_can_be_read(path: Path) -> None:
     for block in blocks((ROOT / path).read_text()):
         if block.language == "python":
             compile(block.text, f"{path}:{block.line}", "exec")
+
+
+def test_every_backbone_has_its_place() -> None:
+    text = (ROOT / "docs" / "backbones" / "README.md").read_text()
+    pages = [path.name for path in documents() if path.parts[:2] == ("docs", "backbones") and path.name != "README.md"]
+    assert [page for page in pages if f"]({page})" not in text] == []
+    assert [name for name in MODELS if f"| {name} |" not in text and f"[{name}]({name}.md)" not in text] == []
