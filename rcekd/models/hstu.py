@@ -59,9 +59,10 @@ class _Block(nn.Module):
         self.bias_HW = nn.Parameter(torch.empty(settings.heads, settings.window))
         self.out = nn.Parameter(torch.empty(dim, dim))
         self.out_bias = nn.Parameter(torch.zeros(dim))
-        for weight in (*self.uvqk.chunk(4), self.out):
-            nn.init.xavier_uniform_(weight, generator=generator)
+        nn.init.xavier_uniform_(self.out, generator=generator)
         with torch.no_grad():
+            # Small, so that every block begins by passing on what it gets: deep stacks do not learn otherwise.
+            self.uvqk.normal_(std=INIT_STD, generator=generator)
             self.bias_HW.normal_(std=INIT_STD, generator=generator)
 
     def forward(self, x_RTD: Tensor, drop: Drop) -> Tensor:
