@@ -58,6 +58,18 @@ def seen_items(seen: CSR | None, n_users: int, n_items: int) -> CSR | None:
     return CSR(seen.indptr.contiguous(), indices)
 
 
+def no_bad_row(users_B: Tensor) -> Tensor:
+    """What a scan on a GPU lowers to the first row it cannot rank: int64 [1], the number of rows."""
+    return torch.full((1,), users_B.numel(), dtype=torch.int64, device=users_B.device)
+
+
+def raise_for_bad_row(users_B: Tensor, bad_row: Tensor) -> None:
+    """Waits for the scan, and raises what the doors promise where it met a NaN or infinite score."""
+    row = int(bad_row)
+    if row < users_B.numel():
+        raise not_finite(int(users_B[row]))
+
+
 def raise_for(status: int, users_B: Tensor, bad_row: int) -> None:
     """Turn the core's status into the exception the doors promise."""
     if status == _NAN:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 import rcekd.kernels._native as _native
-from rcekd.kernels import scan_inputs
+from rcekd.kernels import cuda_library, scan_inputs
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, register
 from rcekd.work import report
@@ -62,8 +62,41 @@ def _topk_cpu(
     return item_BK, score_BK
 
 
+def _topk_cuda(
+    user_factor_UD: Tensor,
+    item_factor_ID: Tensor,
+    k: int,
+    users_B: Tensor,
+    seen_indptr: Tensor | None,
+    seen_item: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    rows, (catalogue, width) = users_B.numel(), item_factor_ID.shape
+    item_BK = users_B.new_empty(rows, k)
+    score_BK = user_factor_UD.new_empty(rows, k)
+    bad_row = scan_inputs.no_bad_row(users_B)
+    cuda_library.run(
+        "topk",
+        users_B,
+        bad_row=bad_row,
+        user_factor=user_factor_UD,
+        item_factor=item_factor_ID,
+        user=users_B,
+        seen_indptr=seen_indptr,
+        seen_item=seen_item,
+        rows=rows,
+        n_items=catalogue,
+        d=width,
+        k=k,
+        item=item_BK,
+        score=score_BK,
+    )
+    scan_inputs.raise_for_bad_row(users_B, bad_row)
+    return item_BK, score_BK
+
+
 _topk = register(
     "topk(Tensor user_factor_UD, Tensor item_factor_ID, int k, Tensor users_B, Tensor? seen_indptr, Tensor? seen_item)"
     " -> (Tensor, Tensor)",
     _topk_cpu,
+    _topk_cuda,
 )

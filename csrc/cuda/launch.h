@@ -1,0 +1,59 @@
+// What every kernel source begins with: the CUDA runtime, or the emulator that stands in for it (csrc/emulator).
+//
+// Sources are written in the part of CUDA C++ that the emulator knows: one-dimensional blocks of whole warps, grids of
+// one or two dimensions, RCEKD_LAUNCH in place of <<<>>>, all lanes of a warp in every warp operation, and no barrier
+// that some threads of a block skip.
+#pragma once
+#include "call.h"
+
+#if defined(RCEKD_EMULATED)
+#include "cuda_emulator.h"
+#define RCEKD_LAUNCH(kernel, grid, threads, stream, ...) \
+    ((void)(stream), emulator::launch(grid, threads, [&] { kernel(__VA_ARGS__); }))
+#else
+#include <cuda_runtime.h>
+#define RCEKD_LAUNCH(kernel, grid, threads, stream, ...) \
+    kernel<<<grid, threads, 0, (cudaStream_t)(stream)>>>(__VA_ARGS__)
+#endif
+
+#include <float.h>
+#include <math.h>
+
+namespace rcekd {
+namespace cuda {
+
+constexpr int kWarp = 32;
+constexpr unsigned kAllLanes = 0xFFFFFFFFu;
+
+RCEKD_HD int64_t ceil_div(int64_t n, int64_t step) { return (n + step - 1) / step; }
+
+// Blocks for `work` pieces, no more than `most`: kernels take the pieces beyond in further turns.
+inline unsigned blocks_for(int64_t work, int64_t most = 1 << 20) {
+    return (unsigned)(work < 1 ? 1 : work < most ? work : most);
+}
+
+// Makes the call's device current; what was wrong before is not this call's fault.
+inline void begin(const rcekd_cuda_call* call) {
+    cudaSetDevice(call->device);
+    (void)cudaGetLastError();
+}
+
+// Cuts device scratch memory into aligned arrays. With a null start it measures.
+class Carver {
+  public:
+    explicit Carver(void* start) : at_((char*)start), start_((char*)start) {}
+    template <class T>
+    T* take(int64_t n) {
+        constexpr int64_t kAlign = 256;
+        T* here = (T*)at_;
+        at_ += ceil_div((n > 0 ? n : 1) * (int64_t)sizeof(T), kAlign) * kAlign;
+        return here;
+    }
+    int64_t used() const { return at_ - start_; }
+
+  private:
+    char *at_, *start_;
+};
+
+}  // namespace cuda
+}  // namespace rcekd

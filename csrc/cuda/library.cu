@@ -1,0 +1,22 @@
+// What the library says of itself: its devices, its errors, and the sizes of the structs it takes.
+#include "launch.h"
+#include "rcekd/ops.h"
+
+#define RCEKD_OP(name, Args) \
+    extern "C" int64_t rcekd_cuda_##name##_size(void) { return (int64_t)sizeof(Args); }
+#include "ops.def"
+
+// The number of usable devices, or minus a cudaError_t: no driver, too old a driver, no device.
+extern "C" int rcekd_cuda_devices(void) {
+    int count = 0;
+    const cudaError_t error = cudaGetDeviceCount(&count);
+    (void)cudaGetLastError();
+    return error == cudaSuccess ? count : -(int)error;
+}
+
+extern "C" const char* rcekd_cuda_error(int code) { return cudaGetErrorString((cudaError_t)code); }
+
+#if defined(RCEKD_EMULATED)
+// The order in which the emulator lets threads run: 0 ascending, 1 descending, otherwise the seed of a shuffle.
+extern "C" void rcekd_cuda_emulator_order(int order) { emulator::machine.order = (unsigned)order; }
+#endif

@@ -1,0 +1,71 @@
+// Scores of a tile of users with a tile of items, each one FMA chain in ascending dimension: four users and four items
+// a thread in registers, the factors sixteen dimensions at a time through shared memory.
+#pragma once
+#include "launch.h"
+
+namespace rcekd {
+namespace cuda {
+
+struct Tables {
+    const float* user_factor;  // [*, d]
+    const int32_t* user;       // [rows] which rows of user_factor
+    const float* item_factor;  // [n_items, d]
+    int64_t rows, n_items, d;
+};
+
+constexpr int kTileUsers = 32, kTileItems = 64, kDepth = 16, kEach = 4;
+constexpr int kItemGroups = kTileItems / kEach, kTileThreads = kTileUsers / kEach * kItemGroups;
+
+// Which user and item of the tile accumulator [r][c] of this thread is for.
+__device__ inline int tile_user(int r) { return (int)threadIdx.x / kItemGroups * kEach + r; }
+__device__ inline int tile_item(int c) { return (int)threadIdx.x % kItemGroups + c * kItemGroups; }
+
+__device__ inline void load_tile(const Tables& t, int64_t first_row, int64_t first_item, int64_t k,
+                                 float (*user)[kTileUsers + 1], float (*item)[kTileItems + 1]) {
+    for (int e = (int)threadIdx.x; e < kTileUsers * kDepth; e += kTileThreads) {
+        const int r = e / kDepth, i = e % kDepth;
+        const bool there = first_row + r < t.rows && k + i < t.d;
+        user[i][r] = there ? t.user_factor[(int64_t)t.user[first_row + r] * t.d + k + i] : 0.0f;
+    }
+    for (int e = (int)threadIdx.x; e < kTileItems * kDepth; e += kTileThreads) {
+        const int c = e / kDepth, i = e % kDepth;
+        const bool there = first_item + c < t.n_items && k + i < t.d;
+        item[i][c] = there ? t.item_factor[(first_item + c) * t.d + k + i] : 0.0f;
+    }
+}
+
+// Called by a whole block of kTileThreads.
+__device__ inline void score_tile(const Tables& t, int64_t first_row, int64_t first_item, float (*score)[kEach]) {
+    __shared__ float user[kDepth][kTileUsers + 1], item[kDepth][kTileItems + 1];
+    for (int r = 0; r < kEach; ++r)
+        for (int c = 0; c < kEach; ++c) score[r][c] = 0.0f;
+    for (int64_t k = 0; k < t.d; k += kDepth) {
+        load_tile(t, first_row, first_item, k, user, item);
+        __syncthreads();
+        const int depth = t.d - k < kDepth ? (int)(t.d - k) : kDepth;
+        for (int i = 0; i < depth; ++i) {
+            float u[kEach], v[kEach];
+            for (int r = 0; r < kEach; ++r) u[r] = user[i][tile_user(r)];
+            for (int c = 0; c < kEach; ++c) v[c] = item[i][tile_item(c)];
+            for (int r = 0; r < kEach; ++r)
+                for (int c = 0; c < kEach; ++c) score[r][c] = fmaf(u[r], v[c], score[r][c]);
+        }
+        __syncthreads();
+    }
+}
+
+// One score.
+__device__ inline float chain(const float* user, const float* item, int64_t d) {
+    float s = 0.0f;
+    for (int64_t k = 0; k < d; ++k) s = fmaf(user[k], item[k], s);
+    return s;
+}
+
+__device__ inline bool is_finite(float x) { return fabsf(x) <= FLT_MAX; }  // false for NaN
+
+__device__ inline void note_bad_row(int64_t* bad_row, int64_t row) {
+    atomicMin((unsigned long long*)bad_row, (unsigned long long)row);
+}
+
+}  // namespace cuda
+}  // namespace rcekd

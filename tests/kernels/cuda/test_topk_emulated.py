@@ -1,0 +1,58 @@
+"""The CUDA top-K, emulated, against the native one: same lists, same scores, byte for byte."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+import torch
+from torch import Tensor
+
+from rcekd.kernels.csr import CSR
+from rcekd.kernels.topk import topk
+
+Check = Callable[[Callable[[], list[Tensor]]], None]
+Emulation = Callable[[int], AbstractContextManager[None]]
+
+# users, items, width, k: tiles cut badly on every side, k beyond the catalogue, buffers that fill many times.
+SHAPES = [(1, 1, 1, 1), (7, 30, 3, 5), (5, 10, 5, 20), (33, 65, 20, 7), (40, 700, 17, 3), (3, 500, 40, 300)]
+
+
+def factors(users: int, items: int, width: int, *, tied: bool = False, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    user, item = torch.randn(users, width, generator=generator), torch.randn(items, width, generator=generator)
+    return (user.round(), item.round()) if tied else (user, item)
+
+
+def history(users: int, items: int, share: float) -> CSR:
+    row, column = (torch.rand(users, items, generator=torch.Generator().manual_seed(9)) < share).nonzero().T
+    return CSR.from_pairs(row, column, users)
+
+
+@pytest.mark.parametrize("tied", [False, True], ids=["distinct", "tied"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_same_bytes_as_native(same_as_native: Check, shape: tuple[int, int, int, int], tied: bool) -> None:
+    users, items, width, k = shape
+    tables = factors(users, items, width, tied=tied)
+    for seen in (None, history(users, items, 0.1), history(users, items, 0.9)):
+        same_as_native(lambda seen=seen: list(topk(*tables, k, seen=seen)))
+
+
+def test_scores_rising_with_the_id_fill_the_buffer_at_every_tile(same_as_native: Check) -> None:
+    item = torch.arange(1000.0)[:, None]
+    same_as_native(lambda: list(topk(torch.ones(3, 1), item, 4)))
+
+
+def test_chosen_users_everything_seen_and_nobody(same_as_native: Check) -> None:
+    user, item = factors(20, 80, 8)
+    seen = CSR(torch.tensor([0, *[80] * 20]), torch.arange(80, dtype=torch.int32))
+    same_as_native(lambda: list(topk(user, item, 9, users_B=torch.tensor([3, 0, 19, 3]), seen=seen)))
+    same_as_native(lambda: list(topk(user, item, 3, users_B=torch.empty(0, dtype=torch.int64))))
+    same_as_native(lambda: list(topk(user, item[:0], 2)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38])
+def test_scores_that_are_not_finite_name_the_first_user(emulation: Emulation, value: float) -> None:
+    user, item = factors(70, 60, 5)
+    user[66] = user[68] = value
+    with emulation(0), pytest.raises(FloatingPointError, match="user 66 "):
+        topk(user, item, 3)
