@@ -16,7 +16,7 @@ namespace {
 struct Call {
     const rcekd_closure_args& a;
     Panels items, pilot;
-    PilotPlan plan;
+    rcekd_closure_plan plan;
     Rules rules;
 };
 
@@ -35,7 +35,7 @@ struct Memory {
     Arrival* drawn;
     uint64_t* mark;
 
-    Memory(const rcekd_closure_args& a, const PilotPlan& plan, int64_t rows, Arena* arena)
+    Memory(const rcekd_closure_args& a, const rcekd_closure_plan& plan, int64_t rows, Arena* arena)
         : group(make_group(rows, a.d, plan.limit + 2 * kPanel, arena)), race(a.n_items, a.draws, arena) {
         const int64_t n = a.n_items + Vec::width;
         pilot_score = arena->take<float>(rows * plan.size + Vec::width);
@@ -259,7 +259,7 @@ class Worker {
 
 int closure(rcekd_closure_args* a) {
     const int threads = std::max(1, a->threads);
-    const PilotPlan plan(a->n_items, a->k, a->draws);
+    const rcekd_closure_plan plan = rcekd_make_closure_plan(a->n_items, a->k, a->draws);
     const int64_t rows = group_size(a->rows, threads, plan.limit + 2 * kPanel);
     Arena measure(nullptr);
     Memory(*a, plan, rows, &measure);

@@ -163,8 +163,7 @@ class Draws {
     // True when `want` items have arrived: passed_ of m_.high and n_low_ of m_.low. False when the proposals allowed
     // have been spent.
     bool race_low(const Field& f, uint32_t level, int64_t want) {
-        // Beyond this, a new look at the whole catalogue is cheaper than waiting.
-        const int64_t allowed = 4 * want + rules_.n_items / 8 + kLanes;
+        const int64_t allowed = rcekd_race_proposals(want, rules_.n_items);
         const int32_t z_floor = thresholds_.z(f.floor_score);
         double time = 0.0;
         Proposals p[2];

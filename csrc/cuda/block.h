@@ -35,8 +35,9 @@ __device__ inline void pick_digit(const int32_t* count, int64_t rank, int* digit
     *above = before;
 }
 
-// The k-th largest of n keys, 1 ≤ k ≤ n: a radix selection, eight bits a turn.
-__device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k) {
+// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection, eight bits a turn.
+template <class Key>
+__device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k) {
     __shared__ int32_t count[256];
     __shared__ uint64_t prefix;
     __shared__ int64_t rank;
@@ -45,8 +46,10 @@ __device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k
         for (int i = (int)threadIdx.x; i < 256; i += (int)blockDim.x) count[i] = 0;
         __syncthreads();
         const uint64_t high = prefix;
-        for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-            if (shift == 56 || (key[i] ^ high) >> (shift + 8) == 0) atomicAdd(&count[key[i] >> shift & 255], 1);
+        for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
+            const uint64_t here = key(i);
+            if (shift == 56 || (here ^ high) >> (shift + 8) == 0) atomicAdd(&count[here >> shift & 255], 1);
+        }
         __syncthreads();
         if (threadIdx.x < kWarp) {
             int digit = -1;
@@ -60,15 +63,20 @@ __device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k
     return publish(prefix);
 }
 
-// Leaves the keys not below `cut`, in any order; returns how many.
-__device__ inline int64_t keep_from(uint64_t* key, int64_t n, uint64_t cut) {
+__device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k) {
+    return kth_largest_of([key](int64_t i) { return key[i]; }, n, k);
+}
+
+// Leaves the elements that are wanted, in any order; returns how many.
+template <class T, class Wanted>
+__device__ inline int64_t keep_if(T* a, int64_t n, Wanted wanted) {
     __shared__ int32_t kept;
     if (threadIdx.x == 0) kept = 0;
     for (int64_t first = 0; first < n; first += blockDim.x) {
         const int64_t i = first + threadIdx.x;
-        const uint64_t mine = i < n ? key[i] : 0;
+        const T mine = a[i < n ? i : 0];
         __syncthreads();  // what is written below lies before what the next turn reads
-        if (i < n && mine >= cut) key[atomicAdd(&kept, 1)] = mine;
+        if (i < n && wanted(mine)) a[atomicAdd(&kept, 1)] = mine;
     }
     return publish(kept);
 }
@@ -93,6 +101,13 @@ __device__ inline void sort(T* a, int64_t n, Before before) {
         }
     }
 }
+
+struct Ascending {
+    template <class T>
+    __device__ bool operator()(const T& a, const T& b) const {
+        return a < b;
+    }
+};
 
 struct Descending {
     template <class T>

@@ -41,15 +41,15 @@ inline void begin(const rcekd_cuda_call* call) {
 // Cuts device scratch memory into aligned arrays. With a null start it measures.
 class Carver {
   public:
-    explicit Carver(void* start) : at_((char*)start), start_((char*)start) {}
+    __host__ __device__ explicit Carver(void* start) : at_((char*)start), start_((char*)start) {}
     template <class T>
-    T* take(int64_t n) {
+    __host__ __device__ T* take(int64_t n) {
         constexpr int64_t kAlign = 256;
         T* here = (T*)at_;
         at_ += ceil_div((n > 0 ? n : 1) * (int64_t)sizeof(T), kAlign) * kAlign;
         return here;
     }
-    int64_t used() const { return at_ - start_; }
+    __host__ __device__ int64_t used() const { return at_ - start_; }
 
   private:
     char *at_, *start_;

@@ -36,7 +36,7 @@ __device__ inline void tighten(const Scan& s, uint64_t* key, int32_t* count, flo
     const int64_t n = publish(*count);
     if (n < s.a.k) return;
     const uint64_t last = kth_largest(key, n, s.a.k);
-    const int64_t kept = keep_from(key, n, last);
+    const int64_t kept = keep_if(key, n, [last](uint64_t one) { return one >= last; });
     if (threadIdx.x == 0) *count = (int32_t)kept, *threshold = rcekd_rank_score(last);
     __syncthreads();
 }

@@ -238,6 +238,12 @@ inline T atomicOr(T* at, T value) {
     *at = before | value;
     return before;
 }
+template <class T>
+inline T atomicAnd(T* at, T value) {
+    const T before = *at;
+    *at = before & value;
+    return before;
+}
 
 typedef int cudaError_t;
 typedef void* cudaStream_t;

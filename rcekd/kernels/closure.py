@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import rcekd.kernels._native as _native
-from rcekd.kernels import scan_inputs
+from rcekd.kernels import cuda_library, scan_inputs
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, as_signed, as_unsigned, register
 from rcekd.kernels.reference.closure import Closure, RaisedBy
@@ -90,6 +90,18 @@ def _check(
         raise ValueError(f"clip must not be negative, not {clip}")
 
 
+def _room(teacher_item_BK: Tensor, draws: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The five columns of a `Closure`, to be filled."""
+    (rows, k), device = teacher_item_BK.shape, teacher_item_BK.device
+    return (
+        torch.empty(rows, k, dtype=torch.int32, device=device),
+        torch.empty(rows, k, dtype=torch.float32, device=device),
+        torch.empty(rows, k, dtype=torch.bool, device=device),
+        torch.empty(rows, draws, dtype=torch.int32, device=device),
+        torch.empty(rows, draws, dtype=torch.float32, device=device),
+    )
+
+
 def _closure_cpu(
     user_factor_UD: Tensor,
     item_factor_ID: Tensor,
@@ -103,10 +115,7 @@ def _closure_cpu(
     high: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     rows, k = teacher_item_BK.shape
-    student_item_BK, student_score_BK = torch.empty(rows, k, dtype=torch.int32), torch.empty(rows, k)
-    mastered_BK = torch.empty(rows, k, dtype=torch.bool)
-    draw_BL, draw_score_BL = torch.empty(rows, draws, dtype=torch.int32), torch.empty(rows, draws)
-    out = (student_item_BK, student_score_BK, mastered_BK, draw_BL, draw_score_BL)
+    out = _room(teacher_item_BK, draws)
     inputs = (user_factor_UD, item_factor_ID, users_B, seen_indptr, seen_item, teacher_item_BK)
     catalogue, width = item_factor_ID.shape
     listed = rows * (2 * k + draws)
@@ -128,8 +137,49 @@ def _closure_cpu(
     return out
 
 
+def _closure_cuda(
+    user_factor_UD: Tensor,
+    item_factor_ID: Tensor,
+    teacher_item_BK: Tensor,
+    users_B: Tensor,
+    seen_indptr: Tensor | None,
+    seen_item: Tensor | None,
+    draws: int,
+    tau: float,
+    options: list[int],
+    high: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    (rows, k), (catalogue, width) = teacher_item_BK.shape, item_factor_ID.shape
+    out = _room(teacher_item_BK, draws)
+    bad_row = scan_inputs.no_bad_row(users_B)
+    cuda_library.run(
+        "closure",
+        users_B,
+        bad_row=bad_row,
+        user_factor=user_factor_UD,
+        item_factor=item_factor_ID,
+        user=users_B,
+        seen_indptr=seen_indptr,
+        seen_item=seen_item,
+        teacher_item=teacher_item_BK,
+        rows=rows,
+        n_items=catalogue,
+        d=width,
+        k=k,
+        draws=draws,
+        tau=tau,
+        seed=as_unsigned(options[0]),
+        **dict(zip(("epoch", "clip", "all_raise", "inclusive", "exclude_teacher"), options[1:], strict=True)),
+        high=high,
+        **dict(zip(("student_item", "student_score", "mastered", "draw", "draw_score"), out, strict=True)),
+    )
+    scan_inputs.raise_for_bad_row(users_B, bad_row)
+    return out
+
+
 _closure = register(
     "closure(Tensor user_factor_UD, Tensor item_factor_ID, Tensor teacher_item_BK, Tensor users_B, Tensor? seen_indptr,"
     " Tensor? seen_item, int draws, float tau, int[] options, int high) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
     _closure_cpu,
+    _closure_cuda,
 )

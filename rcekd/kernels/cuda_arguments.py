@@ -34,6 +34,9 @@ def _struct(name: str, layout: str) -> type[ctypes.Structure]:
 
 _LAYOUTS = {
     "topk": "user_factor,item_factor,user,seen_indptr,seen_item:p rows,n_items,d,k:q item,score:p bad_row:q threads:i",
+    "closure": "user_factor,item_factor,user,seen_indptr,seen_item,teacher_item:p rows,n_items,d,k,draws:q tau:d"
+    " seed,epoch:Q clip:q all_raise,inclusive,exclude_teacher:i high:q student_item,student_score,mastered,draw,"
+    "draw_score:p bad_row:q threads:i",
 }
 
 ARGUMENTS: Mapping[str, type[ctypes.Structure]] = MappingProxyType(

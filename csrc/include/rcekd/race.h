@@ -26,6 +26,9 @@ RCEKD_HD double rcekd_arrival_uniform(uint32_t word2, uint32_t word3) {
     return (bits + 0.5) * (1.0 / 281474976710656.0);
 }
 
+// How many proposals are made before a new look at the whole catalogue is cheaper than waiting; they come in sixteens.
+RCEKD_HD int64_t rcekd_race_proposals(int64_t want, int64_t n_items) { return 4 * want + n_items / 8 + 16; }
+
 // e^x for x <= 0, by the Taylor series of e^r on |r| <= ln 2 / 2; 0 below -700.
 RCEKD_HD double rcekd_exp_nonpositive(double x) {
     if (x < -700.0) return 0.0;
