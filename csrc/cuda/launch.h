@@ -32,6 +32,13 @@ inline unsigned blocks_for(int64_t work, int64_t most = 1 << 20) {
     return (unsigned)(work < 1 ? 1 : work < most ? work : most);
 }
 
+constexpr int kThreads = 128;  // of a block, where nothing else decides
+
+// A grid-stride loop: kernels are launched with blocks_of(n) blocks of kThreads.
+inline unsigned blocks_of(int64_t n) { return blocks_for(ceil_div(n, kThreads)); }
+__device__ inline int64_t first_index() { return (int64_t)blockIdx.x * blockDim.x + threadIdx.x; }
+__device__ inline int64_t index_step() { return (int64_t)gridDim.x * blockDim.x; }
+
 // Makes the call's device current; what was wrong before is not this call's fault.
 inline void begin(const rcekd_cuda_call* call) {
     cudaSetDevice(call->device);

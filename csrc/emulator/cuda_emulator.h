@@ -233,6 +233,12 @@ inline T atomicMin(T* at, T value) {
     return before;
 }
 template <class T>
+inline T atomicMax(T* at, T value) {
+    const T before = *at;
+    if (before < value) *at = value;
+    return before;
+}
+template <class T>
 inline T atomicOr(T* at, T value) {
     const T before = *at;
     *at = before | value;

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from rcekd.kernels import _native, reference
+from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import is_native
 from rcekd.kernels.library import address, register
 from rcekd.work import report
@@ -29,7 +29,7 @@ def adam_step_(
 
     `grad` is dense, or row-sparse (`sparse_coo` over the rows of a [rows, D] table): a row without an entry has
     gradient zero but still decays and moves, exactly, bit for bit, as with the dense gradient. Contiguous float32
-    tensors on the CPU take the native sweep. Raises ValueError for shapes that differ or a step below 1.
+    tensors take the native sweep. Raises ValueError for shapes that differ or a step below 1.
     """
     if not (param.shape == exp_avg.shape == exp_avg_sq.shape == grad.shape):
         raise ValueError("param, exp_avg, exp_avg_sq and grad must have the same shape")
@@ -65,7 +65,7 @@ def _rows(grad: Tensor) -> tuple[Tensor, Tensor]:
     if not grad.is_coalesced() and bool((row.diff() <= 0).any()):
         grad = grad.coalesce()
         row = grad._indices()[0]
-    if row.numel() and (int(row[0]) < 0 or int(row[-1]) >= grad.shape[0]):
+    if row.device.type == "cpu" and row.numel() and (int(row[0]) < 0 or int(row[-1]) >= grad.shape[0]):
         raise ValueError(f"rows of the sparse gradient must lie in [0, {grad.shape[0]})")
     return row.contiguous(), grad._values().contiguous()
 
@@ -105,8 +105,43 @@ def _adam_cpu(
     )
 
 
+def _adam_cuda(
+    param: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    grad: Tensor,
+    row: Tensor | None,
+    weight_decay: float,
+    take: float,
+    keep_sq: float,
+    take_sq: float,
+    rate: float,
+    eps: float,
+) -> None:
+    rows = param.shape[0] if param.dim() else 1
+    cuda_library.run(
+        "adam",
+        param,
+        param=param,
+        exp_avg=exp_avg,
+        exp_avg_sq=exp_avg_sq,
+        grad=grad,
+        row=row,
+        rows=rows,
+        width=param.numel() // max(rows, 1),
+        entries=-1 if row is None else row.numel(),
+        weight_decay=weight_decay,
+        take=take,
+        keep_sq=keep_sq,
+        take_sq=take_sq,
+        rate=rate,
+        eps=eps,
+    )
+
+
 _operation = register(
     "adam_(Tensor(a!) param, Tensor(b!) exp_avg, Tensor(c!) exp_avg_sq, Tensor grad, Tensor? row, float weight_decay,"
     " float take, float keep_sq, float take_sq, float rate, float eps) -> ()",
     _adam_cpu,
+    _adam_cuda,
 )

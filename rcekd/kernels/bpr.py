@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from rcekd.kernels import _native, reference
+from rcekd.kernels import _native, cuda_groups, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_shape, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
 from rcekd.work import report
@@ -17,9 +17,10 @@ def bpr_loss(
 ) -> Tensor:
     """Σ_b mean_n softplus(−(s_up − s_un)), a scalar: summed over the batch, averaged over a row's N negatives.
 
-    Factors [U, D] and [I, D]; ids int32 or int64. In float32 on the CPU the gradients are made together with the loss,
-    the same bytes for any number of threads: row-sparse (coalesced `sparse_coo`) for leaf tables, dense for others; a
-    second backward through one loss is refused. Raises TypeError or ValueError for wrong dtypes, shapes or ids.
+    Factors [U, D] and [I, D]; ids int32 or int64. In float32 the gradients are made together with the loss, the same
+    bytes for any number of threads: row-sparse (coalesced `sparse_coo`) for leaf tables on the CPU, dense for others
+    and on a GPU, where counting rows would mean waiting; a second backward through one loss is refused. Raises
+    TypeError or ValueError for wrong dtypes, shapes or ids.
     """
     check_tables(user_factor_UD, item_factor_ID)
     user_B, positive_B, negative_BN = _check_ids(user_factor_UD, item_factor_ID, user_B, positive_B, negative_BN)
@@ -79,18 +80,21 @@ class _BprLoss(Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.gradients is None:
             raise RuntimeError("bpr_loss keeps no gradients for a second backward")
-        scale = float(grad_outputs[0])
+        scale = grad_outputs[0]
+        same = scale.device.type == "cpu" and float(scale) == 1.0
         user_row, user_grad, item_row, item_grad = ctx.gradients
         ctx.gradients = None  # so that autograd may keep the values instead of copying them
         tables: list[Tensor | None] = [None, None]
         for side, (row, value) in enumerate(((user_row, user_grad), (item_row, item_grad))):
             if ctx.needs_input_grad[side]:
-                tables[side] = _table(row, value * scale if scale != 1.0 else value, ctx.shapes[side], ctx.sparse[side])
+                tables[side] = _table(row, value if same else value * scale, ctx.shapes[side], ctx.sparse[side])
         return (*tables, None, None, None, None)
 
 
 def _table(row: Tensor, value: Tensor, shape: torch.Size, sparse: bool) -> Tensor:
-    """A gradient table from its non-zero rows (ascending)."""
+    """A gradient table from its non-zero rows (ascending), or as it is where it has come whole, without rows."""
+    if value.shape == shape and not row.numel():
+        return value
     if sparse:
         return torch.sparse_coo_tensor(row[None], value, shape, is_coalesced=True, check_invariants=False)
     return value.new_zeros(shape).index_copy_(0, row, value)
@@ -133,8 +137,48 @@ def _bpr_cpu(
     return loss, user_row[:user_rows], user_grad[:user_rows], item_row[:item_rows], item_grad[:item_rows]
 
 
+def _bpr_cuda(
+    user_factor_UD: Tensor,
+    item_factor_ID: Tensor,
+    user_B: Tensor,
+    positive_B: Tensor,
+    negative_BN: Tensor,
+    need_user: bool,
+    need_item: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    batch, negatives = negative_BN.shape
+    (users, width), items = user_factor_UD.shape, item_factor_ID.shape[0]
+    loss = user_factor_UD.new_empty(())
+    user_grad = torch.empty_like(user_factor_UD) if need_user else user_factor_UD.new_empty(0, width)
+    item_grad = torch.empty_like(item_factor_ID) if need_item else item_factor_ID.new_empty(0, width)
+    beside = cuda_groups.users(user_B, users) if need_user else {}
+    if need_item:
+        beside |= cuda_groups.items(torch.cat([positive_B[:, None], negative_BN], dim=1).flatten(), items)
+    cuda_library.run(
+        "bpr",
+        user_B,
+        beside=beside,
+        user_factor=user_factor_UD,
+        item_factor=item_factor_ID,
+        user=user_B,
+        positive=positive_B,
+        negative=negative_BN,
+        batch=batch,
+        negatives=negatives,
+        width=width,
+        loss=loss,
+        user_grad=user_grad if need_user else None,
+        item_grad=item_grad if need_item else None,
+        user_rows=users,
+        item_rows=items,
+    )
+    whole = user_factor_UD.new_empty(0, dtype=torch.int64)
+    return loss, whole, user_grad, whole.clone(), item_grad
+
+
 _operation = register(
     "bpr(Tensor user_factor_UD, Tensor item_factor_ID, Tensor user_B, Tensor positive_B, Tensor negative_BN,"
     " bool need_user, bool need_item) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
     _bpr_cpu,
+    _bpr_cuda,
 )

@@ -5,15 +5,18 @@ items are never enumerated; the draws have exactly the law of successive draws w
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 import rcekd.kernels._native as _native
 from rcekd.kernels import cuda_library, scan_inputs
+from rcekd.kernels.checks import has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, as_signed, as_unsigned, register
 from rcekd.kernels.reference.closure import Closure, RaisedBy
+from rcekd.kernels.reference.closure import closure as reference_closure
 from rcekd.work import report
 
 __all__ = ["Closure", "RaisedBy", "closure"]
@@ -53,10 +56,28 @@ def closure(
     """
     user_factor_UD, item_factor_ID = scan_inputs.factor_tables(user_factor_UD, item_factor_ID)
     n_users, n_items = user_factor_UD.shape[0], item_factor_ID.shape[0]
-    users_B = scan_inputs.chosen_users(users_B, n_users)
-    teacher_item_BK = scan_inputs.ids("teacher_item_BK", teacher_item_BK, 2, -1, n_items)
+    device = user_factor_UD.device
+    users_B = scan_inputs.chosen_users(users_B, n_users, device)
+    teacher_item_BK = scan_inputs.ids("teacher_item_BK", teacher_item_BK, 2, -1, n_items, device)
     _check(teacher_item_BK, users_B.numel(), draws, tau, epoch, raised_by, clip)
-    indptr, indices = scan_inputs.seen_items(seen, n_users, n_items) or (None, None)
+    seen = scan_inputs.seen_items(seen, n_users, n_items, device)
+    if not has_kernels(device):
+        return reference_closure(
+            user_factor_UD,
+            item_factor_ID,
+            teacher_item_BK,
+            draws=draws,
+            tau=tau,
+            seed=seed,
+            epoch=epoch,
+            users_B=users_B,
+            seen=seen,
+            raised_by=raised_by,
+            inclusive=inclusive,
+            clip=clip,
+            exclude_teacher=exclude_teacher,
+        )
+    indptr, indices = seen or (None, None)
     options = [
         as_signed(as_unsigned(seed)),
         epoch,
@@ -137,6 +158,9 @@ def _closure_cpu(
     return out
 
 
+_COLUMNS = ("student_item", "student_score", "mastered", "draw", "draw_score")
+
+
 def _closure_cuda(
     user_factor_UD: Tensor,
     item_factor_ID: Tensor,
@@ -151,11 +175,12 @@ def _closure_cuda(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     (rows, k), (catalogue, width) = teacher_item_BK.shape, item_factor_ID.shape
     out = _room(teacher_item_BK, draws)
+    filled: dict[str, Any] = dict(zip(_COLUMNS, out, strict=True))
     bad_row = scan_inputs.no_bad_row(users_B)
     cuda_library.run(
         "closure",
         users_B,
-        bad_row=bad_row,
+        beside={"bad_row": bad_row},
         user_factor=user_factor_UD,
         item_factor=item_factor_ID,
         user=users_B,
@@ -171,7 +196,7 @@ def _closure_cuda(
         seed=as_unsigned(options[0]),
         **dict(zip(("epoch", "clip", "all_raise", "inclusive", "exclude_teacher"), options[1:], strict=True)),
         high=high,
-        **dict(zip(("student_item", "student_score", "mastered", "draw", "draw_score"), out, strict=True)),
+        **filled,
     )
     scan_inputs.raise_for_bad_row(users_B, bad_row)
     return out

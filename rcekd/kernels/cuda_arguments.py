@@ -22,6 +22,23 @@ class Call(ctypes.Structure):
         ("stream", ctypes.c_void_p),
         ("bad_row", ctypes.c_void_p),
         ("device", ctypes.c_int),
+        ("item_slot", ctypes.c_void_p),
+        ("item_start", ctypes.c_void_p),
+        ("user_row", ctypes.c_void_p),
+        ("user_start", ctypes.c_void_p),
+        ("offset", ctypes.c_void_p),
+    )
+
+
+class GapRequest(ctypes.Structure):
+    """csrc/include/rcekd/rank_gap_draws.h: one request, in host memory."""
+
+    _fields_ = (
+        ("draws", ctypes.c_int64),
+        ("flags", ctypes.c_int),
+        ("eps", ctypes.c_double),
+        ("key", ctypes.c_uint64),
+        ("item", ctypes.c_void_p),
     )
 
 
@@ -37,6 +54,22 @@ _LAYOUTS = {
     "closure": "user_factor,item_factor,user,seen_indptr,seen_item,teacher_item:p rows,n_items,d,k,draws:q tau:d"
     " seed,epoch:Q clip:q all_raise,inclusive,exclude_teacher:i high:q student_item,student_score,mastered,draw,"
     "draw_score:p bad_row:q threads:i",
+    "adam": "param,exp_avg,exp_avg_sq,grad,row:p rows,width,entries:q weight_decay,take,keep_sq,take_sq,rate,eps:f"
+    " threads:i",
+    "bpr": "user_factor,item_factor,user,positive,negative:p batch,negatives,width:q loss,user_row,user_grad,item_row,"
+    "item_grad:p user_rows,item_rows:q threads:i",
+    "set_cross_entropy": "user_factor,item_factor:p users,items,width:q indptr,item,prob,user,set,weight:p rows:q tau:f"
+    " loss,user_grad,item_grad:p threads:i",
+    "pair_scores": "user_factor,item_factor:p width:q user,indptr,item:p rows:q score:p threads:i",
+    "list_scores": "user_factor,item_factor,item:p rows,items,width,listed:q score,grad,user_grad,item_grad:p"
+    " threads:i",
+    "set_softmax": "score,indptr:p rows:q tau:f prob:p threads:i",
+    "negatives": "user,seen_indptr,seen_item:p batch,negatives,n_items:q key,first:Q item:p threads:i",
+    "unseen_draws": "user,seen_indptr,seen_item:p batch,draws,n_items:q key:Q item:p threads:i",
+    "rank_gap_draws": "user_factor,item_factor,other_user_factor,other_item_factor,user,seen_indptr,seen_item:p"
+    " rows,n_items,d,other_d:q request:p requests,bad_row:q threads:i",
+    "horizon": "student,teacher,user:p batch,listed,taught,draws,top_k,n_items,clip:q tau:d key:Q flags:i item:p"
+    " threads:i",
 }
 
 ARGUMENTS: Mapping[str, type[ctypes.Structure]] = MappingProxyType(

@@ -5,6 +5,7 @@ place and run the very same code on tensors of the CPU.
 """
 
 import ctypes
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -44,28 +45,29 @@ class CudaLibrary:
         text: bytes = self._core.rcekd_cuda_error(code)
         return text.decode()
 
-    def run(self, name: str, device: torch.device, fields: dict[str, object], bad_row: Tensor | None) -> None:
-        """Queue operation `name` on the device's current stream. RuntimeError where CUDA refuses."""
-        unknown = fields.keys() - {field for field, *_ in ARGUMENTS[name]._fields_}
-        if unknown:
-            raise TypeError(f"{name} has no {sorted(unknown)}")
-        arguments = ARGUMENTS[name](**{field: _plain(value) for field, value in fields.items()})
-        room = self._function(name, "_workspace")(ctypes.byref(arguments))
+    def run(
+        self, name: str, device: torch.device, fields: dict[str, object], beside: dict[str, Tensor], extra_bytes: int
+    ) -> None:
+        """See the function of that name. RuntimeError where CUDA refuses."""
+        arguments = _filled(ARGUMENTS[name], fields)
+        room = self._function(name, "_workspace")(ctypes.byref(arguments)) + extra_bytes
         workspace = torch.empty(max(room, 1), dtype=torch.uint8, device=device)
         on_gpu = device.type == "cuda"
         stream = torch.cuda.current_stream(device).cuda_stream if on_gpu else 0
         number = (torch.cuda.current_device() if device.index is None else device.index) if on_gpu else 0
-        call = Call(workspace.data_ptr(), stream, _plain(bad_row), number)
+        call = _filled(Call, {"workspace": workspace, "stream": stream, "device": number, **beside})
         code = self._function(name)(ctypes.byref(arguments), ctypes.byref(call))
         if code:
             raise RuntimeError(f"the CUDA operation {name} failed: {self.error(code)}")
 
 
-def _plain(value: object) -> object:
-    """A tensor's address, 0 for None, anything else as it is."""
-    if value is None:
-        return 0
-    return value.data_ptr() if isinstance(value, Tensor) else value
+def _filled(struct: type[ctypes.Structure], fields: Mapping[str, object]) -> ctypes.Structure:
+    """A struct with these fields: tensors by their address, None as 0, and 0 where nothing is said."""
+    unknown = fields.keys() - {field for field, *_ in struct._fields_}
+    if unknown:
+        raise TypeError(f"{struct.__name__} has no {sorted(unknown)}")
+    plain = {field: value.data_ptr() if isinstance(value, Tensor) else value or 0 for field, value in fields.items()}
+    return struct(**plain)
 
 
 class _Current:
@@ -98,12 +100,16 @@ def why_unavailable() -> str | None:
     return None if current.library is not None else _why_not()
 
 
-def run(name: str, like: Tensor, *, bad_row: Tensor | None = None, **fields: object) -> None:
-    """Queue operation `name` on the device of `like`; `fields` are those of its argument struct, tensors for addresses.
+def run(
+    name: str, like: Tensor, *, beside: dict[str, Tensor] | None = None, extra_bytes: int = 0, **fields: object
+) -> None:
+    """Queue operation `name` on the current stream of the device of `like`.
 
-    RuntimeError where the kernels cannot be used, or CUDA refuses.
+    `fields` are those of its argument struct, `beside` those of struct rcekd_cuda_call, with tensors for addresses;
+    `extra_bytes` of scratch memory come on top of what the operation asks for. RuntimeError where the kernels cannot be
+    used, or CUDA refuses.
     """
     reason = why_unavailable()
     if current.library is None:
         raise RuntimeError(reason)
-    current.library.run(name, like.device, fields, bad_row)
+    current.library.run(name, like.device, fields, beside or {}, extra_bytes)

@@ -5,8 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from rcekd.kernels import _native, reference
-from rcekd.kernels.checks import as_ids, check_shape
+from rcekd.kernels import _native, cuda_library, reference
+from rcekd.kernels.checks import as_ids, check_shape, has_kernels
 from rcekd.kernels.library import address, as_signed, as_unsigned, raise_for_memory, register
 from rcekd.kernels.reference.philox import Stream, philox_key
 
@@ -46,7 +46,7 @@ def horizon_draws(
     if raised_by not in ("teacher", "missing"):
         raise ValueError(f"raised_by must be 'teacher' or 'missing', not {raised_by!r}")
     student_item_BM, teacher_item_BK, users_B = _check_lists(student_item_BM, teacher_item_BK, users_B)
-    if student_item_BM.device.type != "cpu":
+    if not has_kernels(student_item_BM.device):
         return reference.horizon_draws(
             student_item_BM,
             teacher_item_BK,
@@ -98,7 +98,6 @@ def _horizon_cpu(
 ) -> Tensor:
     batch, listed = student_item_BM.shape
     item_BL = torch.empty(batch, draws, dtype=torch.int32)
-    highest = max((int(ids.max()) for ids in (student_item_BM, teacher_item_BK) if ids.numel()), default=-1)
     status = _native.horizon(
         student_item_BM.data_ptr(),
         teacher_item_BK.data_ptr(),
@@ -108,7 +107,7 @@ def _horizon_cpu(
         teacher_item_BK.shape[1],
         draws,
         top_k,
-        highest + 1,
+        _n_items(student_item_BM, teacher_item_BK),
         clip,
         tau,
         as_unsigned(key),
@@ -120,8 +119,48 @@ def _horizon_cpu(
     return item_BL
 
 
+def _n_items(student_item_BM: Tensor, teacher_item_BK: Tensor) -> int:
+    """A number above every id."""
+    return 1 + max((int(ids.max()) for ids in (student_item_BM, teacher_item_BK) if ids.numel()), default=-1)
+
+
+def _horizon_cuda(
+    student_item_BM: Tensor,
+    teacher_item_BK: Tensor,
+    users_B: Tensor | None,
+    draws: int,
+    top_k: int,
+    clip: int,
+    tau: float,
+    key: int,
+    flags: int,
+) -> Tensor:
+    batch, listed = student_item_BM.shape
+    item_BL = student_item_BM.new_empty(batch, draws)
+    cuda_library.run(
+        "horizon",
+        student_item_BM,
+        student=student_item_BM,
+        teacher=teacher_item_BK,
+        user=users_B,
+        batch=batch,
+        listed=listed,
+        taught=teacher_item_BK.shape[1],
+        draws=draws,
+        top_k=top_k,
+        n_items=_n_items(student_item_BM, teacher_item_BK),
+        clip=clip,
+        tau=tau,
+        key=as_unsigned(key),
+        flags=flags,
+        item=item_BL,
+    )
+    return item_BL
+
+
 _operation = register(
     "horizon(Tensor student_item_BM, Tensor teacher_item_BK, Tensor? users_B, int draws, int top_k, int clip,"
     " float tau, int key, int flags) -> Tensor",
     _horizon_cpu,
+    _horizon_cuda,
 )

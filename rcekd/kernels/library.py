@@ -15,14 +15,13 @@ CUDA: dict[str, Callable[..., Any]] = {}
 """By the registered name: the implementations for tensors on a GPU."""
 
 
-def register(schema: str, cpu: Callable[..., Any], cuda: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def register(schema: str, cpu: Callable[..., Any], cuda: Callable[..., Any]) -> Callable[..., Any]:
     """Defines `rcekd::<schema>` with its implementations; returns the callable `torch.ops.rcekd.<name>`."""
     name = schema.partition("(")[0]
     _library.define(schema)  # type: ignore[no-untyped-call]
     _library.impl(name, cpu, "CPU")  # type: ignore[no-untyped-call]
-    if cuda is not None:
-        _library.impl(name, cuda, "CUDA")  # type: ignore[no-untyped-call]
-        CUDA[name] = cuda
+    _library.impl(name, cuda, "CUDA")  # type: ignore[no-untyped-call]
+    CUDA[name] = cuda
     operation: Callable[..., Any] = getattr(torch.ops.rcekd, name).default
     return operation
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from rcekd.kernels import _native, reference
+from rcekd.kernels import _native, cuda_groups, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
 
@@ -17,7 +17,7 @@ def list_scores(user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor)
 
     Rows of `user_factor_RD` are the users already gathered, so that a caller writes
     `list_scores(model.user_factors(user_R), model.item_factors(), item_RW)`. Gradients flow to both tables, dense,
-    once: a gradient of the gradient is refused. In float32 on the CPU every score is one FMA chain in ascending
+    once: a gradient of the gradient is refused. In float32 every score is one FMA chain in ascending
     dimension, bit for bit that of the top-K scan, and the gradients are the same bytes for any number of threads.
     Raises TypeError or ValueError for wrong dtypes, shapes or ids.
     """
@@ -100,9 +100,53 @@ def _call(
     return status
 
 
-_scores = register("list_scores(Tensor user_factor_RD, Tensor item_factor_ID, Tensor item_RW) -> Tensor", _scores_cpu)
+def _scores_cuda(user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor) -> Tensor:
+    score_RW = user_factor_RD.new_empty(item_RW.shape)
+    _run(user_factor_RD, item_factor_ID, item_RW, {}, score=score_RW)
+    return score_RW
+
+
+def _gradients_cuda(
+    user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor, grad_RW: Tensor, need_user: bool, need_item: bool
+) -> tuple[Tensor, Tensor]:
+    """The wanted tables; an unwanted one is empty."""
+    user_grad = user_factor_RD.new_empty(user_factor_RD.shape if need_user else 0)
+    item_grad = item_factor_ID.new_empty(item_factor_ID.shape if need_item else 0)
+    beside = cuda_groups.items(item_RW.flatten(), item_factor_ID.shape[0]) if need_item else {}
+    tables = {"user_grad": user_grad if need_user else None, "item_grad": item_grad if need_item else None}
+    _run(user_factor_RD, item_factor_ID, item_RW, beside, grad=grad_RW, **tables)
+    return user_grad, item_grad
+
+
+def _run(
+    user_factor_RD: Tensor,
+    item_factor_ID: Tensor,
+    item_RW: Tensor,
+    beside: dict[str, Tensor],
+    **tables: Any,
+) -> None:
+    (rows, listed), (catalogue, width) = item_RW.shape, item_factor_ID.shape
+    cuda_library.run(
+        "list_scores",
+        item_RW,
+        beside=beside,
+        user_factor=user_factor_RD,
+        item_factor=item_factor_ID,
+        item=item_RW,
+        rows=rows,
+        items=catalogue,
+        width=width,
+        listed=listed,
+        **tables,
+    )
+
+
+_scores = register(
+    "list_scores(Tensor user_factor_RD, Tensor item_factor_ID, Tensor item_RW) -> Tensor", _scores_cpu, _scores_cuda
+)
 _gradients = register(
     "list_scores_gradients(Tensor user_factor_RD, Tensor item_factor_ID, Tensor item_RW, Tensor grad_RW,"
     " bool need_user, bool need_item) -> (Tensor, Tensor)",
     _gradients_cpu,
+    _gradients_cuda,
 )

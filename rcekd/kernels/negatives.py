@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from rcekd.kernels import _native, reference
-from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr
+from rcekd.kernels import _native, cuda_library, reference
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import as_signed, as_unsigned, register
 from rcekd.kernels.reference.philox import Stream, philox_key
@@ -26,7 +26,7 @@ def sample_negatives(
     seen = CSR(seen.indptr, as_ids("seen.indices", seen.indices, n_items))
     check_ascending_rows("seen", seen.indptr, seen.indices)
     _check_something_unseen(user_B, seen, n_items)
-    if user_B.device.type != "cpu":
+    if not has_kernels(user_B.device):
         return reference.sample_negatives(user_B, seen, n_items, n_negatives, seed=seed, epoch=epoch, first=first)
     key = as_signed(philox_key(seed, epoch, Stream.NEGATIVES))
     item_BN: Tensor = _operation(user_B, seen.indptr.contiguous(), seen.indices, n_items, n_negatives, key, first)
@@ -53,10 +53,31 @@ def _negatives_cpu(
     return item_BN
 
 
+def _negatives_cuda(
+    user_B: Tensor, indptr: Tensor, indices: Tensor, n_items: int, n_negatives: int, key: int, first: int
+) -> Tensor:
+    item_BN = user_B.new_empty(user_B.numel(), n_negatives)
+    cuda_library.run(
+        "negatives",
+        user_B,
+        user=user_B,
+        seen_indptr=indptr,
+        seen_item=indices,
+        batch=user_B.numel(),
+        negatives=n_negatives,
+        n_items=n_items,
+        key=as_unsigned(key),
+        first=first,
+        item=item_BN,
+    )
+    return item_BN
+
+
 _operation = register(
     "negatives(Tensor user_B, Tensor indptr, Tensor indices, int n_items, int n_negatives, int key, int first)"
     " -> Tensor",
     _negatives_cpu,
+    _negatives_cuda,
 )
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rcekd.kernels import _native, reference
+from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, is_native
 from rcekd.kernels.library import register
 from rcekd.work import report
@@ -15,7 +15,7 @@ def pair_scores(
 ) -> Tensor:
     """Score of (user_R[r], items[e]) for every e in indptr[r]:indptr[r + 1], [entries]; no gradient.
 
-    In float32 on the CPU every score is one FMA chain in ascending dimension, bit for bit that of the top-K scan.
+    In float32 every score is one FMA chain in ascending dimension, bit for bit that of the top-K scan.
     """
     check_tables(user_factor_UD, item_factor_ID)
     check_indptr("indptr", indptr, items.numel())
@@ -50,7 +50,27 @@ def _pair_scores_cpu(
     return score
 
 
+def _pair_scores_cuda(
+    user_factor_UD: Tensor, item_factor_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor
+) -> Tensor:
+    score = user_factor_UD.new_empty(items.numel())
+    cuda_library.run(
+        "pair_scores",
+        items,
+        user_factor=user_factor_UD,
+        item_factor=item_factor_ID,
+        width=user_factor_UD.shape[1],
+        user=user_R,
+        indptr=indptr,
+        item=items,
+        rows=user_R.numel(),
+        score=score,
+    )
+    return score
+
+
 _operation = register(
     "pair_scores(Tensor user_factor_UD, Tensor item_factor_ID, Tensor user_R, Tensor indptr, Tensor items) -> Tensor",
     _pair_scores_cpu,
+    _pair_scores_cuda,
 )

@@ -1,14 +1,16 @@
 """Draws of the items on whose rank two models disagree (DCD, CIKM'21; BD, WWW'21)."""
 
+import ctypes
 from collections.abc import Sequence
 from typing import get_args
 
 import torch
 from torch import Tensor
 
-from rcekd.kernels import _native, reference, scan_inputs
+from rcekd.kernels import _native, cuda_library, reference, scan_inputs
 from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables, is_native
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.cuda_arguments import GapRequest
 from rcekd.kernels.gap import Direction, GapDraws, Weight
 from rcekd.kernels.library import address, as_signed, as_unsigned, register
 from rcekd.kernels.reference.rank_gap_draws import gap_key
@@ -138,10 +140,51 @@ def _rank_gap_draws_cpu(
     return item_BL
 
 
+def _rank_gap_draws_cuda(
+    user_UD: Tensor,
+    item_ID: Tensor,
+    other_user_UE: Tensor,
+    other_item_IE: Tensor,
+    users_B: Tensor,
+    seen_indptr: Tensor | None,
+    seen_item: Tensor | None,
+    draws: list[int],
+    flags: list[int],
+    eps: list[float],
+    keys: list[int],
+) -> list[Tensor]:
+    item_BL = [users_B.new_empty(users_B.numel(), one) for one in draws]
+    words, places = map(as_unsigned, keys), map(address, item_BL)
+    listed = [GapRequest(*request) for request in zip(draws, flags, eps, words, places, strict=True)]
+    requests = (GapRequest * len(listed))(*listed)
+    bad_row = scan_inputs.no_bad_row(users_B)
+    cuda_library.run(
+        "rank_gap_draws",
+        users_B,
+        beside={"bad_row": bad_row},
+        user_factor=user_UD,
+        item_factor=item_ID,
+        other_user_factor=other_user_UE,
+        other_item_factor=other_item_IE,
+        user=users_B,
+        seen_indptr=seen_indptr,
+        seen_item=seen_item,
+        rows=users_B.numel(),
+        n_items=item_ID.shape[0],
+        d=item_ID.shape[1],
+        other_d=other_item_IE.shape[1],
+        request=ctypes.addressof(requests),
+        requests=len(draws),
+    )
+    scan_inputs.raise_for_bad_row(users_B, bad_row)
+    return item_BL
+
+
 _operation = register(
     "rank_gap_draws(Tensor user_UD, Tensor item_ID, Tensor other_user_UE, Tensor other_item_IE, Tensor users_B,"
     " Tensor? seen_indptr, Tensor? seen_item, int[] draws, int[] flags, float[] eps, int[] keys) -> Tensor[]",
     _rank_gap_draws_cpu,
+    _rank_gap_draws_cuda,
 )
 
 

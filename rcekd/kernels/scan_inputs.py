@@ -13,13 +13,11 @@ _NAN = 1  # rcekd_status in csrc/include/rcekd/common.h
 
 
 def factor_table(name: str, factor: Tensor) -> Tensor:
-    """A float32 CPU table [rows, D], contiguous; ValueError or TypeError otherwise."""
+    """A float32 table [rows, D], contiguous; ValueError or TypeError otherwise."""
     if factor.dtype != torch.float32:
         raise TypeError(f"{name} must be float32, not {factor.dtype}")
     if factor.ndim != 2 or factor.shape[1] == 0:
         raise ValueError(f"{name} must be [rows, D] with D >= 1, not {list(factor.shape)}")
-    if factor.device.type != "cpu":
-        raise ValueError(f"{name} must be on the CPU, not on {factor.device}")
     if factor.shape[0] > _INT32_MAX:
         raise ValueError(f"{name} has {factor.shape[0]} rows; ids are int32")
     return factor.detach().contiguous()
@@ -30,28 +28,30 @@ def factor_tables(user_factor_UD: Tensor, item_factor_ID: Tensor) -> tuple[Tenso
     user, item = factor_table("user_factor_UD", user_factor_UD), factor_table("item_factor_ID", item_factor_ID)
     if user.shape[1] != item.shape[1]:
         raise ValueError(f"user factors have width {user.shape[1]}, item factors {item.shape[1]}")
+    if user.device != item.device:
+        raise ValueError(f"user factors are on {user.device}, item factors on {item.device}")
     return user, item
 
 
-def ids(name: str, value: Tensor, ndim: int, lowest: int, n: int) -> Tensor:
-    """An int32 contiguous CPU tensor of `ndim` dimensions with every entry in [lowest, n)."""
-    if value.ndim != ndim or value.device.type != "cpu":
-        raise ValueError(f"{name} must have {ndim} dimensions, on the CPU, not {value.ndim} on {value.device}")
+def ids(name: str, value: Tensor, ndim: int, lowest: int, n: int, device: torch.device) -> Tensor:
+    """An int32 contiguous tensor of `ndim` dimensions on `device` with every entry in [lowest, n)."""
+    if value.ndim != ndim or value.device != device:
+        raise ValueError(f"{name} must have {ndim} dimensions, on {device}, not {value.ndim} on {value.device}")
     return as_ids(name, value, n, lowest=lowest)
 
 
-def chosen_users(users_B: Tensor | None, n_users: int) -> Tensor:
+def chosen_users(users_B: Tensor | None, n_users: int, device: torch.device) -> Tensor:
     """The rows asked for, int32; every user in order when None."""
     if users_B is None:
-        return torch.arange(n_users, dtype=torch.int32)
-    return ids("users_B", users_B, 1, 0, n_users)
+        return torch.arange(n_users, dtype=torch.int32, device=device)
+    return ids("users_B", users_B, 1, 0, n_users, device)
 
 
-def seen_items(seen: CSR | None, n_users: int, n_items: int) -> CSR | None:
+def seen_items(seen: CSR | None, n_users: int, n_items: int, device: torch.device) -> CSR | None:
     """A CSR over all users whose rows the core may search: int64 offsets that fit, ids in range."""
     if seen is None:
         return None
-    indices = ids("seen.indices", seen.indices, 1, 0, n_items)
+    indices = ids("seen.indices", seen.indices, 1, 0, n_items, device)
     check_indptr("seen.indptr", seen.indptr, indices.numel())
     if seen.n_rows != n_users:
         raise ValueError(f"seen has {seen.n_rows} rows, not one for each of {n_users} users")

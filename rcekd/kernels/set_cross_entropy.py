@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from rcekd.kernels import _native, reference
+from rcekd.kernels import _native, cuda_groups, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
+from rcekd.kernels.reference.segments import expand_rows
 from rcekd.kernels.sets import ItemSets
 from rcekd.work import report
 
@@ -28,7 +29,7 @@ def set_cross_entropy(
     """Σ_r weight_r · (−Σ_{i ∈ set_r} prob_i · log softmax_{set_r}(s_{user_r, i} / τ)), a scalar.
 
     Row r pairs user `user_R[r]` with set `set_R[r]`; rows come in any order, users may repeat. Gradients flow to the
-    two factor tables only, dense. In float32 on the CPU they are made together with the loss, the same bytes for any
+    two factor tables only, dense. In float32 they are made together with the loss, the same bytes for any
     number of threads; a second backward through one loss is refused. A NaN score gives a NaN loss, which the caller
     checks. Raises TypeError or ValueError for wrong dtypes, shapes or ids.
     """
@@ -132,6 +133,54 @@ def _set_cross_entropy_cpu(
     return loss, nothing if user_grad is None else user_grad, nothing.clone() if item_grad is None else item_grad
 
 
+def _set_cross_entropy_cuda(
+    user_factor_UD: Tensor,
+    item_factor_ID: Tensor,
+    indptr: Tensor,
+    items: Tensor,
+    prob: Tensor,
+    user_R: Tensor,
+    set_R: Tensor,
+    weight_R: Tensor,
+    tau: float,
+    need_user: bool,
+    need_item: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    (users, width), catalogue = user_factor_UD.shape, item_factor_ID.shape[0]
+    loss = user_factor_UD.new_empty(())
+    user_grad = torch.empty_like(user_factor_UD) if need_user else user_factor_UD.new_empty(0)
+    item_grad = torch.empty_like(item_factor_ID) if need_item else item_factor_ID.new_empty(0)
+    length_R = indptr.diff()[set_R.long()]
+    offset = torch.nn.functional.pad(length_R.cumsum(0), (1, 0))
+    _, entry_S = expand_rows(indptr, set_R.long())  # the number of slots is known from here on: the one wait
+    beside = {"offset": offset} | (cuda_groups.users(user_R, users) if need_user else {})
+    if need_item:
+        beside |= cuda_groups.items(items[entry_S], catalogue)
+    cuda_library.run(
+        "set_cross_entropy",
+        user_R,
+        beside=beside,
+        extra_bytes=4 * entry_S.numel(),
+        user_factor=user_factor_UD,
+        item_factor=item_factor_ID,
+        users=users,
+        items=catalogue,
+        width=width,
+        indptr=indptr,
+        item=items,
+        prob=prob,
+        user=user_R,
+        set=set_R,
+        weight=weight_R,
+        rows=user_R.numel(),
+        tau=tau,
+        loss=loss,
+        user_grad=user_grad if need_user else None,
+        item_grad=item_grad if need_item else None,
+    )
+    return loss, user_grad, item_grad
+
+
 def _work(
     user_factor_UD: Tensor, item_factor_ID: Tensor, indptr: Tensor, set_R: Tensor, need_user: bool, need_item: bool
 ) -> tuple[float, float]:
@@ -146,4 +195,5 @@ _operation = register(
     " Tensor user_R, Tensor set_R, Tensor weight_R, float tau, bool need_user, bool need_item)"
     " -> (Tensor, Tensor, Tensor)",
     _set_cross_entropy_cpu,
+    _set_cross_entropy_cuda,
 )

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rcekd.kernels import _native, reference
+from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import check_indptr, is_native
 from rcekd.kernels.library import register
 from rcekd.work import report
@@ -29,4 +29,12 @@ def _set_softmax_cpu(score: Tensor, indptr: Tensor, tau: float) -> Tensor:
     return prob
 
 
-_operation = register("set_softmax(Tensor score, Tensor indptr, float tau) -> Tensor", _set_softmax_cpu)
+def _set_softmax_cuda(score: Tensor, indptr: Tensor, tau: float) -> Tensor:
+    prob = torch.empty_like(score)
+    cuda_library.run("set_softmax", score, score=score, indptr=indptr, rows=indptr.numel() - 1, tau=tau, prob=prob)
+    return prob
+
+
+_operation = register(
+    "set_softmax(Tensor score, Tensor indptr, float tau) -> Tensor", _set_softmax_cpu, _set_softmax_cuda
+)

@@ -5,8 +5,10 @@ from torch import Tensor
 
 import rcekd.kernels._native as _native
 from rcekd.kernels import cuda_library, scan_inputs
+from rcekd.kernels.checks import check_ascending_rows, has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, register
+from rcekd.kernels.reference.topk import topk as reference_topk
 from rcekd.work import report
 
 
@@ -24,8 +26,11 @@ def topk(
     user_factor_UD, item_factor_ID = scan_inputs.factor_tables(user_factor_UD, item_factor_ID)
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    users_B = scan_inputs.chosen_users(users_B, user_factor_UD.shape[0])
-    seen = scan_inputs.seen_items(seen, user_factor_UD.shape[0], item_factor_ID.shape[0])
+    device = user_factor_UD.device
+    users_B = scan_inputs.chosen_users(users_B, user_factor_UD.shape[0], device)
+    seen = scan_inputs.seen_items(seen, user_factor_UD.shape[0], item_factor_ID.shape[0], device)
+    if not has_kernels(device):
+        return reference_topk(user_factor_UD, item_factor_ID, k, users_B=users_B, seen=seen)
     indptr, indices = seen if seen is not None else (None, None)
     found: tuple[Tensor, Tensor] = _topk(user_factor_UD, item_factor_ID, k, users_B, indptr, indices)
     return found
@@ -70,6 +75,8 @@ def _topk_cuda(
     seen_indptr: Tensor | None,
     seen_item: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
+    if seen_indptr is not None and seen_item is not None:
+        check_ascending_rows("seen", seen_indptr, seen_item)
     rows, (catalogue, width) = users_B.numel(), item_factor_ID.shape
     item_BK = users_B.new_empty(rows, k)
     score_BK = user_factor_UD.new_empty(rows, k)
@@ -77,7 +84,7 @@ def _topk_cuda(
     cuda_library.run(
         "topk",
         users_B,
-        bad_row=bad_row,
+        beside={"bad_row": bad_row},
         user_factor=user_factor_UD,
         item_factor=item_factor_ID,
         user=users_B,

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from rcekd.kernels import _native, reference
-from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr
+from rcekd.kernels import _native, cuda_library, reference
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import as_signed, as_unsigned, raise_for_memory, register
 from rcekd.kernels.reference.philox import Stream, philox_key
@@ -29,7 +29,7 @@ def unseen_draws(
     users_B = everyone if users_B is None else as_ids("users_B", users_B, seen.n_rows)
     if users_B.dim() != 1:
         raise ValueError(f"users_B must have one dimension, not {users_B.dim()}")
-    if seen.indptr.device.type != "cpu":
+    if not has_kernels(seen.indptr.device):
         return reference.unseen_draws(seen, n_items, draws, seed=seed, epoch=epoch, users_B=users_B)
     key = as_signed(philox_key(seed, epoch, Stream.UNSEEN))
     item_BL: Tensor = _operation(users_B, *seen, n_items, draws, key)
@@ -53,7 +53,25 @@ def _unseen_draws_cpu(users_B: Tensor, indptr: Tensor, indices: Tensor, n_items:
     return item_BL
 
 
+def _unseen_draws_cuda(users_B: Tensor, indptr: Tensor, indices: Tensor, n_items: int, draws: int, key: int) -> Tensor:
+    item_BL = users_B.new_empty(users_B.numel(), draws)
+    cuda_library.run(
+        "unseen_draws",
+        users_B,
+        user=users_B,
+        seen_indptr=indptr,
+        seen_item=indices,
+        batch=users_B.numel(),
+        draws=draws,
+        n_items=n_items,
+        key=as_unsigned(key),
+        item=item_BL,
+    )
+    return item_BL
+
+
 _operation = register(
     "unseen_draws(Tensor users_B, Tensor indptr, Tensor indices, int n_items, int draws, int key) -> Tensor",
     _unseen_draws_cpu,
+    _unseen_draws_cuda,
 )

@@ -36,14 +36,14 @@ class Closure:
 
 def _membership(item_BK: Tensor, n_items: int) -> Tensor:
     """Bool [B, I] of padded id lists."""
-    mask = torch.zeros(item_BK.shape[0], n_items + 1, dtype=torch.bool)
-    mask.scatter_(1, item_BK.long().where(item_BK >= 0, torch.tensor(n_items)), True)
+    mask = torch.zeros(item_BK.shape[0], n_items + 1, dtype=torch.bool, device=item_BK.device)
+    mask.scatter_(1, item_BK.long().masked_fill(item_BK < 0, n_items), True)
     return mask[:, :n_items]
 
 
 def raise_counts(score_BI: Tensor, raising_BI: Tensor, inclusive: bool, clip: int | None) -> Tensor:
     """z [B, I], int64: how many raising items score below each item (or no higher, when `inclusive`)."""
-    z_BI = torch.empty(score_BI.shape, dtype=torch.int64)
+    z_BI = torch.empty(score_BI.shape, dtype=torch.int64, device=score_BI.device)
     for row, score_I in enumerate(score_BI):
         threshold = score_I[raising_BI[row]].sort().values
         z_BI[row] = torch.searchsorted(threshold, score_I.contiguous(), right=inclusive)
@@ -52,8 +52,9 @@ def raise_counts(score_BI: Tensor, raising_BI: Tensor, inclusive: bool, clip: in
 
 def _draw(z_BI: Tensor, open_BI: Tensor, draws: int, tau: float, key: int, users_B: Tensor) -> Tensor:
     """Items [B, L] in order of drawing, -1 where the open ones have run out."""
-    item_I = torch.arange(z_BI.shape[1])
-    word = philox(key, item_I, users_B[:, None], torch.tensor(0), torch.tensor(0))
+    item_I = torch.arange(z_BI.shape[1], device=z_BI.device)
+    zero = item_I.new_zeros(())
+    word = philox(key, item_I, users_B[:, None], zero, zero)
     race_BI = (-uniform53(word[0], word[1]).log()).log() - z_BI / tau
     race_BI = race_BI.masked_fill(~open_BI, torch.inf)
     ordered, order = race_BI.sort(dim=1, stable=True)
@@ -79,7 +80,8 @@ def closure(
 ) -> Closure:
     """See `rcekd.kernels.closure.closure`. The draws are the native ones wherever those buffer every item."""
     n_items = item_factor_ID.shape[0]
-    users_B = torch.arange(user_factor_UD.shape[0]) if users_B is None else users_B.long()
+    everyone = torch.arange(user_factor_UD.shape[0], device=user_factor_UD.device)
+    users_B = everyone if users_B is None else users_B.long()
     score_BI = chain_scores(user_factor_UD[users_B], item_factor_ID)
     require_finite(score_BI, users_B)
     hidden_BI = seen_mask(seen, users_B, n_items)
@@ -92,9 +94,9 @@ def closure(
 
     z_BI = raise_counts(score_BI, raising_BI, inclusive, clip)
     draw_BL = _draw(z_BI, open_BI, draws, tau, philox_key(seed, epoch, Stream.CLOSURE_HIGH), users_B)
-    draw_score_BL = score_BI.gather(1, draw_BL.long().clamp(min=0)) if n_items else torch.empty(draw_BL.shape)
+    draw_score_BL = score_BI.gather(1, draw_BL.long().clamp(min=0)) if n_items else score_BI.new_empty(draw_BL.shape)
     mastered_BI = torch.nn.functional.pad(teacher_BI & student_BI, (0, 1))
-    mastered_BK = mastered_BI.gather(1, teacher_item_BK.long().where(teacher_item_BK >= 0, torch.tensor(n_items)))
+    mastered_BK = mastered_BI.gather(1, teacher_item_BK.long().masked_fill(teacher_item_BK < 0, n_items))
     return Closure(
         student_item_BK, student_score_BK, mastered_BK, draw_BL, draw_score_BL.masked_fill(draw_BL < 0, -torch.inf)
     )

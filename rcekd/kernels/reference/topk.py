@@ -9,7 +9,7 @@ from rcekd.kernels.reference.scores import chain_scores, require_finite
 
 def seen_mask(seen: CSR | None, users_B: Tensor, n_items: int) -> Tensor:
     """Bool [B, I]: is the item in the user's row of `seen`?"""
-    mask_BI = torch.zeros(users_B.numel(), n_items, dtype=torch.bool)
+    mask_BI = torch.zeros(users_B.numel(), n_items, dtype=torch.bool, device=users_B.device)
     if seen is not None:
         for row, user in enumerate(users_B.tolist()):
             mask_BI[row, seen.indices[seen.indptr[user] : seen.indptr[user + 1]].long()] = True
@@ -31,7 +31,8 @@ def topk(
     user_factor_UD: Tensor, item_factor_ID: Tensor, k: int, *, users_B: Tensor | None = None, seen: CSR | None = None
 ) -> tuple[Tensor, Tensor]:
     """See `rcekd.kernels.topk.topk`; also takes float64 factors."""
-    users_B = torch.arange(user_factor_UD.shape[0]) if users_B is None else users_B.long()
+    everyone = torch.arange(user_factor_UD.shape[0], device=user_factor_UD.device)
+    users_B = everyone if users_B is None else users_B.long()
     score_BI = chain_scores(user_factor_UD[users_B], item_factor_ID)
     require_finite(score_BI, users_B)
     return best_first(score_BI, seen_mask(seen, users_B, item_factor_ID.shape[0]), k)

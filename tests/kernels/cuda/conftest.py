@@ -25,9 +25,11 @@ class Counting(CudaLibrary):
 
     runs = 0
 
-    def run(self, name: str, device: torch.device, fields: dict[str, object], bad_row: Tensor | None) -> None:
+    def run(
+        self, name: str, device: torch.device, fields: dict[str, object], beside: dict[str, Tensor], extra_bytes: int
+    ) -> None:
         self.runs += 1
-        super().run(name, device, fields, bad_row)
+        super().run(name, device, fields, beside, extra_bytes)
 
 
 @pytest.fixture(scope="session")
