@@ -16,6 +16,7 @@ from rcekd.errors import InputError
 from rcekd.experiments.layers import Layer, with_preset
 from rcekd.experiments.place import Place
 from rcekd.experiments.plan import ready
+from rcekd.kernels.cuda_library import why_unavailable
 from rcekd.training.sinks import SINKS, parse_sink
 
 
@@ -115,7 +116,8 @@ def environment(
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {device!r}: expected auto, cpu or cuda")
     if device == "cuda":
-        raise InputError("--device cuda: this version computes on the CPU; its CUDA kernels are not there yet")
+        reason = why_unavailable() or "the CUDA kernels can be used, but training cannot use them yet"
+        raise InputError(f"--device cuda: {reason}; take --device cpu or auto, which compute on the CPU")
     if threads is not None:
         torch.set_num_threads(threads)
     output = Output(as_json=as_json, quiet=quiet)

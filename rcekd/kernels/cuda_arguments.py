@@ -68,6 +68,7 @@ _LAYOUTS = {
     "unseen_draws": "user,seen_indptr,seen_item:p batch,draws,n_items:q key:Q item:p threads:i",
     "rank_gap_draws": "user_factor,item_factor,other_user_factor,other_item_factor,user,seen_indptr,seen_item:p"
     " rows,n_items,d,other_d:q request:p requests,bad_row:q threads:i",
+    "propagate": "indptr,indices,row_scale,column_scale,x,base:p rows,columns,width:q factor:f y:p threads:i",
     "horizon": "student,teacher,user:p batch,listed,taught,draws,top_k,n_items,clip:q tau:d key:Q flags:i item:p"
     " threads:i",
 }

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from rcekd.kernels import _native, reference
+from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.checks import check_shape, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
@@ -24,7 +24,7 @@ class Tables(NamedTuple):
 def propagate(graph: BipartiteGraph, user_UD: Tensor, item_ID: Tensor) -> Tables:
     """One hop: every user gets Σ_i item_i / √(deg_u deg_i) over its items, every item the like of its users.
 
-    A node without edges gets zeros. Differentiable any number of times, keeping nothing. In float32 on the CPU the same
+    A node without edges gets zeros. Differentiable any number of times, keeping nothing. In float32 the same
     bytes for any number of threads. Raises TypeError or ValueError for wrong dtypes or shapes.
     """
     _check(graph, user_UD, item_ID)
@@ -120,8 +120,38 @@ def _hop_cpu(
     return y_RD
 
 
+def _hop_cuda(
+    indptr: Tensor,
+    indices: Tensor,
+    row_scale_R: Tensor,
+    column_scale_C: Tensor,
+    x_CD: Tensor,
+    base_RD: Tensor | None,
+    factor: float,
+) -> Tensor:
+    rows, (columns, width) = indptr.numel() - 1, x_CD.shape
+    y_RD = x_CD.new_empty(rows, width)
+    cuda_library.run(
+        "propagate",
+        x_CD,
+        indptr=indptr,
+        indices=indices,
+        row_scale=row_scale_R,
+        column_scale=column_scale_C,
+        x=x_CD,
+        base=base_RD,
+        rows=rows,
+        columns=columns,
+        width=width,
+        factor=factor,
+        y=y_RD,
+    )
+    return y_RD
+
+
 _operation = register(
     "propagate(Tensor indptr, Tensor indices, Tensor row_scale_R, Tensor column_scale_C, Tensor x_CD,"
     " Tensor? base_RD, float factor) -> Tensor",
     _hop_cpu,
+    _hop_cuda,
 )

@@ -16,6 +16,7 @@ from rcekd.datasets.download import at_hand
 from rcekd.datasets.places import Places
 from rcekd.extras import EXTRAS
 from rcekd.kernels import _native
+from rcekd.kernels.cuda_library import why_unavailable
 from rcekd.kernels.self_check import self_check
 from rcekd.machine import available_memory, cores
 from rcekd.reports.comparison import Table
@@ -78,7 +79,8 @@ def _native_core() -> dict[str, Any]:
 
 def _cuda() -> dict[str, Any]:
     devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    return {"kernels": False, "torch": torch.version.cuda, "devices": devices}
+    why_not = why_unavailable()
+    return {"kernels": why_not is None, "why_not": why_not, "torch": torch.version.cuda, "devices": devices}
 
 
 def _machine() -> dict[str, Any]:
@@ -175,9 +177,9 @@ def _about_program(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("self-check", "; ".join(f"{name}: {error}" for name, error in wrong.items()) or check),
         (
             "CUDA",
-            "not used: this version of rcekd has no CUDA kernels and computes on the CPU ("
-            + (f"torch sees {_listed(cuda['devices'])}" if cuda["devices"] else "torch sees no device")
-            + ")",
+            "not used in training, which computes on the CPU; kernels: "
+            + (cuda["why_not"] or "can be used")
+            + (f"; torch sees {_listed(cuda['devices'])}" if cuda["devices"] else "; torch sees no device"),
         ),
     ]
 

@@ -7,9 +7,12 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels.adam import adam_step_
+from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
+from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.pair_scores import pair_scores
+from rcekd.kernels.propagate import layer_mean
 from rcekd.kernels.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.set_softmax import set_softmax
 from rcekd.kernels.sets import ItemSets
@@ -132,6 +135,21 @@ def test_pair_scores(same_as_native: Check, width: int) -> None:
     user, item = (table.detach() for table in factors(11, 30, width))
     indptr, items = ragged(19, 40, 30)
     same_as_native(lambda: [pair_scores(user, item, ids(11, 19, seed=8), indptr, items)])
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_propagation(same_as_native: Check, width: int, layers: int) -> None:
+    tables = factors(23, 31, width)
+    edge = torch.rand(23, 31, generator=generator(6)) < 0.2
+    edge[4] = False
+    graph = BipartiteGraph.of(CSR.from_pairs(*edge.nonzero().T, 23), 31)
+
+    def squares() -> Tensor:
+        user, item = layer_mean(graph, *tables, layers)
+        return user.square().sum() + item.square().sum()
+
+    same_as_native(lambda: [*layer_mean(graph, *tables, layers), *with_gradients(tables, squares)[1:]])
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "row-sparse"])
