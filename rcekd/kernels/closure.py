@@ -62,21 +62,10 @@ def closure(
     _check(teacher_item_BK, users_B.numel(), draws, tau, epoch, raised_by, clip)
     seen = scan_inputs.seen_items(seen, n_users, n_items, device)
     if not has_kernels(device):
-        return reference_closure(
-            user_factor_UD,
-            item_factor_ID,
-            teacher_item_BK,
-            draws=draws,
-            tau=tau,
-            seed=seed,
-            epoch=epoch,
-            users_B=users_B,
-            seen=seen,
-            raised_by=raised_by,
-            inclusive=inclusive,
-            clip=clip,
-            exclude_teacher=exclude_teacher,
-        )
+        tables = user_factor_UD, item_factor_ID, teacher_item_BK
+        law: dict[str, Any] = {"draws": draws, "tau": tau, "seed": seed, "epoch": epoch, "raised_by": raised_by}
+        law |= {"inclusive": inclusive, "clip": clip, "exclude_teacher": exclude_teacher}
+        return reference_closure(*tables, users_B=users_B, seen=seen, **law)
     indptr, indices = seen or (None, None)
     options = [
         as_signed(as_unsigned(seed)),
