@@ -7,11 +7,11 @@ PIP := $(PY) -m pip --disable-pip-version-check -qq
 TORCH := 2.13.0
 WORKERS ?= 2
 NATIVE_SOURCES := setup.py $(shell find csrc -type f) $(shell find rcekd -name '*.p[yx][xdi]')
-CXX_FILES = $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.def')
+CXX_FILES = $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.def' -o -name '*.cu')
 # Threads that wait sleep: spinning ones stall tests that run side by side.
 PYTEST := OMP_WAIT_POLICY=passive $(PY) -m pytest
 
-.PHONY: help demo setup test test-slow lint format bench wheel sanitize lock clean FORCE
+.PHONY: help demo setup test test-slow test-gpu lint format bench wheel sanitize lock clean FORCE
 .DELETE_ON_ERROR:
 
 help:  ## what can be made
@@ -28,6 +28,9 @@ test: setup  ## set up, then the tests of a few minutes
 test-slow: setup  ## set up, then all tests
 	$(PYTEST) -q -n $(WORKERS)
 
+test-gpu: setup  ## set up, then the tests that need a CUDA device
+	$(PYTEST) -q -m gpu
+
 lint: setup  ## style, types and the form of the C++
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -43,7 +46,7 @@ bench: setup  ## every benchmark, one after the other
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; PYTHONPATH=. $(PY) $$file; done
 
 wheel: setup  ## dist/*.whl, built in isolation, without torch
-	$(PIP) wheel --no-deps --wheel-dir dist .
+	RCEKD_CUDA_ARCHS=all $(PIP) wheel --no-deps --wheel-dir dist .
 	@ls dist
 
 # The core again, under the address and undefined-behaviour sanitizers, in build/sanitize; then the kernels' tests on it.
