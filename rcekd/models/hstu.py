@@ -61,7 +61,7 @@ class _Block(nn.Module):
         self.out_bias = nn.Parameter(torch.zeros(dim))
         nn.init.xavier_uniform_(self.out, generator=generator)
         with torch.no_grad():
-            # Small, so that every block begins by passing on what it gets: deep stacks do not learn otherwise.
+            # Small, so that every block begins by passing on what it gets: deep stacks learn far later otherwise.
             self.uvqk.normal_(std=INIT_STD, generator=generator)
             self.bias_HW.normal_(std=INIT_STD, generator=generator)
 
