@@ -26,7 +26,7 @@ from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method
 from rcekd.methods.common.item_sets import ragged
-from rcekd.methods.common.sampling import blocks, geometric_ranks, take, tournament_weights, weighted_places
+from rcekd.methods.common.sampling import geometric_ranks, take, tournament_places
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
@@ -57,7 +57,7 @@ class CD(Method):
 
     name: ClassVar[str] = "cd"
     citation: ClassVar[str] = "Lee et al., Collaborative Distillation for Top-N Recommendation, ICDM 2019, 1911.05276"
-    cost: ClassVar[str] = "B·n·D a step; one scan for the top R and U·R random keys an epoch (guide=student)"
+    cost: ClassVar[str] = "B·n·D a step; one scan for the top R an epoch (guide=student)"
     use: ClassVar[str] = "where the teacher's scores are probabilities worth copying, not only its order"
 
     def __init__(self, settings: CDSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
@@ -95,11 +95,8 @@ class CD(Method):
         settings, generator = self._settings, stream(self._seed, "cd", epoch)
         scale, length_U = settings.pool * settings.tau, (ranked_UM >= 0).sum(1)
         if settings.distinct:
-            # To draw again whatever has been drawn already is to draw without replacement.
-            users, ranks = ranked_UM.shape
-            weights = (tournament_weights(ranks, scale, length_U[rows]) for rows in blocks(users, ranks))
-            places = [weighted_places(weight_BM, settings.draws, generator) for weight_BM in weights]
-            return take(ranked_UM, torch.cat(places))
+            place_UN = tournament_places(ranked_UM.shape[1], scale, length_U, settings.draws, generator)
+            return take(ranked_UM, place_UN)
         length_UN = length_U[:, None].expand(-1, settings.draws)
         first_UN, second_UN = (geometric_ranks(scale, length_UN, generator) for _ in range(2))
         return take(ranked_UM, torch.minimum(first_UN, second_UN).masked_fill(length_UN == 0, -1))

@@ -30,6 +30,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
 from rcekd.methods.base import Method, Weighting
+from rcekd.methods.common.ordering import descending
 from rcekd.methods.common.sampling import blocks, in_order, take, weighted_places
 from rcekd.methods.common.sides import RankedLists, best_users, ranking_loss, swapped, transposed
 from rcekd.methods.common.variants import VariantSettings
@@ -134,14 +135,14 @@ class Side:
         under_NK, over_NL = rank_gap_lists(*student, *self._teacher, requests, seed=key, epoch=epoch, seen=self._seen)
         if settings.teacher_order:
             score_NK = list_scores(*self._teacher, under_NK).masked_fill(under_NK < 0, -torch.inf)
-            under_NK = under_NK.gather(1, score_NK.argsort(dim=1, descending=True, stable=True))
+            under_NK = under_NK.gather(1, descending(score_NK))
         return RankedLists(under_NK, over_NL)
 
 
 def rank_in_pool(student: FactorTables, pool_BM: Tensor) -> Tensor:
     """The student's rank of every candidate within its row, from 0; equal scores in the pool's order: [B, M]."""
     score_BM = list_scores(student.user_UD, student.item_ID, pool_BM).masked_fill(pool_BM < 0, -torch.inf)
-    order_BM = score_BM.argsort(dim=1, descending=True, stable=True)
+    order_BM = descending(score_BM)
     return torch.empty_like(order_BM).scatter_(1, order_BM, torch.arange(pool_BM.shape[1]).expand_as(order_BM))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from rcekd.kernels.horizon import horizon_draws
 from rcekd.streams import stream_seed
 
+SPARSE = 8  # a row so many times longer than its draws repeats few of them
 BLOCK_ENTRIES = 1 << 21  # of a block of rows; another size is another use of the generator
 
 
@@ -49,6 +50,37 @@ def tournament_weights(ranks: int, scale: float, length_U: Tensor) -> Tensor:
     weight_M = torch.exp(-rank_M / scale)
     at_least_UM = (weight_M - torch.exp(-length_U1 / scale)) / -math.expm1(-1.0 / scale)
     return (weight_M * (2.0 * at_least_UM - weight_M)).where(rank_M < length_U1, 0.0).float()
+
+
+def tournament_places(ranks: int, scale: float, length_U: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """int64 [U, draws]: different ranks of the law of `tournament_weights` in draw order, −1 padded.
+
+    To draw again whatever has been drawn already is to draw without replacement. Where few ranks are left over that
+    takes long, and the places are drawn by their weights instead.
+    """
+    if bool((length_U < SPARSE * draws).any()):
+        weights = (tournament_weights(ranks, scale, length_U[rows]) for rows in blocks(length_U.numel(), ranks))
+        return torch.cat([weighted_places(weight_BM, draws, generator) for weight_BM in weights])
+    place_UL = torch.empty(length_U.numel(), draws, dtype=torch.int64)
+    open_U, kept_UX = torch.arange(length_U.numel()), place_UL.new_empty(length_U.numel(), 0)
+    while open_U.numel():
+        length_UX = length_U[open_U, None].expand(-1, draws + draws // SPARSE + 1)
+        pair = (geometric_ranks(scale, length_UX, generator) for _ in range(2))
+        kept_UX = torch.cat([kept_UX, torch.minimum(*pair)], dim=1)
+        first_UX = first_occurrences(kept_UX)
+        done_U = first_UX.sum(1) >= draws
+        chosen_UX = first_UX & (first_UX.cumsum(1) <= draws)
+        place_UL[open_U[done_U]] = kept_UX[done_U][chosen_UX[done_U]].view(-1, draws)
+        open_U, kept_UX = open_U[~done_U], kept_UX[~done_U]
+    return place_UL
+
+
+def first_occurrences(value_UX: Tensor) -> Tensor:
+    """Whether a value has not stood in its row before, bool [U, X]."""
+    sorted_UX, order_UX = value_UX.sort(dim=1, stable=True)
+    fresh_UX = torch.ones_like(sorted_UX, dtype=torch.bool)
+    fresh_UX[:, 1:] = sorted_UX[:, 1:] != sorted_UX[:, :-1]
+    return torch.empty_like(fresh_UX).scatter_(1, order_UX, fresh_UX)
 
 
 def weighted_places(weight_UM: Tensor, draws: int, generator: torch.Generator) -> Tensor:

@@ -7,12 +7,15 @@ import torch
 from scipy.stats import chisquare
 
 from rcekd.methods.common.sampling import (
+    SPARSE,
     blocks,
+    first_occurrences,
     geometric_ranks,
     in_order,
     ordered_pairs,
     ranked_draws,
     take,
+    tournament_places,
     tournament_weights,
     weighted_places,
 )
@@ -65,6 +68,35 @@ def test_tournament_weights_are_those_of_the_better_of_two() -> None:
         p = [math.exp(-rank / SCALE) if rank < length else 0.0 for rank in range(8)]
         wanted = [sum(p[a] * p[b] for a in range(8) for b in range(8) if min(a, b) == rank) for rank in range(8)]
         assert (row / row.sum()).tolist() == pytest.approx([w / sum(wanted) for w in wanted], rel=1e-5)
+
+
+@pytest.mark.parametrize("length", [6, 2 * SPARSE])
+def test_tournament_places_are_draws_without_replacement(length: int) -> None:
+    """Both ways to draw them: by weights where nearly all is drawn, by drawing again elsewhere."""
+    weight = tournament_weights(length, SCALE, torch.tensor([length]))[0].double()
+    place_UL = tournament_places(length, SCALE, torch.full((N,), length), 2, stream(8, "test"))
+    first_M = weight / weight.sum()
+    law_MM = first_M[:, None] * weight / (weight.sum() - weight[:, None])
+    law_MM.fill_diagonal_(0.0)
+    count_MM = torch.bincount(place_UL[:, 0] * length + place_UL[:, 1], minlength=length * length).view(length, length)
+    assert int(count_MM.diagonal().sum()) == 0
+    common = N * law_MM >= 5
+    rest = [N - int(count_MM[common].sum())], [1.0 - float(law_MM[common].sum())]
+    assert fits(count_MM[common].tolist() + rest[0], law_MM[common].tolist() + rest[1])
+
+
+def test_tournament_places_of_rows_of_different_length() -> None:
+    length_U = torch.tensor([0, 1, 3, 40, 400])
+    place_UL = tournament_places(400, 1e4, length_U, 4, stream(9, "test"))
+    for row, length in zip(place_UL.tolist(), length_U.tolist(), strict=True):
+        drawn = [place for place in row if place >= 0]
+        assert len(set(drawn)) == len(drawn) == min(length, 4)
+        assert all(place < length for place in drawn)
+
+
+def test_first_occurrences() -> None:
+    assert first_occurrences(torch.tensor([[5, 2, 5, 5, 0, 2]])).tolist() == [[True, True, False, False, True, False]]
+    assert first_occurrences(torch.zeros(2, 0, dtype=torch.int64)).shape == (2, 0)
 
 
 def test_weighted_places() -> None:
