@@ -17,6 +17,7 @@ SIGNS = {
     "≤": r"$\leq$", "≥": r"$\geq$", "…": r"\ldots{}", "`": r"\textasciigrave{}",
 }  # fmt: skip
 PACKAGES = r"""\usepackage[T1]{fontenc}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage[utf8]{inputenc}
 \usepackage{booktabs}"""
 FIGURE = r"""\begin{{figure}}[htbp]
@@ -55,7 +56,8 @@ def as_document(document: Document, tables: str, to: Path) -> str:
 
 def escape(text: str) -> str:
     """Plain text that means nothing to TeX and stays on its line."""
-    return "".join(SIGNS.get(sign, sign) for sign in " ".join(text.split()))
+    plain = "".join(SIGNS.get(sign, sign) for sign in " ".join(text.split()))
+    return plain.replace(r"d\_z", "$d_z$")
 
 
 def _table(sheet: Sheet) -> str:
@@ -72,7 +74,7 @@ def _table(sheet: Sheet) -> str:
     lines += [r"\midrule"] * bool(sheet.foot) + [_line([_entry(entry) for entry in row]) for row in sheet.foot]
     lines += [r"\bottomrule", r"\end{tabular}"]
     if sheet.all_notes:
-        notes = ". ".join(escape(note[0].upper() + note[1:]) for note in sheet.all_notes)
+        notes = "; ".join(escape(note) for note in sheet.all_notes)
         lines.append(rf"\par\smallskip\parbox{{0.95\linewidth}}{{\scriptsize {notes}.}}")
     return "\n".join([*lines, r"\end{table}"])
 

@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -90,6 +92,16 @@ def test_markdown(document: Document, tmp_path: Path) -> None:
     assert "![Losses & ranks](../figures/one.svg)" in text
     for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on the path")
+def test_latex_compiles(document: Document, tmp_path: Path) -> None:
+    (tmp_path / "tables.tex").write_text(latex.as_tables(document))
+    (tmp_path / "report.tex").write_text(latex.as_document(document, "tables", tmp_path))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert (tmp_path / "report.pdf").stat().st_size > 0
 
 
 def test_latex_is_balanced_and_every_line_has_all_columns(document: Document, tmp_path: Path) -> None:
