@@ -22,19 +22,15 @@ def draw_bars(blocks: Sequence[Block], metric: str, limits: Limits | None = None
     """The figure; None where no block has a student. limits: of the vertical axis; without any it begins at 0."""
     shown = [(block, students(block, metric)) for block in blocks]
     shown = [(block, rows) for block, rows in shown if rows]
-    if not shown:
-        return None
-    most = max(len(rows) for _, rows in shown)
-    width = max(style.WIDTH, 0.26 * most + 0.8)
-    figure, axes, panels = style.tiled([block for block, _ in shown], width=width, height=2.5)
-    for panel, (block, rows) in zip(panels, shown, strict=True):
+    most = max((len(rows) for _, rows in shown), default=0)
+
+    def panel_of(panel: Any, block: Block, rows: Sequence[Row]) -> None:
         _panel(panel, block, rows, metric)
         if limits is not None and (between := limits(rows, metric)) is not None:
             panel.set_ylim(*between)
-    for line in axes:
-        line[0].set_ylabel(f"test {metric.upper()}")
-    style.common_legend(figure, axes)
-    return figure
+
+    width = max(style.WIDTH, 0.26 * most + 0.8)
+    return style.one_each(shown, panel_of, title=panel_title, down=f"test {metric.upper()}", width=width, height=2.5)
 
 
 def students(block: Block, metric: str) -> list[Row]:
@@ -59,4 +55,3 @@ def _panel(panel: Any, block: Block, rows: Sequence[Row], metric: str) -> None:
     names = ["alone" if row.role is Role.ALONE else row_name(row) for row in rows]
     panel.set_xticks(range(len(rows)), names, rotation=40, ha="right", rotation_mode="anchor")
     panel.tick_params(axis="x", length=0)
-    panel.set_title(panel_title(block))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rcekd.reports.experiment.blocks import Block
 from rcekd.reports.figures import style
 from rcekd.reports.figures.material import BEGIN, END, MIDDLE, Material, moment_at, panel_title
 
@@ -19,20 +20,11 @@ def draw(material: Material) -> Any | None:
         found = material.analyses(block.subject) if block.subject is not None else []
         if found:
             shown.append((block, found[0]))
-    if not shown:
-        return None
-    figure, axes, panels = style.tiled([block for block, _ in shown])
-    for panel, (block, analysis) in zip(panels, shown, strict=True):
-        _panel(panel, analysis)
-        panel.set_title(panel_title(block))
-        panel.set_xlabel("$s_u$")
-    for line in axes:
-        line[0].set_ylabel("share of the users")
-    style.common_legend(figure, axes)
-    return figure
+    return style.one_each(shown, _panel, title=panel_title, across="$s_u$", down="share of the users")
 
 
-def _panel(panel: Any, analysis: dict[str, Any]) -> None:
+def _panel(panel: Any, block: Block, analysis: dict[str, Any]) -> None:
+    del block
     for share, name, colour, line in MOMENTS:
         moment = moment_at(analysis, share)
         if moment is not None and moment["su"] is not None:

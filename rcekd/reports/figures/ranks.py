@@ -23,17 +23,7 @@ def draw(material: Material) -> Any | None:
         found = material.analyses(row) if row is not None else []
         if found:
             shown.append((block, [_median(found, share) for share, *_ in MOMENTS]))
-    if not shown:
-        return None
-    figure, axes, panels = style.tiled([block for block, _ in shown])
-    for panel, (block, drawn) in zip(panels, shown, strict=True):
-        _panel(panel, drawn)
-        panel.set_title(panel_title(block))
-        panel.set_xlabel("teacher's rank")
-    for line in axes:
-        line[0].set_ylabel("student's rank")
-    style.common_legend(figure, axes)
-    return figure
+    return style.one_each(shown, _panel, title=panel_title, across="teacher's rank", down="student's rank")
 
 
 def _studied(block: Block) -> Row | None:
@@ -42,7 +32,8 @@ def _studied(block: Block) -> Row | None:
     )
 
 
-def _panel(panel: Any, drawn: list[tuple[list[float], list[float]]]) -> None:
+def _panel(panel: Any, block: Block, drawn: list[tuple[list[float], list[float]]]) -> None:
+    del block
     panel.set_xscale("log"), panel.set_yscale("log")  # where equal ranks are a straight line too
     for (rank, student), (_, colour, line, label) in zip(drawn, MOMENTS, strict=True):
         panel.plot(rank, student, color=colour, linestyle=line, linewidth=1.1, label=label)

@@ -1,16 +1,17 @@
 """How figures look, and how they are written: for print, and for every kind of colour vision."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rcekd.extras import require
 from rcekd.reports.experiment.blocks import Block
 from rcekd.reports.profiles import COLOURS
 from rcekd.training.files import write_bytes
 
+Content = TypeVar("Content")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 MARKS = ("o", "s", "^", "D", "v", "P")
 FAINT = "#999999"
@@ -57,6 +58,33 @@ def tiled(
         for column, panel in enumerate(row):
             panel.set_visible((line, column) in places)
     return figure, axes, [axes[line][column] for line, column in places]
+
+
+def one_each(
+    shown: Sequence[tuple[Block, Content]],
+    draw: Callable[[Any, Block, Content], None],
+    *,
+    title: Callable[[Block], str],
+    down: str,
+    across: str = "",
+    width: float = WIDTH,
+    height: float = HEIGHT,
+) -> Any | None:
+    """A figure with a panel for each block, which `draw` fills with what belongs to it; None where there is no block.
+
+    down, across: what the axes are called, the vertical one in the first column alone.
+    """
+    if not shown:
+        return None
+    figure, axes, panels = tiled([block for block, _ in shown], width=width, height=height)
+    for panel, (block, content) in zip(panels, shown, strict=True):
+        draw(panel, block, content)
+        panel.set_title(title(block))
+        panel.set_xlabel(across)
+    for line in axes:
+        line[0].set_ylabel(down)
+    common_legend(figure, axes)
+    return figure
 
 
 def line_style(place: int) -> dict[str, Any]:

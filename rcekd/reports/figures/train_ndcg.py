@@ -1,8 +1,9 @@
 """NDCG@10 on the training set while training, a line per method and seed (Figure 5)."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from rcekd.reports.experiment.blocks import Role
+from rcekd.reports.experiment.blocks import Block, Role
 from rcekd.reports.figures import style
 from rcekd.reports.figures.material import Material, panel_title
 
@@ -18,20 +19,15 @@ def draw(material: Material) -> Any | None:
         lines = [(row.name, material.analyses(row)) for row in rows]
         if any(found for _, found in lines):
             shown.append((block, lines))
-    if not shown:
-        return None
-    figure, axes, panels = style.tiled([block for block, _ in shown])
-    for panel, (block, lines) in zip(panels, shown, strict=True):
-        for place, (name, analyses) in enumerate(lines):
-            for analysis in analyses:
-                moments = [moment for moment in analysis["moments"] if METRIC in moment["train"]]
-                epochs = [moment["epoch"] for moment in moments]
-                values = [moment["train"][METRIC] for moment in moments]
-                panel.plot(epochs, values, **style.line_style(place), label=name)
-        panel.set_title(panel_title(block))
-        panel.set_xlabel("epoch")
-        panel.set_ylim(bottom=0)
-    for line in axes:
-        line[0].set_ylabel("training NDCG@10")
-    style.common_legend(figure, axes)
-    return figure
+    return style.one_each(shown, _panel, title=panel_title, across="epoch", down="training NDCG@10")
+
+
+def _panel(panel: Any, block: Block, lines: Sequence[tuple[str, list[dict[str, Any]]]]) -> None:
+    del block
+    for place, (name, analyses) in enumerate(lines):
+        for analysis in analyses:
+            moments = [moment for moment in analysis["moments"] if METRIC in moment["train"]]
+            epochs = [moment["epoch"] for moment in moments]
+            values = [moment["train"][METRIC] for moment in moments]
+            panel.plot(epochs, values, **style.line_style(place), label=name)
+    panel.set_ylim(bottom=0)
