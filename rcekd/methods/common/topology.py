@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 BLOCK_ROWS = 256
+GRAM_COLUMNS = 80
 
 
 def unit_rows(value_RD: Tensor) -> Tensor:
@@ -34,7 +35,7 @@ def full_gap(student_RD: Tensor, teacher_RT: Tensor) -> Tensor:
 def _gram_gap(student_RD: Tensor, teacher_RT: Tensor) -> Tensor:
     """The same by Gram matrices."""
     own, cross = _square_sum(student_RD.T @ student_RD), _square_sum(teacher_RT.T @ student_RD)
-    total = own - 2.0 * cross + _square_sum(teacher_RT.T @ teacher_RT)
+    total = own - 2.0 * cross + _gram_square_sum(teacher_RT)
     return total.clamp(min=0.0).to(student_RD.dtype)
 
 
@@ -49,6 +50,17 @@ def grouped_gap(student_RD: Tensor, teacher_RT: Tensor, group_R: Tensor, *, posi
 
 def _square_sum(value: Tensor) -> Tensor:
     return value.double().square().sum()
+
+
+def _gram_square_sum(value_RD: Tensor) -> Tensor:
+    """‖XᵀX‖². The product is symmetric: pairs of blocks of columns are multiplied once and count twice."""
+    parts = value_RD.split(GRAM_COLUMNS, dim=1)
+    total = torch.zeros((), dtype=torch.float64, device=value_RD.device)
+    for place, left_RC in enumerate(parts):
+        total += _square_sum(left_RC.T @ left_RC)
+        if place + 1 < len(parts):
+            total += 2.0 * _square_sum(left_RC.T @ value_RD[:, (place + 1) * GRAM_COLUMNS :])
+    return total
 
 
 class _GroupedGap(torch.autograd.Function):

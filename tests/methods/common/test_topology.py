@@ -49,6 +49,13 @@ def test_full_gap_by_either_form(count: int) -> None:
         compare(form(unit_rows(leaf), unit_rows(teacher)), leaf, slow(wanted, teacher), wanted)
 
 
+@pytest.mark.parametrize("width", [1, 79, 80, 81, 170])
+def test_half_a_gram_matrix_is_enough(width: int) -> None:
+    value = rows(30, width, "t")
+    expected = (value.double().T @ value.double()).square().sum()
+    assert topology._gram_square_sum(value).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
 def test_the_gram_form_does_not_lose_a_small_gap() -> None:
     """A student within a thousandth of its teacher: the value is a difference of sums 10⁶ times larger."""
     teacher = rows(400, 12, "t")
