@@ -69,6 +69,8 @@ _LAYOUTS = {
     "rank_gap_draws": "user_factor,item_factor,other_user_factor,other_item_factor,user,seen_indptr,seen_item:p"
     " rows,n_items,d,other_d:q request:p requests,bad_row:q threads:i",
     "propagate": "indptr,indices,row_scale,column_scale,x,base:p rows,columns,width:q factor:f y:p threads:i",
+    "rest_log_sum": "user_factor,item_factor,user,left_indptr,left_item:p rows,items,width:q sum,mean,grad,item_grad:p"
+    " threads:i",
     "horizon": "student,teacher,user:p batch,listed,taught,draws,top_k,n_items,clip:q tau:d key:Q flags:i item:p"
     " threads:i",
 }

@@ -1,62 +1,159 @@
-"""log Σ e^s over all items but some, a block of users at a time: no |B| × |I| matrix outlives its block."""
+"""log Σ e^s over all items but some, differentiable: the denominators of losses over the whole catalogue."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
+from rcekd.kernels import _native, cuda_library, reference
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables, is_native
 from rcekd.kernels.csr import CSR
-
-BLOCK_BYTES = 16 << 20
-
-
-class _RestLogSum(torch.autograd.Function):
-    """The scores of a block are made twice, once in each direction, and never kept."""
-
-    @staticmethod
-    def forward(ctx: Any, user_RD: Tensor, item_ID: Tensor, row: Tensor, column: Tensor) -> Tensor:
-        sum_R = torch.cat([score_BI.logsumexp(1) for _, score_BI in _blocks(user_RD, item_ID, row, column)])
-        ctx.save_for_backward(user_RD, item_ID, row, column, sum_R)
-        return sum_R
-
-    @staticmethod
-    def backward(ctx: Any, grad_R: Tensor) -> tuple[Tensor | None, ...]:
-        user_RD, item_ID, row, column, sum_R = ctx.saved_tensors
-        grad_user_RD, grad_item_ID = torch.empty_like(user_RD), torch.zeros_like(item_ID)
-        # Where nothing is left the sum is −inf, and a share of it nothing rather than NaN.
-        finite_R = sum_R.masked_fill(sum_R == -torch.inf, 0.0)
-        for rows, score_BI in _blocks(user_RD, item_ID, row, column):
-            share_BI = score_BI.sub_(finite_R[rows, None]).exp_().mul_(grad_R[rows, None])
-            grad_user_RD[rows] = share_BI @ item_ID
-            grad_item_ID.addmm_(share_BI.T, user_RD[rows])
-        return grad_user_RD, grad_item_ID, None, None
-
-
-def _blocks(user_RD: Tensor, item_ID: Tensor, row: Tensor, column: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """The rows' scores, a few rows at a time, −inf where (row, column) says that the item is left out."""
-    step = max(1, BLOCK_BYTES // max(1, item_ID.shape[0] * user_RD.element_size()))
-    for begin in range(0, max(1, user_RD.shape[0]), step):
-        rows = slice(begin, begin + step)
-        score_BI = user_RD[rows] @ item_ID.T
-        here = slice(*torch.searchsorted(row, torch.tensor([begin, begin + step], device=row.device)).tolist())
-        score_BI[row[here] - begin, column[here]] = -torch.inf
-        yield rows, score_BI
+from rcekd.kernels.library import address, raise_for_memory, register
+from rcekd.work import report
 
 
 def rest_log_sum(user_RD: Tensor, item_ID: Tensor, user_R: Tensor, left_out: CSR) -> Tensor:
     """log Σ_{i ∉ left_out[user_R[r]]} e^{user_r · item_i}, [R]; −inf where every item is left out.
 
-    user_RD, item_ID: factors, differentiable, in one floating dtype; row r of user_RD belongs to user `user_R[r]`.
-    left_out: a CSR over all users; repeats within a row do no harm. Costs 2·R·I·D multiply-adds forward and 6·R·I·D
-    backward and at most a few blocks of 16 MiB. Raises ValueError where the rows do not fit.
+    user_RD, item_ID: factors, differentiable once, in one floating dtype; row r of user_RD belongs to user `user_R[r]`.
+    left_out: a CSR over all users, every row ascending without repeats (`CSR.sorted_unique`). In float32 the scores are
+    the FMA chains of the top-K scan, and value and gradients the same bytes for any number of threads; a row whose
+    scores are not finite gets NaN. Costs R·I·D multiply-adds, 4·R·I·D with both gradients, and a copy of a factor
+    table. Raises TypeError or ValueError for wrong dtypes, shapes or ids.
     """
-    if user_RD.shape[0] != user_R.numel():
+    check_tables(user_RD, item_ID)
+    if user_R.dim() != 1 or user_RD.shape[0] != user_R.numel():
         raise ValueError(f"user_RD has {user_RD.shape[0]} rows, user_R {user_R.numel()}")
-    begin_R = left_out.indptr[user_R.long()]
-    length_R = left_out.lengths()[user_R.long()]
-    row = torch.arange(user_R.numel(), device=length_R.device).repeat_interleave(length_R)
-    place = torch.arange(row.numel(), device=row.device) - (length_R.cumsum(0) - length_R)[row]
-    column = left_out.indices[begin_R[row] + place].long()
-    found: Tensor = _RestLogSum.apply(user_RD, item_ID, row, column)  # type: ignore[no-untyped-call]
-    return found
+    user_R = as_ids("user_R", user_R, left_out.n_rows)
+    indptr, items = left_out.indptr.contiguous(), as_ids("left_out.indices", left_out.indices, item_ID.shape[0])
+    check_indptr("left_out.indptr", indptr, items.numel())
+    check_ascending_rows("left_out", indptr, items)
+    if not is_native(user_RD, item_ID):
+        return reference.rest_log_sum(user_RD, item_ID, user_R, CSR(indptr, items))
+    sum_R: Tensor = _RestLogSum.apply(user_RD, item_ID, user_R, indptr, items)  # type: ignore[no-untyped-call]
+    return sum_R
+
+
+class _RestLogSum(Function):
+    """The users' gradient per unit of the sum's, their mean item, falls off in forward; the items' is made backward."""
+
+    @staticmethod
+    def forward(ctx: Any, user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor) -> Tensor:
+        user_RD, item_ID = user_RD.contiguous(), item_ID.contiguous()
+        sum_R, mean_RD = _sums(user_RD, item_ID, user_R, indptr, items, ctx.needs_input_grad[0])
+        ctx.save_for_backward(user_RD, item_ID, user_R, indptr, items, sum_R, mean_RD)
+        value: Tensor = sum_R
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_R: Tensor) -> tuple[Tensor | None, ...]:
+        *inputs, sum_R, mean_RD = ctx.saved_tensors
+        need_user, need_item = ctx.needs_input_grad[:2]
+        user_grad = grad_R[:, None] * mean_RD if need_user else None
+        item_grad = _item_gradient(*inputs, sum_R, grad_R.contiguous()) if need_item else None
+        return user_grad, item_grad, None, None, None
+
+
+def _sums_cpu(
+    user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, need_mean: bool
+) -> tuple[Tensor, Tensor]:
+    """The sums, and each row's mean item under the softmax over what is left; empty where it is not wanted."""
+    sum_R, mean_RD = torch.empty(user_R.shape), torch.empty(user_RD.shape if need_mean else 0)
+    report(lambda: _work(user_RD, item_ID, 1 + need_mean))
+    mean = mean_RD if need_mean else None
+    raise_for_memory(_call(user_RD, item_ID, user_R, indptr, items, sum_R=sum_R, mean=mean))
+    return sum_R, mean_RD
+
+
+def _item_gradient_cpu(
+    user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, sum_R: Tensor, grad_R: Tensor
+) -> Tensor:
+    item_grad = torch.empty(item_ID.shape)
+    report(lambda: _work(user_RD, item_ID, 2))
+    raise_for_memory(_call(user_RD, item_ID, user_R, indptr, items, sum_R=sum_R, grad_R=grad_R, item_grad=item_grad))
+    return item_grad
+
+
+def _call(
+    user_RD: Tensor,
+    item_ID: Tensor,
+    user_R: Tensor,
+    indptr: Tensor,
+    items: Tensor,
+    *,
+    sum_R: Tensor,
+    mean: Tensor | None = None,
+    grad_R: Tensor | None = None,
+    item_grad: Tensor | None = None,
+) -> int:
+    status: int = _native.rest_log_sum(
+        user_RD.data_ptr(),
+        item_ID.data_ptr(),
+        user_R.data_ptr(),
+        indptr.data_ptr(),
+        items.data_ptr(),
+        user_R.numel(),
+        item_ID.shape[0],
+        item_ID.shape[1],
+        sum_R.data_ptr(),
+        address(mean),
+        address(grad_R),
+        address(item_grad),
+        torch.get_num_threads(),
+    )
+    return status
+
+
+def _sums_cuda(
+    user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, need_mean: bool
+) -> tuple[Tensor, Tensor]:
+    sum_R, mean_RD = user_RD.new_empty(user_R.shape), user_RD.new_empty(user_RD.shape if need_mean else 0)
+    _run(user_RD, item_ID, user_R, indptr, items, sum=sum_R, mean=mean_RD if need_mean else None)
+    return sum_R, mean_RD
+
+
+def _item_gradient_cuda(
+    user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, sum_R: Tensor, grad_R: Tensor
+) -> Tensor:
+    item_grad = torch.empty_like(item_ID)
+    _run(user_RD, item_ID, user_R, indptr, items, sum=sum_R, grad=grad_R, item_grad=item_grad)
+    return item_grad
+
+
+def _run(user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, **tables: Any) -> None:
+    cuda_library.run(
+        "rest_log_sum",
+        user_RD,
+        user_factor=user_RD,
+        item_factor=item_ID,
+        user=user_R,
+        left_indptr=indptr,
+        left_item=items,
+        rows=user_R.numel(),
+        items=item_ID.shape[0],
+        width=item_ID.shape[1],
+        **tables,
+    )
+
+
+def _work(user_RD: Tensor, item_ID: Tensor, passes: int) -> tuple[float, float]:
+    """Every pass is one multiply-add per row, item and dimension; the tables are read, and one like them is written."""
+    (rows, width), catalogue = user_RD.shape, item_ID.shape[0]
+    return 2 * passes * rows * catalogue * width, 4 * width * (rows + catalogue + (catalogue if passes == 2 else rows))
+
+
+_sums = register(
+    "rest_log_sum(Tensor user_RD, Tensor item_ID, Tensor user_R, Tensor indptr, Tensor items, bool need_mean)"
+    " -> (Tensor, Tensor)",
+    _sums_cpu,
+    _sums_cuda,
+)
+_item_gradient = register(
+    "rest_log_sum_item_gradient(Tensor user_RD, Tensor item_ID, Tensor user_R, Tensor indptr, Tensor items,"
+    " Tensor sum_R, Tensor grad_R) -> Tensor",
+    _item_gradient_cpu,
+    _item_gradient_cuda,
+)

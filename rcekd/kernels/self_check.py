@@ -26,6 +26,7 @@ from rcekd.kernels.propagate import layer_mean
 from rcekd.kernels.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.closure import closure as closure_twin
 from rcekd.kernels.reference.topk import topk as topk_twin
+from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.set_softmax import set_softmax
 from rcekd.kernels.sets import ItemSets
@@ -126,6 +127,11 @@ def _list_scores(run: Any) -> Answer:
     return _with_gradients(lambda user_UD, item_ID: run(user_UD, item_ID, _lists(15)).square().sum())
 
 
+def _rest_log_sum(run: Any) -> Answer:
+    left_out = _seen().sorted_unique()
+    return _with_gradients(lambda user_UD, item_ID: run(user_UD, item_ID, torch.arange(USERS), left_out).square().sum())
+
+
 def _propagate(run: Any) -> Answer:
     graph = BipartiteGraph.of(_seen().sorted_unique(), ITEMS)
     user_UD, item_ID = (table.requires_grad_() for table in _factors(20))
@@ -169,6 +175,7 @@ CHECKS: Mapping[str, tuple[Callable[[], Answer], Callable[[], Answer]]] = Mappin
         "set_cross_entropy": _both(_set_cross_entropy, set_cross_entropy, reference.set_cross_entropy),
         "pair_scores": _both(_pair_scores, pair_scores, reference.pair_scores),
         "list_scores": _both(_list_scores, list_scores, reference.list_scores),
+        "rest_log_sum": _both(_rest_log_sum, rest_log_sum, reference.rest_log_sum),
         "propagate": _both(_propagate, layer_mean, reference.layer_mean),
         "set_softmax": _both(_set_softmax, set_softmax, reference.set_softmax),
         "negatives": _both(_negatives, sample_negatives, reference.sample_negatives),

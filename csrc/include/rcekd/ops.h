@@ -10,6 +10,7 @@
 #include "rcekd/pair_scores.h"
 #include "rcekd/propagate.h"
 #include "rcekd/rank_gap_draws.h"
+#include "rcekd/rest_log_sum.h"
 #include "rcekd/set_cross_entropy.h"
 #include "rcekd/set_softmax.h"
 #include "rcekd/topk.h"

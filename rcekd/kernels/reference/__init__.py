@@ -8,6 +8,7 @@ from rcekd.kernels.reference.negatives import sample_negatives
 from rcekd.kernels.reference.pair_scores import pair_scores
 from rcekd.kernels.reference.propagate import layer_mean, propagate
 from rcekd.kernels.reference.rank_gap_draws import rank_gap_lists
+from rcekd.kernels.reference.rest_log_sum import rest_log_sum
 from rcekd.kernels.reference.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.reference.set_softmax import set_softmax
 from rcekd.kernels.reference.unseen_draws import unseen_draws
@@ -21,6 +22,7 @@ __all__ = [
     "pair_scores",
     "propagate",
     "rank_gap_lists",
+    "rest_log_sum",
     "sample_negatives",
     "set_cross_entropy",
     "set_softmax",

@@ -13,6 +13,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.pair_scores import pair_scores
 from rcekd.kernels.propagate import layer_mean
+from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.set_softmax import set_softmax
 from rcekd.kernels.sets import ItemSets
@@ -128,6 +129,26 @@ def test_list_scores(same_as_native: Check, width: int, listed: int) -> None:
 
 def _squares(tables: tuple[Tensor, Tensor], item_RW: Tensor) -> Tensor:
     return list_scores(*tables, item_RW).square().sum()
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, 130])
+@pytest.mark.parametrize(("rows", "items"), [(1, 1), (5, 96), (99, 215)])
+def test_rest_log_sum(same_as_native: Check, rows: int, items: int, width: int) -> None:
+    user, item = factors(rows, items, width, 2.0)
+    hidden = torch.rand(rows, items, generator=generator(6)) < 0.2
+    hidden[0] = rows > 1  # nothing is left there
+    left_out = CSR.from_pairs(*hidden.nonzero().T, rows)
+
+    def squares() -> Tensor:
+        sum_R = rest_log_sum(user, item, torch.arange(rows), left_out)
+        return sum_R.where(sum_R > -torch.inf, 0.0).square().sum()
+
+    same_as_native(
+        lambda: [
+            rest_log_sum(user, item, torch.arange(rows), left_out).detach(),
+            *with_gradients((user, item), squares)[1:],
+        ]
+    )
 
 
 @pytest.mark.parametrize("width", WIDTHS)
