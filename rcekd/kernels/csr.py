@@ -20,6 +20,10 @@ class CSR(NamedTuple):
     def n_rows(self) -> int:
         return self.indptr.numel() - 1
 
+    def to(self, device: torch.device) -> "CSR":
+        """The same rows on a device; itself where they are there already."""
+        return self if self.indices.device == device else CSR(self.indptr.to(device), self.indices.to(device))
+
     def lengths(self) -> Tensor:
         """Entries per row, int64 [rows]."""
         return self.indptr.diff()

@@ -69,7 +69,7 @@ class Method(ABC):
     """One line on when to use it."""
 
     def __init__(self, weighting: Weighting, data: Interactions) -> None:
-        self.clock = Stopwatch()
+        self.clock = Stopwatch(data.device)
         self.trained = nn.Module()
         self._weighting = weighting
         self._length_U = data.train.lengths()

@@ -76,5 +76,5 @@ class CrossEntropy(Method):
             )
         if self._sets is None:
             raise RuntimeError("start_epoch has not been called")
-        position_R = torch.arange(user_R.numel(), dtype=torch.int64)
+        position_R = torch.arange(user_R.numel(), device=user_R.device)
         return set_cross_entropy(user_RD, student.item_factors(), self._sets, position_R, user_R, weight_R, tau=tau)

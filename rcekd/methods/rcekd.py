@@ -146,7 +146,7 @@ class RCEKD(Method):
             raise RuntimeError("start_epoch has not been called")
         user_R, weight_R = self.rows(batch)
         n_lists, n_users = len(self._scales), self._knowledge.n_users
-        position_R = torch.arange(user_R.numel(), dtype=torch.int64)
+        position_R = torch.arange(user_R.numel(), device=user_R.device)
         return set_cross_entropy(
             student.user_factors(user_R),
             student.item_factors(),
@@ -175,7 +175,7 @@ class RCEKD(Method):
     def _lists(self, tables: FactorTables, epoch: int) -> tuple[list[Tensor], list[Tensor]]:
         """The epoch's item lists (padded, [U, W] each) and the weight of each list per user ([U] each)."""
         settings = self._settings
-        one_U = torch.ones(self._knowledge.n_users)
+        one_U = torch.ones(self._knowledge.n_users, device=tables.user_UD.device)
         if settings.without == "student":
             return [self._knowledge.top_items(settings.top_k, self._seen)], [one_U]
         if settings.without == "teacher":

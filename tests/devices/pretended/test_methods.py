@@ -1,0 +1,21 @@
+"""Every method trains on a device as on the CPU."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rcekd.methods import METHODS
+from tests.contracts.board import checkerboard
+from tests.contracts.cases import CASES
+from tests.devices.pretend import Pretend
+from tests.devices.pretended.runs import same_run
+
+DATA = checkerboard(24, 20)
+EVERY = [(name, case) for name, entry in METHODS.items() if entry.build is not None for case in CASES.get(name, [{}])]
+
+
+@pytest.mark.parametrize(("name", "case"), EVERY, ids=str)
+def test_the_same_run(pretend: Pretend, name: str, case: dict[str, Any], tmp_path: Path) -> None:
+    same_run(DATA, pretend.device, tmp_path, method=name, case=case)
