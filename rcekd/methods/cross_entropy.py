@@ -67,7 +67,7 @@ class CrossEntropy(Method):
             self._sets = judged_sets(self._knowledge, [lists], self._settings.logit_tau)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        user_R, weight_R = self.rows(batch)
+        user_R, weight_R = self.rows_unwaited(batch)
         user_RD, tau = student.user_factors(user_R), self._settings.logit_tau
         if self._settings.items == "all":
             teacher = self._knowledge.tables
@@ -77,4 +77,7 @@ class CrossEntropy(Method):
         if self._sets is None:
             raise RuntimeError("start_epoch has not been called")
         position_R = torch.arange(user_R.numel(), device=user_R.device)
-        return set_cross_entropy(user_RD, student.item_factors(), self._sets, position_R, user_R, weight_R, tau=tau)
+        slots = user_R.numel() * self._settings.top_k
+        return set_cross_entropy(
+            user_RD, student.item_factors(), self._sets, position_R, user_R, weight_R, tau=tau, slots=slots
+        )

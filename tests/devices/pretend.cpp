@@ -39,6 +39,8 @@ std::map<std::string, int64_t>& waits() {
   return found;
 }
 
+const char* const kUpload = "copy to the device";
+
 void count(const std::string& name) {
   static std::mutex mutex;  // autograd has a thread of its own for the device
   std::lock_guard<std::mutex> guard(mutex);
@@ -240,6 +242,7 @@ at::Tensor plain(const at::Tensor& tensor) {
 
 at::Tensor copy_from(const at::Tensor& self, const at::Tensor& to, bool) {
   if (self.device() == kDevice && to.device() != kDevice) count("copy to the host");
+  if (self.device() != kDevice && to.device() == kDevice) count(kUpload);
   plain(to).copy_(plain(self));
   return to;
 }

@@ -66,7 +66,10 @@ class Pretend:
         cuda_library.current.library = CudaLibrary(kernels)
 
     def waits(self) -> Counter[str]:
-        """How often the host has waited for the device since the last call, by what it wanted to know."""
+        """How often the host has waited for the device since the last call, by what it wanted to know.
+
+        Copies to the device, for which it may have to wait too, are among them.
+        """
         lines = self._core.pretend_take_waits().decode().splitlines()
         return Counter({name: int(count) for name, count in (line.rsplit(" ", 1) for line in lines)})
 

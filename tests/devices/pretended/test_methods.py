@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from rcekd.methods import METHODS
 from tests.contracts.board import checkerboard
