@@ -54,7 +54,7 @@ void release(void* data) { std::free(data); }
 struct Memory final : c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
     void* data = std::malloc(bytes ? bytes : 1);
-    if (data) std::memset(data, 0xab, bytes);  // uninitialised is not zero
+    if (data) std::memset(data, 0xff, bytes);  // what nobody has written is no number
     return {data, data, &release, kDevice};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }

@@ -1,6 +1,5 @@
 """Whole commands with --device cuda, which is the pretend device here: what they leave is what the CPU leaves."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,9 @@ import polars as pl
 import pytest
 import yaml
 
+from rcekd.devices import CPU
+from rcekd.experiments.analysing import analyse
+from rcekd.experiments.place import Place
 from tests.devices.pretend import Pretend
 from tests.flows.conftest import Outcome
 from tests.flows.test_run import GRID, table
@@ -106,13 +108,11 @@ def test_what_computes_on_the_cpu_takes_no_other_device(distill: Command, rcekd:
         assert refused.error.endswith(f"{words[0]} computes on the CPU; leave --device out")
 
 
-@pytest.mark.usefixtures("pretend")
-def test_an_analysis_is_of_the_run_wherever_it_ran(distill: Command, rcekd: Command) -> None:
+def test_an_analysis_is_of_the_run_wherever_it_is_made(pretend: Pretend, distill: Command) -> None:
     found = []
-    for device in ("cpu", "cuda"):
-        run = distill("--device", device, "--runs-dir", device, "--keep-trajectory").result["run_dir"]
-        assert rcekd("analyze", run).code == 0
-        analysis = json.loads((Path(run) / "analysis.json").read_text())
+    for word, device in (("cpu", CPU), ("cuda", pretend.device)):
+        run = distill("--device", word, "--runs-dir", word, "--keep-trajectory").result["run_dir"]
+        analysis = analyse(Path(run), Place(Path(word), device=device))
         found.append({key: value for key, value in analysis.items() if key != "run_dir"})
     assert found[0] == found[1]
 
