@@ -76,7 +76,7 @@ def profile(
             watched = _Epochs(length, ledger)
             folder = RunFolder(Path(scratch) / "student")
             folder.create({"kind": "profile"})
-            with _tracing(trace):
+            with _tracing(trace, place.device):
                 Trainer(task, folder, watched).run()
     return {
         "kind": "profile",
@@ -88,7 +88,7 @@ def profile(
         "batch_size": settings.train.batch_size,
         **_costs(watched.lines, ledger),
         "device": devices.describe(place.device),
-        "peaks": measured_peaks()._asdict(),
+        "peaks": None if devices.is_gpu(place.device) else measured_peaks()._asdict(),
         "peak_rss_bytes": memory.overall(),
         "epochs_peak_rss_bytes": memory.phase(),
         "peak_device_bytes": devices.peak_bytes(place.device),
@@ -133,10 +133,11 @@ def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, l
     return Task("profile", model, data, train, settings.eval, settings.seed, "profile", method, weight)
 
 
-def _tracing(file: Path | None) -> Any:
+def _tracing(file: Path | None, device: torch.device) -> Any:
     if file is None:
         return nullcontext()
     activities = [torch.profiler.ProfilerActivity.CPU]
+    activities += [torch.profiler.ProfilerActivity.CUDA] if device.type == "cuda" else []
     return torch.profiler.profile(
         activities=activities, on_trace_ready=lambda found: found.export_chrome_trace(str(file))
     )

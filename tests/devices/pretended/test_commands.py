@@ -96,6 +96,8 @@ def test_a_profile_is_of_the_device(pretend: Pretend, rcekd: Command) -> None:
     found = rcekd("profile", "--dataset", "synthetic", *small, "--epochs", 1, "--device", "cuda", "--json")
     assert found.code == 0, found.err
     assert found.result["device"] == "pretend"
+    assert found.result["peaks"] is None
+    assert "on pretend; every phase waits" in found.err
     assert sum(pretend.waits().values()) > 0
 
 
