@@ -36,7 +36,7 @@ def waits(pretend: Pretend, path: Path, epochs: int, batch_size: int, asked: dic
 
 
 def of_an_epoch(pretend: Pretend, path: Path, batch_size: int, asked: dict[str, Any]) -> Counter[str]:
-    """What two more epochs add, halved. No later epoch is the best, which would be one more copy of the weights."""
+    """What two more epochs add, halved: the first epochs make what is kept."""
     few, more = (waits(pretend, path, epochs, batch_size, asked) for epochs in (2, 4))
     more.subtract(few)
     assert all(number % 2 == 0 for number in more.values())
