@@ -55,10 +55,10 @@ class Interactions:
 
     def to(self, device: torch.device) -> "Interactions":
         """The same interactions on a device; themselves where they are there already."""
-        if device == self.device:
+        train = self.train.to(device)
+        if train is self.train:
             return self
-        train, valid, test = (part.to(device) for part in (self.train, self.valid, self.test))
-        return replace(self, train=train, valid=valid, test=test)
+        return replace(self, train=train, valid=self.valid.to(device), test=self.test.to(device))
 
     @cached_property
     def seen(self) -> CSR:

@@ -22,7 +22,8 @@ class CSR(NamedTuple):
 
     def to(self, device: torch.device) -> "CSR":
         """The same rows on a device; itself where they are there already."""
-        return self if self.indices.device == device else CSR(self.indptr.to(device), self.indices.to(device))
+        indices = self.indices.to(device)
+        return self if indices is self.indices else CSR(self.indptr.to(device), indices)
 
     def lengths(self) -> Tensor:
         """Entries per row, int64 [rows]."""
