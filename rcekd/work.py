@@ -44,6 +44,11 @@ def counting() -> Iterator[Ledger]:
         _open.remove(ledger)
 
 
+def is_counted() -> bool:
+    """Whether a ledger is open."""
+    return bool(_open)
+
+
 @contextmanager
 def phase(name: str) -> Iterator[None]:
     """Book what is reported meanwhile under this name."""

@@ -1,7 +1,9 @@
 """The stopwatch adds up per name and starts again when read."""
 
 import pytest
+import torch
 
+from rcekd import devices, work
 from rcekd.stopwatch import Stopwatch
 
 
@@ -23,3 +25,15 @@ def test_a_phase_that_fails_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError), clock.phase("a"):
         raise ZeroDivisionError
     assert clock.seconds == {"a": 2.0}
+
+
+def test_a_phase_waits_for_its_device_only_where_work_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(devices, "wait", waited.append)
+    clock = Stopwatch(torch.device("cuda", 0))
+    with clock.phase("usual"):
+        pass
+    assert waited == []
+    with work.counting(), clock.phase("profiled"):
+        assert len(waited) == 1
+    assert waited == [torch.device("cuda", 0)] * 2

@@ -25,7 +25,12 @@ def analyze(
     """Check at every kept moment whether the run's item sets are closed and whether cross-entropy bounds NDCG there."""
     del debug
     env = options.environment(
-        data_dir=data_dir, runs_dir=run_dir.parent, device=device, threads=threads, quiet=quiet, as_json=as_json
+        data_dir=data_dir,
+        runs_dir=run_dir.parent,
+        device=options.on_the_cpu("analyze", device),
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
     )
     found = analyse(run_dir, env.place, users=users)
     env.output.table(progress_table(found))

@@ -32,7 +32,12 @@ def export(
     """Export a model: factors, ids, ONNX, an index, a model card, and an example that scores with numpy alone."""
     del debug
     env = options.environment(
-        data_dir=data_dir, runs_dir=run_dir.parent, device=device, threads=threads, quiet=quiet, as_json=as_json
+        data_dir=data_dir,
+        runs_dir=run_dir.parent,
+        device=options.on_the_cpu("export", device),
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
     )
     wanted = Wanted(seen.check(seen_items), with_onnx=not no_onnx, with_index=not no_index)
     card = write(open_run(run_dir, env.place), to, wanted, force=force)

@@ -47,7 +47,7 @@ def import_teacher(
     """Turn a model made elsewhere into a teacher: a run folder that `distill --teacher` takes."""
     del debug
     env = options.environment(
-        data_dir=data_dir, runs_dir=runs_dir, device="auto", threads=threads, quiet=quiet, as_json=as_json
+        data_dir=data_dir, runs_dir=runs_dir, device="cpu", threads=threads, quiet=quiet, as_json=as_json
     )
     settings = options.run_settings(dataset, config=config, assignments=assignments, seed=None)
     request = ImportRequest(

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 import typer
 
-from rcekd import methods, models
+from rcekd import devices, methods, models
 from rcekd.commands.console import Output, TrainingView
 from rcekd.config import RunSettings, Values, parse_assignment, read_config, resolve, split_run_config
 from rcekd.datasets import CATALOG
@@ -113,16 +113,21 @@ def environment(
     log_to: list[str] | None = None,
 ) -> Environment:
     """Set up output, threads, device and sinks. InputError for a device or a sink that is not there."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device {device!r}: expected auto, cpu or cuda")
-    if device == "cuda":
-        reason = why_unavailable() or "the CUDA kernels can be used, but training cannot use them yet"
-        raise InputError(f"--device cuda: {reason}; take --device cpu or auto, which compute on the CPU")
+    chosen = devices.choose(device, why_unavailable)
     if threads is not None:
         torch.set_num_threads(threads)
     output = Output(as_json=as_json, quiet=quiet)
+    if chosen.warning is not None:
+        output.note(chosen.warning)
     sinks = tuple(parse_sink(text) for text in log_to or [])
-    return Environment(output, Place(runs_dir, data_dir, TrainingView(output), sinks=sinks))
+    return Environment(output, Place(runs_dir, data_dir, TrainingView(output), sinks=sinks, device=chosen.device))
+
+
+def on_the_cpu(command: str, device: str) -> str:
+    """The device of a command that computes on the CPU only. InputError where another is asked for."""
+    if device == "cuda":
+        raise InputError(f"--device cuda: {command} computes on the CPU; leave --device out")
+    return "cpu" if device == "auto" else device
 
 
 def split_teachers(words: list[str]) -> tuple[str | None, list[Path]]:

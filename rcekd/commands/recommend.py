@@ -51,7 +51,12 @@ def recommend(
             "say whom the lists are for, once: --users ID,ID…, --users-file FILE, --all, or --history FILE|-"
         )
     env = options.environment(
-        data_dir=data_dir, runs_dir=run_dir.parent, device=device, threads=threads, quiet=quiet, as_json=as_json
+        data_dir=data_dir,
+        runs_dir=run_dir.parent,
+        device=options.on_the_cpu("recommend", device),
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
     )
     run = open_run(run_dir, env.place)
     chosen = "none" if keep_seen else seen.check(seen_items)

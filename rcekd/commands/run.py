@@ -59,7 +59,7 @@ def run(
         work(cells, folder, replace(env.place, observer=Silent()), view.told)
     else:
         share = max(1, (threads or torch.get_num_threads()) // jobs)
-        words = ["run", experiment, "--threads", str(share), "--quiet", "--runs-dir", str(runs_dir)]
+        words = ["run", experiment, "--threads", str(share), "--device", device, "--quiet", "--runs-dir", str(runs_dir)]
         words += [word for part in only or [] for word in ("--only", part)]
         words += ["--scale", scale] if scale is not None else []
         words += ["--data-dir", str(data_dir)] if data_dir is not None else []

@@ -38,7 +38,12 @@ def serve_bench(
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise InputError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
     env = options.environment(
-        data_dir=data_dir, runs_dir=run_dirs[0].parent, device=device, threads=threads, quiet=quiet, as_json=as_json
+        data_dir=data_dir,
+        runs_dir=run_dirs[0].parent,
+        device=options.on_the_cpu("serve-bench", device),
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
     )
     counts = tuple(sorted({1, torch.get_num_threads()}))
     asked = Asked(top, requests, batch, threads=counts, seen=seen.check(seen_items), with_index=not no_index)

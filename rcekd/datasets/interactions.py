@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -47,6 +47,18 @@ class Interactions:
     """The resolved settings that led here."""
     features: Mapping[str, ItemFeatures] = field(default_factory=dict)
     """Features of the items by modality; not part of the fingerprint."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the interactions are, and all that is derived from them. Features of items stay where they are."""
+        return self.train.indices.device
+
+    def to(self, device: torch.device) -> "Interactions":
+        """The same interactions on a device; themselves where they are there already."""
+        train = self.train.to(device)
+        if train is self.train:
+            return self
+        return replace(self, train=train, valid=self.valid.to(device), test=self.test.to(device))
 
     @cached_property
     def seen(self) -> CSR:

@@ -1,6 +1,7 @@
 """The theory of RCE-KD, checked on a distilled run: what `rcekd analyze` measures and writes into analysis.json."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rcekd.config import split_run_config
+from rcekd.devices import CPU
 from rcekd.errors import InputError
 from rcekd.evaluation.closure_theory import Judged, StudentBlock, TeacherBlock
 from rcekd.experiments import teaching
@@ -33,8 +35,10 @@ def analyse(run_dir: Path, place: Place, *, users: int = USERS) -> dict[str, Any
     """Measure a distilled run at every moment it kept, and write what is found into analysis.json, which is returned.
 
     users: so many are analysed, drawn by the run's seed; all where there are no more. Training and validation metrics
-    are of all users. InputError where the run is no distillation, or its teacher is gone or another.
+    are of all users. Computes on the CPU, whatever the place. InputError where the run is no distillation, or its
+    teacher is gone or another.
     """
+    place = replace(place, device=CPU)
     run = open_run(run_dir, place)
     teacher = _teacher_of(run, place)
     user_N = _drawn_users(run.data.n_users, users, run.settings.seed)

@@ -17,7 +17,7 @@ from rcekd.experiments.plan import PaperTable
 
 ALONE = "none"
 # What two results must have in common for their times to mean the same.
-SAME = ("machine", "threads")
+SAME = ("machine", "device", "threads")
 
 
 class BenchCell(NamedTuple):
@@ -100,12 +100,16 @@ def read_results(file: Path) -> Iterator[dict[str, Any]]:
 
 def check_same_machine(found: Sequence[dict[str, Any]]) -> None:
     """InputError where times of different machines would stand in one table."""
-    first = found[0]["profile"]
     for entry in found[1:]:
         for key in SAME:
-            if entry["profile"][key] != first[key]:
-                here, there = (f"{e['profile'][key]!r} for {' '.join(_place(e))}" for e in (found[0], entry))
+            if _mark(entry, key) != _mark(found[0], key):
+                here, there = (f"{_mark(e, key)!r} for {' '.join(_place(e))}" for e in (found[0], entry))
                 raise InputError(f"times of different machines do not compare: {key} is {here}, {there}; measure anew")
+
+
+def _mark(entry: dict[str, Any], key: str) -> Any:
+    """What a cell was measured on; results from before there was a choice of device are of the CPU."""
+    return entry["profile"].get(key, "cpu") if key == "device" else entry["profile"][key]
 
 
 def _place(entry: dict[str, Any]) -> tuple[str, str, str]:
@@ -122,6 +126,7 @@ def with_ratios(entry: dict[str, Any], found: Sequence[dict[str, Any]]) -> dict[
         "seconds_per_epoch": seconds,
         "epoch_seconds": entry["profile"]["epoch_seconds"],
         "peak_rss_bytes": entry["profile"]["epochs_peak_rss_bytes"],
+        "peak_device_bytes": entry["profile"].get("peak_device_bytes"),
         "ratio": ratio,
         "paper": _of_the_paper(entry),
     }

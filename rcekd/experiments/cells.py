@@ -67,7 +67,7 @@ class CellFolder:
     def finish(self, cell: Cell, summary: dict[str, Any], users: dict[str, Tensor]) -> None:
         """Keep what a cell came to. The JSON file comes last: where it stands, the cell is done."""
         packed = io.BytesIO()
-        columns: dict[str, Any] = {name: value_U.numpy().astype(np.float32) for name, value_U in users.items()}
+        columns: dict[str, Any] = {name: value_U.cpu().numpy().astype(np.float32) for name, value_U in users.items()}
         np.savez_compressed(packed, **columns)
         write_bytes(self._record(cell).with_suffix(".npz"), packed.getvalue())
         labels = cell.labels._asdict()

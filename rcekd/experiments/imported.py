@@ -72,9 +72,9 @@ def import_teacher(
 
 
 def load(folder: RunFolder, data: Interactions) -> TeacherKnowledge:
-    """The imported teacher in a run folder; its scores are already divided by its temperature."""
+    """The imported teacher in a run folder, where the data is; its scores are already divided by its temperature."""
     weights, _ = folder.read_model()
-    return knowledge(weights, data, folder.model_file)
+    return knowledge({name: tensor.to(data.device) for name, tensor in weights.items()}, data, folder.model_file)
 
 
 def metrics(teacher: TeacherKnowledge, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:

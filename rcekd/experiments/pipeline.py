@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rcekd import devices
 from rcekd.config import RunSettings, Values, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError, InterruptedRun
@@ -126,6 +127,7 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
         "dataset": dataset_part(data),
         **{key: stored[key] for key in kept},
         **found,
+        "device": devices.describe(place.device),
         "peak_rss_bytes": place.memory.overall(),
         "protocol": settings.eval.model_dump(mode="json"),
         "versions": versions(),

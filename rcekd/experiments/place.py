@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions, load_dataset
+from rcekd.devices import CPU
 from rcekd.memory import PeakMemory
 from rcekd.training.loop import Observer, Silent
 from rcekd.training.sinks import Open
@@ -14,6 +17,7 @@ from rcekd.training.sinks import Open
 class Place:
     """Folders for runs and data (None: RCEKD_DATA_DIR, else the user's cache), and an observer.
 
+    device: where models, data and teachers live, and everything is computed.
     sinks: where the curves of every run that is trained go, besides its metrics.jsonl.
     """
 
@@ -22,7 +26,8 @@ class Place:
     observer: Observer = field(default_factory=Silent)
     memory: PeakMemory = field(default_factory=PeakMemory)
     sinks: tuple[Open, ...] = ()
+    device: torch.device = CPU
 
     def data(self, settings: RunSettings) -> Interactions:
-        """The prepared dataset of a run."""
-        return load_dataset(settings.dataset, settings.data, data_dir=self.data_dir)
+        """The prepared dataset of a run, on the device."""
+        return load_dataset(settings.dataset, settings.data, data_dir=self.data_dir).to(self.device)

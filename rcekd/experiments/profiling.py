@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from rcekd import work
+from rcekd import devices, work
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
 from rcekd.experiments import runs, teaching
@@ -71,11 +71,12 @@ def profile(
         task = _task(settings, data, teacher, length)
         memory = PeakMemory()
         memory.restart()
+        devices.restart_peak(place.device)
         with work.counting() as ledger:
             watched = _Epochs(length, ledger)
             folder = RunFolder(Path(scratch) / "student")
             folder.create({"kind": "profile"})
-            with _tracing(trace):
+            with _tracing(trace, place.device):
                 Trainer(task, folder, watched).run()
     return {
         "kind": "profile",
@@ -86,9 +87,11 @@ def profile(
         "student": describe(task.model),
         "batch_size": settings.train.batch_size,
         **_costs(watched.lines, ledger),
-        "peaks": measured_peaks()._asdict(),
+        "device": devices.describe(place.device),
+        "peaks": None if devices.is_gpu(place.device) else measured_peaks()._asdict(),
         "peak_rss_bytes": memory.overall(),
         "epochs_peak_rss_bytes": memory.phase(),
+        "peak_device_bytes": devices.peak_bytes(place.device),
         "warmup": length.warmup,
         "machine": machine(),
         "threads": torch.get_num_threads(),
@@ -111,7 +114,9 @@ def _teacher(
     task = Task("teacher", model, data, few, settings.eval, settings.teacher_seed, "profile", keep_trajectory=True)
     Trainer(task, folder, Silent()).run()
     tables = model.tables()
-    knowledge = FactorTeacher(tables, trajectory=[*folder.trajectory.read(), tables], model=model)
+    knowledge = FactorTeacher(
+        tables, trajectory=[*(moment.to(data.device) for moment in folder.trajectory.read()), tables], model=model
+    )
     return Teaching(describe(model), knowledge), f"trained for {TEACHER_EPOCHS} epochs"
 
 
@@ -128,10 +133,11 @@ def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, l
     return Task("profile", model, data, train, settings.eval, settings.seed, "profile", method, weight)
 
 
-def _tracing(file: Path | None) -> Any:
+def _tracing(file: Path | None, device: torch.device) -> Any:
     if file is None:
         return nullcontext()
     activities = [torch.profiler.ProfilerActivity.CPU]
+    activities += [torch.profiler.ProfilerActivity.CUDA] if device.type == "cuda" else []
     return torch.profiler.profile(
         activities=activities, on_trace_ready=lambda found: found.export_chrome_trace(str(file))
     )

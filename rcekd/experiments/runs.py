@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from rcekd import devices
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
@@ -13,7 +12,7 @@ from rcekd.experiments.identity import student_identity, teacher_identity
 from rcekd.experiments.place import Place
 from rcekd.experiments.summary import describe, model_part, run_summary
 from rcekd.methods import Method, build_method
-from rcekd.models import Backbone, ModelSettings, build_model
+from rcekd.models import Backbone, ModelSettings, build_model, empty_model
 from rcekd.teachers import TeacherKnowledge
 from rcekd.training.loop import Task, Trainer
 from rcekd.training.run_folder import RunFolder
@@ -25,11 +24,13 @@ def train_in(
 ) -> dict[str, Any]:
     """Train a task in a folder and write its summary, which is returned. Goes on from a saved state."""
     place.memory.restart()
+    devices.restart_peak(place.device)
     with watched(place.observer, place.sinks, folder) as observer:
         trained = Trainer(task, folder, observer).run()
         observer.results = trained.metrics
-    peaks = {"peak_rss_bytes": place.memory.overall(), "training_peak_rss_bytes": place.memory.phase()}
-    summary = run_summary(kind, str(folder.path), settings, task.data, task.seed, trained, peaks)
+    costs = {"device": devices.describe(place.device), "peak_device_bytes": devices.peak_bytes(place.device)}
+    costs |= {"peak_rss_bytes": place.memory.overall(), "training_peak_rss_bytes": place.memory.phase()}
+    summary = run_summary(kind, str(folder.path), settings, task.data, task.seed, trained, costs)
     summary |= {"identity": task.identity, **describe(task.model), **(extra or {})}
     if kind == "distill":
         summary["student"] = model_part(summary)
@@ -168,13 +169,12 @@ def student_task(
 
 
 def load_model(folder: RunFolder, backbone: ModelSettings, data: Interactions, what: str) -> Backbone:
-    """The trained model of a run; its weights stay in the file, mapped into memory, and are read page by page.
+    """The trained model of a run, where the data is; on the CPU its weights stay in the file and are read page by page.
 
     InputError where they do not fit the dataset or the settings. what: how the message calls it.
     """
     weights, _ = folder.read_model()
-    with torch.device("meta"):
-        model = build_model(backbone, data, seed=0)
+    model = empty_model(backbone, data)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != found:
@@ -183,7 +183,7 @@ def load_model(folder: RunFolder, backbone: ModelSettings, data: Interactions, w
             f"it holds {found}; it was made for another dataset or with other settings"
         )
     model.load_state_dict(weights, assign=True)
-    return model
+    return model.to(data.device)
 
 
 def _label(data: Interactions, backbone: ModelSettings) -> str:

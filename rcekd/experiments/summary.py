@@ -34,9 +34,12 @@ def run_summary(
     data: Interactions,
     seed: int,
     trained: Trained,
-    peaks: dict[str, int],
+    costs: dict[str, Any],
 ) -> dict[str, Any]:
-    """The part that all kinds of run share. Seconds are wall-clock, per epoch the median over epochs."""
+    """The part that all kinds of run share. Seconds are wall-clock, per epoch the median over epochs.
+
+    costs: where it ran, and peak memory.
+    """
     return {
         "kind": kind,
         "run_dir": run_dir,
@@ -47,7 +50,7 @@ def run_summary(
         "seconds_per_epoch": trained.seconds_per_epoch,
         "seconds_total": trained.seconds_total,
         "phases": trained.phases,
-        **peaks,
+        **costs,
         "protocol": settings.eval.model_dump(mode="json"),
         "valid": trained.metrics["valid"],
         "test": trained.metrics["test"],

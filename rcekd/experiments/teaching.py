@@ -174,7 +174,7 @@ def _assistant(teaching: Teaching, settings: RunSettings) -> ModelSettings | Non
 
 def _trained(folder: RunFolder, backbone: ModelSettings, data: Interactions) -> FactorTeacher:
     model = runs.load_model(folder, backbone, data, "teacher")
-    tables, moments = model.tables(), folder.trajectory.read()
+    tables, moments = model.tables(), [moment.to(data.device) for moment in folder.trajectory.read()]
     trajectory = [*moments, tables] if moments else ()
     return FactorTeacher(tables, trajectory=trajectory, modalities=model.modality_tables(), model=model)
 

@@ -50,7 +50,7 @@ class BipartiteGraph:
 
         Scales keep this graph's degrees, so that one hop's expectation is this graph's own hop.
         """
-        keep_E = torch.rand(self.n_edges, generator=generator) >= rate
+        keep_E = (torch.rand(self.n_edges, generator=generator) >= rate).to(self.item_scale_I.device)
         grow = (1.0 - rate) ** -0.5  # an edge's weight is the product of its ends' scales
         return BipartiteGraph(
             _kept(self.items_of_user, keep_E),
@@ -64,7 +64,7 @@ class BipartiteGraph:
         """The same graph on a device; itself where it is there already."""
         if self.item_scale_I.device == device:
             return self
-        rows, columns = (CSR(*(part.to(device) for part in csr)) for csr in (self.items_of_user, self.users_of_item))
+        rows, columns = self.items_of_user.to(device), self.users_of_item.to(device)
         parts = (part.to(device) for part in (self.user_scale_U, self.item_scale_I, self.user_major_E))
         return BipartiteGraph(rows, columns, *parts)
 
@@ -76,7 +76,7 @@ def _scale(degree: Tensor) -> Tensor:
 
 def _kept(csr: CSR, keep_E: Tensor) -> CSR:
     """The entries of a CSR that are kept, in their order."""
-    before_E = torch.cat([torch.zeros(1, dtype=torch.int64), keep_E.cumsum(0)])
+    before_E = torch.cat([keep_E.new_zeros(1, dtype=torch.int64), keep_E.cumsum(0)])
     return CSR(before_E[csr.indptr], csr.indices[keep_E])
 
 

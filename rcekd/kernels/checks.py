@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from rcekd.devices import is_gpu
 from rcekd.kernels.cuda_library import why_unavailable
 
 ID_TYPES = (torch.int32, torch.int64)
@@ -38,8 +39,8 @@ def as_ids(name: str, ids: Tensor, bound: int, *, lowest: int = 0) -> Tensor:
     """`ids` as contiguous int32, every one in [lowest, bound)."""
     if ids.dtype not in ID_TYPES:
         raise TypeError(f"{name} must be int32 or int64, not {ids.dtype}")
-    if ids.device.type == "cuda":
-        _demand_later(((ids >= lowest) & (ids < bound)).all(), f"{name} must lie in [{lowest}, {bound})")
+    if is_gpu(ids.device):
+        demand_later(((ids >= lowest) & (ids < bound)).all(), f"{name} must lie in [{lowest}, {bound})")
     elif ids.numel():
         low, high = torch.aminmax(ids)
         if int(low) < lowest or int(high) >= bound:
@@ -51,9 +52,9 @@ def check_indptr(name: str, indptr: Tensor, entries: int) -> None:
     """Row starts of a ragged array of `entries` entries: int64, from 0 to `entries`, never decreasing."""
     if indptr.dtype != torch.int64 or indptr.dim() != 1 or not indptr.numel():
         raise TypeError(f"{name} must be a non-empty int64 vector, not {indptr.dtype} {list(indptr.shape)}")
-    if indptr.device.type == "cuda":
+    if is_gpu(indptr.device):
         right = (indptr[0] == 0) & (indptr[-1] == entries) & (indptr.diff() >= 0).all()
-        _demand_later(right, f"{name} must run from 0 to {entries} and never decrease")
+        demand_later(right, f"{name} must run from 0 to {entries} and never decrease")
         return
     if int(indptr[0]) != 0 or int(indptr[-1]) != entries:
         raise ValueError(f"{name} must run from 0 to {entries}, not from {int(indptr[0])} to {int(indptr[-1])}")
@@ -69,20 +70,20 @@ def check_ascending_rows(name: str, indptr: Tensor, indices: Tensor) -> None:
     begins[indptr] = True
     ascending = ((indices.diff() > 0) | begins[1:-1]).all()
     message = f"every row of {name} must be ascending without repeats; see CSR.sorted_unique"
-    if indices.device.type == "cuda":
-        _demand_later(ascending, message)
+    if is_gpu(indices.device):
+        demand_later(ascending, message)
     elif not bool(ascending):
         raise ValueError(message)
 
 
-def _demand_later(condition: Tensor, message: str) -> None:
+def demand_later(condition: Tensor, message: str) -> None:
     """What a GPU finds out when it gets there, as for torch's own indices: asking would mean waiting for it."""
     torch._assert_async(condition, message)
 
 
 def has_kernels(device: torch.device) -> bool:
     """Whether the native core computes on this device: on the CPU always, on a GPU where its kernels can be used."""
-    return device.type == "cpu" or (device.type == "cuda" and why_unavailable() is None)
+    return device.type == "cpu" or (is_gpu(device) and why_unavailable() is None)
 
 
 def is_native(*tensors: Tensor) -> bool:

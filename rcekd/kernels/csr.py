@@ -20,6 +20,11 @@ class CSR(NamedTuple):
     def n_rows(self) -> int:
         return self.indptr.numel() - 1
 
+    def to(self, device: torch.device) -> "CSR":
+        """The same rows on a device; itself where they are there already."""
+        indices = self.indices.to(device)
+        return self if indices is self.indices else CSR(self.indptr.to(device), indices)
+
     def lengths(self) -> Tensor:
         """Entries per row, int64 [rows]."""
         return self.indptr.diff()

@@ -49,6 +49,7 @@ class CudaLibrary:
         self, name: str, device: torch.device, fields: dict[str, object], beside: dict[str, Tensor], extra_bytes: int
     ) -> None:
         """See the function of that name. RuntimeError where CUDA refuses."""
+        _check_device(name, device, {**fields, **beside})
         arguments = _filled(ARGUMENTS[name], fields)
         room = self._function(name, "_workspace")(ctypes.byref(arguments)) + extra_bytes
         workspace = torch.empty(max(room, 1), dtype=torch.uint8, device=device)
@@ -59,6 +60,13 @@ class CudaLibrary:
         code = self._function(name)(ctypes.byref(arguments), ctypes.byref(call))
         if code:
             raise RuntimeError(f"the CUDA operation {name} failed: {self.error(code)}")
+
+
+def _check_device(name: str, device: torch.device, fields: Mapping[str, object]) -> None:
+    """ValueError for a tensor elsewhere, whose address would mean nothing on the device."""
+    for field, value in fields.items():
+        if isinstance(value, Tensor) and value.device != device:
+            raise ValueError(f"{name}: {field} is on {value.device}, not on {device} like the rest")
 
 
 def _filled(struct: type[ctypes.Structure], fields: Mapping[str, object]) -> ctypes.Structure:
@@ -107,7 +115,7 @@ def run(
 
     `fields` are those of its argument struct, `beside` those of struct rcekd_cuda_call, with tensors for addresses;
     `extra_bytes` of scratch memory come on top of what the operation asks for. RuntimeError where the kernels cannot be
-    used, or CUDA refuses.
+    used, or CUDA refuses; ValueError for a tensor on another device.
     """
     reason = why_unavailable()
     if current.library is None:

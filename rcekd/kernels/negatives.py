@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from rcekd.devices import is_gpu
 from rcekd.kernels import _native, cuda_library, reference
-from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, has_kernels
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, demand_later, has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import as_signed, as_unsigned, register
 from rcekd.kernels.reference.philox import Stream, philox_key
@@ -83,6 +84,8 @@ _operation = register(
 
 def _check_something_unseen(user_B: Tensor, seen: CSR, n_items: int) -> None:
     full = seen.lengths()[user_B.long()] >= n_items
-    if bool(full.any()):
+    if is_gpu(user_B.device):
+        demand_later(~full.any(), f"a user has seen all {n_items} items: no negative to draw")
+    elif bool(full.any()):
         user = int(user_B[torch.nonzero(full)[0, 0]])
         raise ValueError(f"user {user} has seen all {n_items} items: no negative to draw")

@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.autograd import Function
 
 from rcekd.kernels import _native, cuda_groups, cuda_library, reference
-from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, is_native
+from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, demand_later, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
-from rcekd.kernels.reference.segments import expand_rows
 from rcekd.kernels.sets import ItemSets
 from rcekd.work import report
 
 __all__ = ["ItemSets", "set_cross_entropy"]
+
+UNKNOWN = -1
 
 
 def set_cross_entropy(
@@ -25,13 +26,15 @@ def set_cross_entropy(
     weight_R: Tensor,
     *,
     tau: float = 1.0,
+    slots: int | None = None,
 ) -> Tensor:
     """Σ_r weight_r · (−Σ_{i ∈ set_r} prob_i · log softmax_{set_r}(s_{user_r, i} / τ)), a scalar.
 
     Row r pairs user `user_R[r]` with set `set_R[r]`; rows come in any order, users may repeat. Gradients flow to the
     two factor tables only, dense. In float32 they are made together with the loss, the same bytes for any
     number of threads; a second backward through one loss is refused. A NaN score gives a NaN loss, which the caller
-    checks. Raises TypeError or ValueError for wrong dtypes, shapes or ids.
+    checks. `slots`, an upper bound of Σ_r |set_r|, spares a GPU the wait for their number. Raises TypeError or
+    ValueError for wrong dtypes, shapes or ids.
     """
     check_tables(user_factor_UD, item_factor_ID)
     if tau <= 0:
@@ -45,7 +48,7 @@ def set_cross_entropy(
     if not is_native(user_factor_UD, item_factor_ID, sets.prob, weight_R):
         return reference.set_cross_entropy(user_factor_UD, item_factor_ID, sets, user_R, set_R, weight_R, tau=tau)
     loss: Tensor = _SetCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        user_factor_UD, item_factor_ID, sets, user_R, set_R, weight_R, tau
+        user_factor_UD, item_factor_ID, sets, user_R, set_R, weight_R, tau, UNKNOWN if slots is None else slots
     )
     return loss
 
@@ -69,12 +72,13 @@ class _SetCrossEntropy(Function):
         set_R: Tensor,
         weight_R: Tensor,
         tau: float,
+        slots: int,
     ) -> Tensor:
         need = ctx.needs_input_grad[:2]
         factors = (user_factor_UD.contiguous(), item_factor_ID.contiguous())
         prob, weight = sets.prob.contiguous(), weight_R.contiguous()
         loss, user_grad, item_grad = _operation(
-            *factors, sets.indptr, sets.items, prob, user_R, set_R, weight, tau, *need
+            *factors, sets.indptr, sets.items, prob, user_R, set_R, weight, tau, slots, *need
         )
         ctx.gradients = (user_grad, item_grad)
         scalar: Tensor = loss
@@ -89,7 +93,7 @@ class _SetCrossEntropy(Function):
             table.mul_(grad_outputs[0]) if need else None
             for table, need in zip(gradients, ctx.needs_input_grad[:2], strict=True)
         )
-        return (*tables, None, None, None, None, None)
+        return (*tables, None, None, None, None, None, None)
 
 
 def _set_cross_entropy_cpu(
@@ -102,9 +106,11 @@ def _set_cross_entropy_cpu(
     set_R: Tensor,
     weight_R: Tensor,
     tau: float,
+    slots: int,
     need_user: bool,
     need_item: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    del slots  # only a GPU's memory has to be had in advance
     loss = torch.empty(())
     user_grad = torch.empty_like(user_factor_UD) if need_user else None
     item_grad = torch.empty_like(item_factor_ID) if need_item else None
@@ -143,6 +149,7 @@ def _set_cross_entropy_cuda(
     set_R: Tensor,
     weight_R: Tensor,
     tau: float,
+    slots: int,
     need_user: bool,
     need_item: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -150,17 +157,19 @@ def _set_cross_entropy_cuda(
     loss = user_factor_UD.new_empty(())
     user_grad = torch.empty_like(user_factor_UD) if need_user else user_factor_UD.new_empty(0)
     item_grad = torch.empty_like(item_factor_ID) if need_item else item_factor_ID.new_empty(0)
-    length_R = indptr.diff()[set_R.long()]
-    offset = torch.nn.functional.pad(length_R.cumsum(0), (1, 0))
-    _, entry_S = expand_rows(indptr, set_R.long())  # the number of slots is known from here on: the one wait
+    offset = torch.nn.functional.pad(indptr.diff()[set_R.long()].cumsum(0), (1, 0))
+    if slots == UNKNOWN:
+        slots = int(offset[-1])  # the one wait
+    else:
+        demand_later(offset[-1] <= slots, f"the rows' sets must hold no more than {slots} items")
     beside = {"offset": offset} | (cuda_groups.users(user_R, users) if need_user else {})
     if need_item:
-        beside |= cuda_groups.items(items[entry_S], catalogue)
+        beside |= cuda_groups.items(_slot_items(indptr, items, set_R, offset, slots), catalogue)
     cuda_library.run(
         "set_cross_entropy",
         user_R,
         beside=beside,
-        extra_bytes=4 * entry_S.numel(),
+        extra_bytes=4 * slots,
         user_factor=user_factor_UD,
         item_factor=item_factor_ID,
         users=users,
@@ -181,6 +190,14 @@ def _set_cross_entropy_cuda(
     return loss, user_grad, item_grad
 
 
+def _slot_items(indptr: Tensor, items: Tensor, set_R: Tensor, offset: Tensor, slots: int) -> Tensor:
+    """The item of every slot, int32 [slots]: row by row the items of its set, and −1 beyond the last row's."""
+    slot_S = torch.arange(slots if items.numel() else 0, device=items.device)
+    row_S = (torch.searchsorted(offset, slot_S, right=True) - 1).clamp(max=max(set_R.numel() - 1, 0))
+    entry_S = indptr[set_R.long()[row_S]] + slot_S - offset[row_S]
+    return items[entry_S.clamp(max=items.numel() - 1)].masked_fill(slot_S >= offset[-1], -1)
+
+
 def _work(
     user_factor_UD: Tensor, item_factor_ID: Tensor, indptr: Tensor, set_R: Tensor, need_user: bool, need_item: bool
 ) -> tuple[float, float]:
@@ -192,7 +209,8 @@ def _work(
 
 _operation = register(
     "set_cross_entropy(Tensor user_factor_UD, Tensor item_factor_ID, Tensor indptr, Tensor items, Tensor prob,"
-    " Tensor user_R, Tensor set_R, Tensor weight_R, float tau, bool need_user, bool need_item)"
+    " Tensor user_R, Tensor set_R, Tensor weight_R, float tau, int slots, bool need_user,"
+    " bool need_item)"
     " -> (Tensor, Tensor, Tensor)",
     _set_cross_entropy_cpu,
     _set_cross_entropy_cuda,

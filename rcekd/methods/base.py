@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rcekd.datasets import Interactions
+from rcekd.devices import is_gpu
 from rcekd.errors import InputError
 from rcekd.models import Backbone, Batch
 from rcekd.settings import Settings
@@ -69,7 +70,7 @@ class Method(ABC):
     """One line on when to use it."""
 
     def __init__(self, weighting: Weighting, data: Interactions) -> None:
-        self.clock = Stopwatch()
+        self.clock = Stopwatch(data.device)
         self.trained = nn.Module()
         self._weighting = weighting
         self._length_U = data.train.lengths()
@@ -110,6 +111,24 @@ class Method(ABC):
         elif self._weighting == "distinct":
             weight_R = torch.full_like(weight_R, batch.user_B.numel() / user_R.numel())
         return user_R, weight_R
+
+    def rows_unwaited(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The same for losses that add up over rows; on a GPU without the wait for how many users there are.
+
+        There a row stands for each interaction, [B], the users ascending: a user's first row has the user's whole
+        weight, the others have none.
+        """
+        if not is_gpu(batch.user_B.device):
+            return self.rows(batch)
+        user_B = batch.user_B.long().sort().values
+        end_B = torch.searchsorted(user_B, user_B, right=True)
+        count_B = (end_B - torch.searchsorted(user_B, user_B)).to(torch.float32)
+        first_B = torch.cat([user_B.new_ones(1, dtype=torch.bool), user_B.diff() != 0])
+        if self._weighting == "user":
+            count_B = count_B * self._share_U[user_B]
+        elif self._weighting == "distinct":
+            count_B = user_B.numel() / first_B.sum().to(torch.float32).expand_as(count_B)
+        return user_B, count_B.where(first_B, 0.0)
 
     @staticmethod
     def _epoch_share(length_U: Tensor) -> Tensor:

@@ -79,7 +79,9 @@ class BD(Method):
         self._data = data
         self._seed = seed
         self._teacher: Backbone = copy.deepcopy(teacher.model).requires_grad_()
-        stock_UL = torch.full((data.n_users, settings.refresh * settings.draws), -1, dtype=torch.int32)
+        stock_UL = torch.full(
+            (data.n_users, settings.refresh * settings.draws), -1, dtype=torch.int32, device=data.device
+        )
         self.trained = nn.ModuleDict({"teacher": self._teacher.train()})
         self.trained.register_buffer("for_student_UL", stock_UL)
         self.trained.register_buffer("for_teacher_UL", stock_UL.clone())

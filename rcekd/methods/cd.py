@@ -104,7 +104,9 @@ class CD(Method):
     def _targets(self, item_UN: Tensor) -> Tensor:
         """q of every drawn item, [U, n]; 0 at padding."""
         indptr, items = ragged(item_UN)
-        score = self._knowledge.scores(torch.arange(item_UN.shape[0], dtype=torch.int32), indptr, items)
-        target_UN = torch.zeros(item_UN.shape)
+        score = self._knowledge.scores(
+            torch.arange(item_UN.shape[0], dtype=torch.int32, device=item_UN.device), indptr, items
+        )
+        target_UN = score.new_zeros(item_UN.shape)
         target_UN[item_UN >= 0] = torch.sigmoid((score + self._settings.t2) / self._settings.t1)
         return target_UN

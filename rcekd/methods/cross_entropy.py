@@ -67,7 +67,7 @@ class CrossEntropy(Method):
             self._sets = judged_sets(self._knowledge, [lists], self._settings.logit_tau)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        user_R, weight_R = self.rows(batch)
+        user_R, weight_R = self.rows_unwaited(batch)
         user_RD, tau = student.user_factors(user_R), self._settings.logit_tau
         if self._settings.items == "all":
             teacher = self._knowledge.tables
@@ -76,5 +76,8 @@ class CrossEntropy(Method):
             )
         if self._sets is None:
             raise RuntimeError("start_epoch has not been called")
-        position_R = torch.arange(user_R.numel(), dtype=torch.int64)
-        return set_cross_entropy(user_RD, student.item_factors(), self._sets, position_R, user_R, weight_R, tau=tau)
+        position_R = torch.arange(user_R.numel(), device=user_R.device)
+        slots = user_R.numel() * self._settings.top_k
+        return set_cross_entropy(
+            user_RD, student.item_factors(), self._sets, position_R, user_R, weight_R, tau=tau, slots=slots
+        )

@@ -115,7 +115,7 @@ class Side:
     def _from_pool(self, student: FactorTables, pool_BM: Tensor, generator: torch.Generator) -> RankedLists:
         settings = self._settings
         rank_of = rank_in_pool if settings.ranks == "pool" else rank_in_catalogue
-        gap_BM = rank_of(student, pool_BM) - torch.arange(pool_BM.shape[1])
+        gap_BM = rank_of(student, pool_BM) - torch.arange(pool_BM.shape[1], device=pool_BM.device)
         places = []
         for sign, draws in ((1.0, settings.under), (-1.0, settings.over)):
             weight_BM = (sign * settings.eps * gap_BM).clamp(min=0.0).tanh().clamp(min=settings.floor)
@@ -143,7 +143,8 @@ def rank_in_pool(student: FactorTables, pool_BM: Tensor) -> Tensor:
     """The student's rank of every candidate within its row, from 0; equal scores in the pool's order: [B, M]."""
     score_BM = list_scores(student.user_UD, student.item_ID, pool_BM).masked_fill(pool_BM < 0, -torch.inf)
     order_BM = descending(score_BM)
-    return torch.empty_like(order_BM).scatter_(1, order_BM, torch.arange(pool_BM.shape[1]).expand_as(order_BM))
+    place_M = torch.arange(pool_BM.shape[1], device=pool_BM.device)
+    return torch.empty_like(order_BM).scatter_(1, order_BM, place_M.expand_as(order_BM))
 
 
 def rank_in_catalogue(student: FactorTables, pool_BM: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from rcekd.datasets import Interactions
+from rcekd.devices import CPU
 from rcekd.methods.base import Method
 from rcekd.methods.common.entities import entities
 from rcekd.methods.common.experts import GatedExperts
@@ -100,10 +101,12 @@ class FreqD(Method):
             return
         with self.clock.phase("graph"):
             data, settings = self._data, self._settings
+            seen = data.seen.to(CPU)  # made once, and alike for every device
             if settings.graph == "interactions":
-                self._graph_NN = interaction_graph(data.seen, data.n_items)
+                graph_NN = interaction_graph(seen, data.n_items)
             else:
-                self._graph_NN = neighbour_graph(data.seen, data.n_items, settings.neighbours)
+                graph_NN = neighbour_graph(seen, data.n_items, settings.neighbours)
+            self._graph_NN = graph_NN.to(data.device)
             self._teacher_NT = low_pass(torch.cat(self._tables), self._graph_NN, settings.alpha)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
@@ -112,7 +115,7 @@ class FreqD(Method):
         found, n_users = entities(batch), self._tables.n_users
         node_R = torch.cat([found.user_R, found.item_R + n_users])
         projected_RT = self._projected(student, self._graph_NN, node_R, found.user_R.numel())
-        weight_R = torch.cat([torch.ones(found.user_R.numel()), 0.5 * found.place_R])
+        weight_R = torch.cat([found.place_R.new_ones(found.user_R.numel()), 0.5 * found.place_R])
         return (weight_R * self._distance(projected_RT, self._teacher_NT[node_R])).sum()
 
     def _projected(self, student: Backbone, graph_NN: Tensor, node_R: Tensor, n_users: int) -> Tensor:

@@ -110,7 +110,7 @@ class HetComp(Method):
         self._knowledge = teacher
         self._data = data
         lengths = [min(settings.checkpoints, len(member.trajectory)) for member in teacher.members]
-        self._last_X1 = torch.tensor(lengths)[:, None] - 1
+        self._last_X1 = torch.tensor(lengths, device=data.device)[:, None] - 1
         pointer_XU = torch.zeros(len(lengths), data.n_users, dtype=torch.int16)
         self.trained.register_buffer("pointer_XU", pointer_XU)
         self.trained.register_buffer("before_XU", torch.zeros(pointer_XU.shape))
@@ -164,7 +164,9 @@ class HetComp(Method):
     def _observed(self) -> Tensor:
         """P⁺ of every user, int32 [U, ≤ K], −1 padded."""
         seen = self._data.seen
-        score = self._knowledge.scores(torch.arange(seen.n_rows, dtype=torch.int32), seen.indptr, seen.indices)
+        score = self._knowledge.scores(
+            torch.arange(seen.n_rows, dtype=torch.int32, device=seen.indptr.device), seen.indptr, seen.indices
+        )
         user = seen.rows().long()
         length, most = seen.lengths(), self._settings.top_k
         if self._settings.observed == "first":
@@ -173,9 +175,9 @@ class HetComp(Method):
             order = score.argsort(descending=True, stable=True)
             order = order[user[order].argsort(stable=True)]
             seen = CSR(seen.indptr, seen.indices[order])
-        place = torch.arange(user.numel()) - seen.indptr[user]
+        place = torch.arange(user.numel(), device=user.device) - seen.indptr[user]
         kept = place < most
-        found = torch.full((seen.n_rows, min(most, int(length.max()))), -1, dtype=torch.int32)
+        found = seen.indices.new_full((seen.n_rows, min(most, int(length.max()))), -1)
         found[user[kept], place[kept]] = seen.indices[kept]
         return found
 
@@ -222,7 +224,7 @@ class HetComp(Method):
         else:
             mean_X = pointer_XU.double().mean(1)
             arrived = bool((mean_X >= self._last_X1[:, 0] - 0.005).all())  # the port rounds the mean to two decimals
-            self._fine_U = torch.full((pointer_XU.shape[1],), arrived)
+            self._fine_U = torch.full((pointer_XU.shape[1],), arrived, device=pointer_XU.device)
 
     def _coarse(self, score_RW: Tensor, real_RW: Tensor, rest_R1: Tensor) -> Tensor:
         """L_O of every row."""
@@ -240,12 +242,12 @@ class HetComp(Method):
         left_RL = torch.cat([rest_R1, minus_RK], dim=1)
         left_real_RL = torch.cat([rest_R1 > -torch.inf, minus_real_RK], dim=1)
         # Z belongs to the items outside the part of P⁻ that is ranked; for P⁺ that part is the longest one.
-        kept = torch.arange(left_RL.shape[1]) != 0
+        place_L = torch.arange(left_RL.shape[1], device=left_RL.device)
         loss_R = score_RW.new_zeros(score_RW.shape[0])
         for length in lengths:
-            beside = left_real_RL & ~(kept & (torch.arange(left_RL.shape[1]) <= length))
+            beside = left_real_RL & ~((place_L != 0) & (place_L <= length))
             loss_R = loss_R + plackett_luce(minus_RK[:, :length], left_RL, minus_real_RK[:, :length], beside) / len(
                 lengths
             )
-        beside = left_real_RL & ~(kept & (torch.arange(left_RL.shape[1]) <= lengths[0]))
+        beside = left_real_RL & ~((place_L != 0) & (place_L <= lengths[0]))
         return loss_R + plackett_luce(plus_RK, left_RL, plus_real_RK, beside)

@@ -85,8 +85,9 @@ class PCKD(DE):
     def _drawn_items(self, epoch: int) -> Tensor:
         """Q places of the teacher's list without replacement (the largest of Gumbel-perturbed weights), [U, Q]."""
         pool_UM = self._knowledge.top_items(self._own.pool)
-        place_M = torch.arange(pool_UM.shape[1], dtype=torch.float32)
-        key_UM = gumbel(self._seed, "pckd.items", epoch, *pool_UM.shape) - place_M / self._own.rank_tau
+        place_M = torch.arange(pool_UM.shape[1], dtype=torch.float32, device=pool_UM.device)
+        noise_UM = gumbel(self._seed, "pckd.items", epoch, *pool_UM.shape).to(pool_UM.device)
+        key_UM = noise_UM - place_M / self._own.rank_tau
         return pool_UM.gather(1, key_UM.masked_fill(pool_UM < 0, -torch.inf).topk(self._own.draws, dim=1).indices)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:

@@ -64,8 +64,8 @@ def permutations(score_UN: Tensor, samples: int, generator: torch.Generator) -> 
     step = max(1, BLOCK_BYTES // (score_UN.shape[1] * samples * score_UN.element_size()))
     blocks = []
     for score_BN in torch.split(score_UN, step):
-        noise_BSN = score_BN.new_empty(score_BN.shape[0], samples, score_BN.shape[1])
-        noise_BSN.exponential_(generator=generator).log_()  # −Gumbel
+        noise_BSN = torch.empty(score_BN.shape[0], samples, score_BN.shape[1], dtype=score_BN.dtype)
+        noise_BSN = noise_BSN.exponential_(generator=generator).log_().to(score_BN.device)  # −Gumbel
         blocks.append((score_BN[:, None, :] - noise_BSN).argsort(dim=2, descending=True).to(torch.int16))
     return torch.cat(blocks)
 
@@ -112,7 +112,9 @@ class RankDistil(Method):
         item_RW = torch.cat([self._pool_UN[user_R], self._other_UL[user_R]], dim=1)
         score_RW = list_scores(student.user_factors(user_R), student.item_factors(), item_RW) / settings.logit_tau
         order_RSN = self._order_USN[user_R].long()
-        rest_RSL = torch.arange(order_RSN.shape[2], item_RW.shape[1]).expand(*order_RSN.shape[:2], -1)
+        rest_RSL = torch.arange(order_RSN.shape[2], item_RW.shape[1], device=item_RW.device).expand(
+            *order_RSN.shape[:2], -1
+        )
         place_RV = torch.cat([order_RSN, rest_RSL], dim=2).flatten(1)
         score_QW = score_RW.gather(1, place_RV).view(-1, item_RW.shape[1])
         real_QW = (item_RW >= 0).gather(1, place_RV).view(-1, item_RW.shape[1])

@@ -131,6 +131,7 @@ class RCEKD(Method):
         self._seen = data.seen if settings.mask == "train" else None
         self._sets: ItemSets | None = None
         self._scales: list[Tensor] = []
+        self._width = 0  # of all lists of a user, padding and all
         self._report: dict[str, float] = {}
 
     def start_epoch(self, student: Backbone, epoch: int) -> None:
@@ -139,14 +140,14 @@ class RCEKD(Method):
             lists, scales = self._lists(tables, epoch)
         with self.clock.phase("teacher scores"):
             self._sets = judged_sets(self._knowledge, lists, self._settings.logit_tau)
-        self._scales = scales
+        self._scales, self._width = scales, sum(item_UW.shape[1] for item_UW in lists)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         if self._sets is None:
             raise RuntimeError("start_epoch has not been called")
-        user_R, weight_R = self.rows(batch)
+        user_R, weight_R = self.rows_unwaited(batch)
         n_lists, n_users = len(self._scales), self._knowledge.n_users
-        position_R = torch.arange(user_R.numel(), dtype=torch.int64)
+        position_R = torch.arange(user_R.numel(), device=user_R.device)
         return set_cross_entropy(
             student.user_factors(user_R),
             student.item_factors(),
@@ -155,6 +156,7 @@ class RCEKD(Method):
             torch.cat([user_R + g * n_users for g in range(n_lists)]),
             torch.cat([weight_R * scale_U[user_R] for scale_U in self._scales]),
             tau=self._settings.logit_tau,
+            slots=user_R.numel() * self._width,
         )
 
     def report(self) -> dict[str, float]:
@@ -175,7 +177,7 @@ class RCEKD(Method):
     def _lists(self, tables: FactorTables, epoch: int) -> tuple[list[Tensor], list[Tensor]]:
         """The epoch's item lists (padded, [U, W] each) and the weight of each list per user ([U] each)."""
         settings = self._settings
-        one_U = torch.ones(self._knowledge.n_users)
+        one_U = torch.ones(self._knowledge.n_users, device=tables.user_UD.device)
         if settings.without == "student":
             return [self._knowledge.top_items(settings.top_k, self._seen)], [one_U]
         if settings.without == "teacher":

@@ -65,7 +65,7 @@ class RD(Method):
         settings.check_catalogue(data)
         self._settings, self._seed, self._data = settings, seed, data
         self._item_UK = teacher.top_items(settings.top_k, data.seen)
-        rank_K = torch.arange(1, settings.top_k + 1, dtype=torch.float64)
+        rank_K = torch.arange(1, settings.top_k + 1, dtype=torch.float64, device=data.device)
         self._position_K = torch.softmax(-rank_K / settings.position_scale, dim=0).float()
         self._sample_UQ: Tensor | None = None
 
@@ -100,7 +100,7 @@ class RD(Method):
 
     def _hybrid(self, rank_RK: Tensor) -> Tensor:
         """a·b, with ranks counted from 0 on both sides; a row whose every item the student ranks well keeps 0."""
-        behind_RK = rank_RK - torch.arange(rank_RK.shape[1])
+        behind_RK = rank_RK - torch.arange(rank_RK.shape[1], device=rank_RK.device)
         weight_RK = self._position_K * (self._settings.sharpness * behind_RK).clamp(min=0.0).tanh()
         if not self._settings.renormalise:
             return weight_RK

@@ -95,8 +95,8 @@ class UnKD(Method):
 
     def _group_ranking(self, teacher: TeacherKnowledge, seen: CSR, group: Tensor) -> Tensor:
         """The teacher's order of a group's items for every user, [U, at most pool]."""
-        inner_I = torch.full((teacher.n_items,), -1, dtype=torch.int32)
-        inner_I[group] = torch.arange(group.numel(), dtype=torch.int32)
+        inner_I = torch.full((teacher.n_items,), -1, dtype=torch.int32, device=group.device)
+        inner_I[group] = torch.arange(group.numel(), dtype=torch.int32, device=group.device)
         inside = inner_I[seen.indices.long()]
         hidden = CSR.from_pairs(seen.rows()[inside >= 0], inside[inside >= 0], seen.n_rows).sorted_unique()
         tables, length = teacher.tables, min(self._settings.pool, group.numel())

@@ -31,6 +31,7 @@ __all__ = [
     "SASRec",
     "SASRecSettings",
     "build_model",
+    "empty_model",
     "find",
 ]
 
@@ -57,6 +58,14 @@ def find(name: str) -> Entry:
 
 
 def build_model(settings: ModelSettings, data: Interactions, *, seed: int) -> Backbone:
-    """A freshly initialised model for this data; the same seed gives the same bytes on any machine with this torch."""
-    generator = torch.Generator().manual_seed(seed)
-    return find(settings.model).build(data, settings, generator)
+    """A freshly initialised model for this data, where the data is.
+
+    The same seed gives the same bytes on any machine with this torch, and on any device.
+    """
+    return find(settings.model).build(data, settings, torch.Generator().manual_seed(seed)).to(data.device)
+
+
+def empty_model(settings: ModelSettings, data: Interactions) -> Backbone:
+    """A model for this data that takes up no memory, on torch's meta device: to be given weights."""
+    with torch.device("meta"):
+        return find(settings.model).build(data, settings, torch.Generator(device="cpu"))

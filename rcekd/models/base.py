@@ -39,6 +39,10 @@ class FactorTables(NamedTuple):
     def n_items(self) -> int:
         return self.item_ID.shape[0]
 
+    def to(self, device: torch.device) -> "FactorTables":
+        """The same tables on a device; no copies where they are there already."""
+        return FactorTables(self.user_UD.to(device), self.item_ID.to(device))
+
 
 class ModelSettings(Settings):
     """Settings of one backbone; the class of every backbone derives from this one."""
@@ -53,7 +57,7 @@ class ModelSettings(Settings):
 
 
 class Backbone(nn.Module, ABC):
-    """A recommender. It knows no device, no optimiser and no distillation.
+    """A recommender. It knows no optimiser and no distillation, and computes where its parameters are.
 
     A backbone is made by `Backbone(data, settings, generator)`. What it needs of the data beside its parameters (a
     graph, sequences, features of items) it takes from there when it is first used, not when it is made: loading a model

@@ -31,8 +31,7 @@ class KeyedDropout:
 
 
 def random_bytes(like: Tensor, seed: int) -> Tensor:
-    """Uniform uint8 of the shape and on the device of `like`."""
-    generator = torch.Generator(like.device).manual_seed(seed)
-    words = torch.empty(-(-like.numel() // 8), dtype=torch.int64, device=like.device)
-    words.random_(-(2**63), None, generator=generator)
-    return words.view(torch.uint8)[: like.numel()].view(like.shape)
+    """Uniform uint8 of the shape and on the device of `like`; drawn on the CPU, so that a device changes no draw."""
+    words = torch.empty(-(-like.numel() // 8), dtype=torch.int64)
+    words.random_(-(2**63), None, generator=torch.Generator().manual_seed(seed))
+    return words.view(torch.uint8)[: like.numel()].view(like.shape).to(like.device)

@@ -177,7 +177,7 @@ def _about_program(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("self-check", "; ".join(f"{name}: {error}" for name, error in wrong.items()) or check),
         (
             "CUDA",
-            "not used in training, which computes on the CPU; kernels: "
+            f"--device auto takes the {'GPU' if cuda['kernels'] and cuda['devices'] else 'CPU'}; kernels: "
             + (cuda["why_not"] or "can be used")
             + (f"; torch sees {_listed(cuda['devices'])}" if cuda["devices"] else "; torch sees no device"),
         ),

@@ -15,11 +15,11 @@ HATCHES = ("", "//", "", "..", "\\\\", "", "xx", "")
 
 def profile_table(found: dict[str, Any]) -> Table:
     """A row for every phase of the epoch, then the epoch."""
-    peaks = found["peaks"]
+    peaks = found["peaks"]  # none of a GPU
     rows = []
     for name, phase in found["phases"].items():
         rates = ("", "", "", "")
-        if phase["flops"] or phase["bytes"]:
+        if peaks is not None and (phase["flops"] or phase["bytes"]):
             rates = (
                 f"{phase['gflop_per_s']:.1f}",
                 f"{1e9 * phase['gflop_per_s'] / peaks['flops']:.0%}",
@@ -71,13 +71,22 @@ def _subject(found: dict[str, Any]) -> str:
 
 def _notes(found: dict[str, Any]) -> list[str]:
     peaks, spread = found["peaks"], (min(found["epoch_seconds"]), max(found["epoch_seconds"]))
+    on_device = found["peak_device_bytes"]
     notes = [
         f"median of {found['epochs']} epochs after {found['warmup']}, {spread[0]:.3f} to {spread[1]:.3f} s; "
-        f"peak memory {found['epochs_peak_rss_bytes'] / 2**20:.0f} MiB",
-        f"{found['machine']}, {found['threads']} threads; its peaks, measured just now: "
-        f"{peaks['flops'] / 1e9:.0f} GFLOP/s (torch's matrix product), {peaks['bytes'] / 1e9:.0f} GB/s (a copy)",
-        "GFLOP and GB are what the native operations' mathematics needs once; caches can beat the copy",
+        f"peak memory {found['epochs_peak_rss_bytes'] / 2**20:.0f} MiB"
+        + (f", and {on_device / 2**20:.0f} MiB of the GPU's" if on_device is not None else "")
     ]
+    if peaks is None:
+        notes.append(
+            f"on {found['device']}; every phase waits for what it has queued, so an epoch is slower than usual"
+        )
+    else:
+        notes += [
+            f"{found['machine']}, {found['threads']} threads; its peaks, measured just now: "
+            f"{peaks['flops'] / 1e9:.0f} GFLOP/s (torch's matrix product), {peaks['bytes'] / 1e9:.0f} GB/s (a copy)",
+            "GFLOP and GB are what the native operations' mathematics needs once; caches can beat the copy",
+        ]
     if found["teacher"] is not None and found["teacher"]["is"] != "trained":
         notes.append(f"the teacher was {found['teacher']['is']} for this; costs hardly depend on how good it is")
     return notes
@@ -97,13 +106,15 @@ def bench_table(found: dict[str, Any]) -> Table:
         spread = f"{min(cell['epoch_seconds']):.3f} to {max(cell['epoch_seconds']):.3f}"
         ratio = "–" if cell["ratio"] is None else f"{cell['ratio']:.1f}"
         name = "student alone" if cell["method"] == "none" else cell["method"]
-        memory = f"{cell['peak_rss_bytes'] / 2**20:.0f}"
+        on_device = cell.get("peak_device_bytes")
+        memory = f"{(cell['peak_rss_bytes'] if on_device is None else on_device) / 2**20:.0f}"
         own = (cell["dataset"], cell["pair"], name, f"{cell['seconds_per_epoch']:.3f}", spread, ratio, memory)
         rows.append(own + (_paper(cell["paper"]) if told else ()))
     first = found["cells"][0]["profile"]
     notes = [
         f"{found['machine']}, {first['threads']} threads; median and range of {first['epochs']} epochs after "
-        f"{first['warmup']}, evaluation on the validation set included; peak memory of the whole process"
+        f"{first['warmup']}, evaluation on the validation set included; peak memory "
+        + ("of the whole process" if first.get("device", "cpu") == "cpu" else f"of the GPU, {first['device']}")
     ]
     columns: tuple[str, ...] = ("dataset", "pair", "method", "s/epoch", "range", "× alone", "peak MiB")
     if told:

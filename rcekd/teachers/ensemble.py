@@ -28,7 +28,7 @@ class Ensemble(FactorTeacher):
         self._members = tuple(members)
         self._weight_UT = weight_UT
         if weight_UT is None:
-            weight_UT = torch.ones(members[0].n_users, len(members))
+            weight_UT = torch.ones(members[0].n_users, len(members), device=members[0].tables.user_UD.device)
         weight_UT = weight_UT / weight_UT.sum(1, keepdim=True)
         wanted_U = spread(members[0].tables)
         users = [

@@ -17,7 +17,7 @@ class ListTeacher(TeacherKnowledge):
     def __init__(self, item_UN: Tensor, score_UN: Tensor, floor_U: Tensor, n_items: int) -> None:
         self._item_UN, self._n_items, self._floor_U = item_UN, n_items, floor_U
         listed_UN = item_UN >= 0
-        user_E = torch.arange(item_UN.shape[0])[:, None].expand_as(item_UN)[listed_UN]
+        user_E = torch.arange(item_UN.shape[0], device=item_UN.device)[:, None].expand_as(item_UN)[listed_UN]
         key_E, order_E = torch.sort(user_E * n_items + item_UN[listed_UN].long())
         self._key_E, self._score_E = key_E, score_UN[listed_UN][order_E]
         self._top: dict[tuple[int, int | None], Tensor] = {}
@@ -64,7 +64,7 @@ class ListTeacher(TeacherKnowledge):
     def _without(self, seen: CSR) -> Tensor:
         """The lists with seen items taken out and the rest moved up."""
         seen_E = seen.rows().long() * self._n_items + seen.indices.long()
-        user_U = torch.arange(self.n_users)[:, None]
+        user_U = torch.arange(self.n_users, device=seen_E.device)[:, None]
         dropped_UN = torch.isin(user_U * self._n_items + self._item_UN.long(), seen_E) | (self._item_UN < 0)
         order_UN = torch.argsort(dropped_UN.to(torch.int8), dim=1, stable=True)
         return self._item_UN.masked_fill(dropped_UN, -1).gather(1, order_UN)

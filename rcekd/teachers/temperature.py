@@ -82,7 +82,7 @@ def held_out(data: Interactions, most_users: int = MOST_USERS) -> HeldOut:
     targets = CSR.from_pairs(user_E[fair_E], number_I[item_E[fair_E]], data.n_users)
     user_R = (targets.lengths() > 0).nonzero()[:, 0]
     if user_R.numel() > most_users:
-        user_R = user_R[torch.linspace(0, user_R.numel() - 1, most_users).long()]
+        user_R = user_R[torch.linspace(0, user_R.numel() - 1, most_users).long().to(user_R.device)]
     seen = CSR(data.seen.indptr, number_I[data.seen.indices.long()].to(torch.int32))
     return HeldOut(user_R, take_rows(targets, user_R), trained_I.nonzero()[:, 0], take_rows(seen, user_R))
 
@@ -91,7 +91,7 @@ def take_rows(rows: CSR, row_R: Tensor) -> CSR:
     """The chosen rows, in the order asked for."""
     length_R = rows.lengths()[row_R]
     indptr = torch.cat([length_R.new_zeros(1), length_R.cumsum(0)])
-    entry = torch.arange(int(indptr[-1])) - indptr[:-1].repeat_interleave(length_R)
+    entry = torch.arange(int(indptr[-1]), device=indptr.device) - indptr[:-1].repeat_interleave(length_R)
     return CSR(indptr, rows.indices[rows.indptr[row_R].repeat_interleave(length_R) + entry])
 
 
@@ -169,7 +169,7 @@ def warmed(tables: FactorTables, temperature: float) -> FactorTables:
 def _entries(rows: CSR, begin: int, end: int) -> tuple[Tensor, Tensor]:
     """Row (from `begin`) and column of every entry of the rows begin:end, int64."""
     indptr = rows.indptr[begin : end + 1]
-    row = torch.arange(end - begin).repeat_interleave(indptr.diff())
+    row = torch.arange(end - begin, device=indptr.device).repeat_interleave(indptr.diff())
     return row, rows.indices[indptr[0] : indptr[-1]].long()
 
 

@@ -60,7 +60,7 @@ class TrainingPairs:
 
     def batches(self, negative_PN: Tensor, settings: TrainSettings, seed: int, epoch: int) -> Iterator[Batch]:
         """The epoch's batches in an order drawn for (seed, epoch)."""
-        order = torch.randperm(len(self), generator=stream(seed, "order", epoch))
+        order = torch.randperm(len(self), generator=stream(seed, "order", epoch)).to(self.user.device)
         user, positive, negative_PN = self.user[order], self.positive[order], negative_PN[order]
         for begin in range(0, len(self), settings.batch_size):
             part = slice(begin, begin + settings.batch_size)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rcekd.errors import InputError
 from rcekd.training.early_stopping import BestEpoch
@@ -40,14 +40,17 @@ class Stateful(NamedTuple):
 
 
 def save_checkpoint(path: Path, identity: str, trained: Stateful, progress: Progress) -> None:
-    """Write the state whole or not at all. `identity` ties it to the settings and data it belongs to."""
+    """Write the state whole or not at all, so that it can be read on any device.
+
+    `identity` ties it to the settings and data it belongs to.
+    """
     state: dict[str, Any] = {
         "format": FORMAT,
         "identity": identity,
         **{name: part.state_dict() for name, part in trained._asdict().items()},
         "progress": {**vars(progress), "best": vars(progress.best)},
     }
-    write_whole(path, lambda file: _write(state, file))
+    write_whole(path, lambda file: _write(_on_cpu(state), file))
 
 
 def load_checkpoint(path: Path, identity: str, trained: Stateful) -> Progress:
@@ -64,6 +67,15 @@ def load_checkpoint(path: Path, identity: str, trained: Stateful) -> Progress:
         return Progress(**{**stored, "best": BestEpoch(**stored["best"])})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: its contents do not fit this run ({str(error).splitlines()[0]})") from error
+
+
+def _on_cpu(value: Any) -> Any:
+    """The same with copies of all tensors that are not on the CPU."""
+    if isinstance(value, dict):
+        return {key: _on_cpu(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_on_cpu(part) for part in value]
+    return value.cpu() if isinstance(value, Tensor) else value
 
 
 class _Hashing:

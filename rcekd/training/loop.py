@@ -83,10 +83,10 @@ class Trainer:
     def __init__(self, task: Task, folder: RunFolder, observer: Observer) -> None:
         self._task, self._folder, self._observer = task, folder, observer
         self._batches = training_batches(task.data, task.model.window)
-        self._clock = Stopwatch()
+        self._clock = Stopwatch(task.data.device)
         if task.method is not None:
             task.method.meet(task.model)
-        own = task.method.trained if task.method is not None else nn.Module()
+        own = (task.method.trained if task.method is not None else nn.Module()).to(task.data.device)
         parameters = [*task.model.parameters(), *own.parameters()]
         rate, decay = task.train.learning_rate, task.train.weight_decay
         self._state = Stateful(task.model, own, Adam(parameters, learning_rate=rate, weight_decay=decay))
@@ -169,7 +169,7 @@ class Trainer:
             self._state.optimizer.step()
         self._observer.step()
         kd_value = torch.zeros_like(base) if kd is None else kd.detach()
-        return torch.stack([base.detach(), kd_value, base.new_tensor(batch.user_B.numel())]).double()
+        return torch.stack([base.detach(), kd_value, base.new_full((), batch.user_B.numel())]).double()
 
     def _check(self, loss_N3: Tensor, epoch: int) -> None:
         """DivergedError where a loss is not finite or has exploded."""

@@ -167,8 +167,8 @@ class RunFolder:
         write_text(self.metrics_file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept))
 
     def write_model(self, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
-        """The trained weights, the same bytes for the same weights and metadata."""
-        weights = {name: tensor.contiguous() for name, tensor in weights.items()}
+        """The trained weights, the same bytes for the same weights and metadata, whatever device they are on."""
+        weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
         # One key only: safetensors writes several in an order that changes from one save to the next.
         packed = json.dumps({**metadata, "digest": _digest(weights)}, sort_keys=True)
         data = serialise_tensors(weights, {METADATA_KEY: packed})

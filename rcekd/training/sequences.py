@@ -62,12 +62,13 @@ class TrainingSequences:
         """Users in a drawn order, sorted by length within pools, cut into batches whose order is drawn again."""
         generator = stream(seed, "order", epoch)
         size = self._size(settings)
-        user_V = self._user_V[torch.randperm(self._user_V.numel(), generator=generator)]
+        device = self._user_V.device
+        user_V = self._user_V[torch.randperm(self._user_V.numel(), generator=generator).to(device)]
         pool_V = self._ends(user_V) // (size * POOL_BATCHES)
         key_V = pool_V * (int(self._length_U.max()) + 1) + self._length_U[user_V]
         user_V = user_V[torch.argsort(key_V, stable=True)]
         # By a user's last interaction: no user is longer than a batch, so one ends in every stretch of that length.
-        drawn_S = torch.randperm(self.steps(settings), generator=generator)
+        drawn_S = torch.randperm(self.steps(settings), generator=generator).to(device)
         batch_V = drawn_S[self._ends(user_V) // size]
         order_V = torch.argsort(batch_V, stable=True)
         return Cut(user_V[order_V], batch_V[order_V])
@@ -88,5 +89,7 @@ class TrainingSequences:
         length_R = self._length_U[user_R]
         start_R = self._stop_U[user_R] - length_R
         before_R = length_R.cumsum(0) - length_R
-        place_B = torch.arange(int(length_R.sum())) + (start_R - before_R).repeat_interleave(length_R)
+        place_B = torch.arange(int(length_R.sum()), device=length_R.device) + (start_R - before_R).repeat_interleave(
+            length_R
+        )
         return user_R.repeat_interleave(length_R).to(torch.int32), self._item[place_B]

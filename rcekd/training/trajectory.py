@@ -63,7 +63,8 @@ class Trajectory:
     def write(self, epochs: int, tables: FactorTables) -> None:
         """Keep the model after `epochs` epochs, whether or not it is its turn, and drop what is no longer wanted."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        data = safetensors.torch.save({"user": tables.user_UD.contiguous(), "item": tables.item_ID.contiguous()})
+        user_UD, item_ID = (table.cpu().contiguous() for table in tables)
+        data = safetensors.torch.save({"user": user_UD, "item": item_ID})
         write_bytes(self._file(epochs), data)
         self._drop(lambda kept: kept > epochs or (kept < epochs and not self._wanted(kept, epochs)))
 

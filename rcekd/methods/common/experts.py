@@ -54,11 +54,12 @@ def gumbel(seed: int, purpose: str, epoch: int, entities: int, experts: int) -> 
 
 def draw_noise(seed: int, purpose: str, epoch: int, teacher: FactorTables, experts: int) -> Noise:
     """Noise of both sides, drawn once per entity and epoch; none where there is nothing to choose."""
+    device = teacher.user_UD.device
     if experts == 1:
-        return Noise(torch.zeros(teacher.n_users, 1), torch.zeros(teacher.n_items, 1))
+        return Noise(*(torch.zeros(rows, 1, device=device) for rows in (teacher.n_users, teacher.n_items)))
     return Noise(
-        gumbel(seed, f"{purpose}.users", epoch, teacher.n_users, experts),
-        gumbel(seed, f"{purpose}.items", epoch, teacher.n_items, experts),
+        gumbel(seed, f"{purpose}.users", epoch, teacher.n_users, experts).to(device),
+        gumbel(seed, f"{purpose}.items", epoch, teacher.n_items, experts).to(device),
     )
 
 

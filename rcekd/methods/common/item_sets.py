@@ -43,7 +43,7 @@ def judged_sets(teacher: TeacherKnowledge, padded: list[Tensor], tau: float) -> 
     offsets = [0, *torch.tensor([items.numel() for _, items in pieces]).cumsum(0).tolist()]
     indptr = torch.cat([pieces[0][0][:1], *[p[1:] + offset for (p, _), offset in zip(pieces, offsets, strict=False)]])
     items = torch.cat([items for _, items in pieces])
-    user_S = torch.arange(teacher.n_users, dtype=torch.int32).repeat(len(padded))
+    user_S = torch.arange(teacher.n_users, dtype=torch.int32, device=items.device).repeat(len(padded))
     score = teacher.scores(user_S, indptr, items)
     return ItemSets(indptr, items, set_softmax(score, indptr, tau=tau))
 
@@ -52,7 +52,7 @@ def hidden_items(data: Interactions, mask: str) -> CSR:
     """What a user's lists and draws leave out: the training items under `mask="train"`, nothing otherwise."""
     if mask == "train":
         return data.seen
-    return CSR(torch.zeros(data.n_users + 1, dtype=torch.int64), torch.empty(0, dtype=torch.int32))
+    return CSR(torch.zeros_like(data.seen.indptr), data.seen.indices.new_empty(0))
 
 
 def joined(rows: CSR, item_UK: Tensor) -> CSR:
@@ -65,6 +65,6 @@ def joined(rows: CSR, item_UK: Tensor) -> CSR:
 def padded_scores(teacher: TeacherKnowledge, item_RK: Tensor, user_R: Tensor | None = None) -> Tensor:
     """The teacher's scores of a list per row, float32 [R, K], −inf at padding. Rows are users (None: all, in order)."""
     indptr, items = ragged(item_RK)
-    user_R = torch.arange(item_RK.shape[0]) if user_R is None else user_R
+    user_R = torch.arange(item_RK.shape[0], device=item_RK.device) if user_R is None else user_R
     score = teacher.scores(user_R.to(torch.int32), indptr, items)
-    return torch.full(item_RK.shape, -torch.inf).masked_scatter_(item_RK >= 0, score)
+    return score.new_full(item_RK.shape, -torch.inf).masked_scatter_(item_RK >= 0, score)

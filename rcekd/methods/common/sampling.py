@@ -1,6 +1,7 @@
 """Draws by rank and by weight, for all rows at once.
 
 Ranks count from 0, the best first. A generator (rcekd.streams) makes every draw a function of seed, purpose and epoch.
+It draws on the CPU, wherever the rows are, so that a device changes no draw.
 """
 
 import math
@@ -22,7 +23,7 @@ def geometric_ranks(scale: float, length_N: Tensor, generator: torch.Generator) 
     Entries of length 0 give 0. Scales far above the length are uniform draws.
     """
     length_N = length_N.clamp(min=1).double()
-    uniform_N = torch.rand(length_N.shape, generator=generator, dtype=torch.float64)
+    uniform_N = torch.rand(length_N.shape, generator=generator, dtype=torch.float64).to(length_N.device)
     reach_N = torch.expm1(-length_N / scale)  # −P(r < length) of the untruncated law
     rank_N = (-scale * torch.log1p(uniform_N * reach_N)).floor()
     return torch.minimum(rank_N, length_N - 1).long()
@@ -45,7 +46,7 @@ def tournament_weights(ranks: int, scale: float, length_U: Tensor) -> Tensor:
 
     float32 [U, ranks]; 0 from the row's length on.
     """
-    rank_M = torch.arange(ranks, dtype=torch.float64)
+    rank_M = torch.arange(ranks, dtype=torch.float64, device=length_U.device)
     length_U1 = length_U[:, None].double()
     weight_M = torch.exp(-rank_M / scale)
     at_least_UM = (weight_M - torch.exp(-length_U1 / scale)) / -math.expm1(-1.0 / scale)
@@ -61,8 +62,9 @@ def tournament_places(ranks: int, scale: float, length_U: Tensor, draws: int, ge
     if bool((length_U < SPARSE * draws).any()):
         weights = (tournament_weights(ranks, scale, length_U[rows]) for rows in blocks(length_U.numel(), ranks))
         return torch.cat([weighted_places(weight_BM, draws, generator) for weight_BM in weights])
-    place_UL = torch.empty(length_U.numel(), draws, dtype=torch.int64)
-    open_U, kept_UX = torch.arange(length_U.numel()), place_UL.new_empty(length_U.numel(), 0)
+    place_UL = torch.empty(length_U.numel(), draws, dtype=torch.int64, device=length_U.device)
+    open_U = torch.arange(length_U.numel(), device=length_U.device)
+    kept_UX = place_UL.new_empty(length_U.numel(), 0)
     while open_U.numel():
         length_UX = length_U[open_U, None].expand(-1, draws + draws // SPARSE + 1)
         pair = (geometric_ranks(scale, length_UX, generator) for _ in range(2))
@@ -88,9 +90,9 @@ def weighted_places(weight_UM: Tensor, draws: int, generator: torch.Generator) -
 
     The order statistics of E / w, E ~ Exp(1), are the draws (Efraimidis and Spirakis 2006). Weight 0 is never drawn.
     """
-    found_UL = torch.full((weight_UM.shape[0], draws), -1, dtype=torch.int64)
+    found_UL = torch.full((weight_UM.shape[0], draws), -1, dtype=torch.int64, device=weight_UM.device)
     wanted = min(draws, weight_UM.shape[1])
-    time_UM = torch.rand(weight_UM.shape, generator=generator).log_().neg_().div_(weight_UM)
+    time_UM = torch.rand(weight_UM.shape, generator=generator).log_().neg_().to(weight_UM.device).div_(weight_UM)
     time_UM.masked_fill_(weight_UM <= 0, torch.inf)  # a weight of −0 would make −∞ of it
     time_UL, place_UL = time_UM.topk(wanted, dim=1, largest=False)
     found_UL[:, :wanted] = place_UL.masked_fill(time_UL == torch.inf, -1)
@@ -106,7 +108,7 @@ def blocks(rows: int, width: int) -> Iterator[slice]:
 def take(item_UM: Tensor, place_UL: Tensor) -> Tensor:
     """The items at the given places of each row; place −1 gives −1."""
     if item_UM.shape[1] == 0:
-        return torch.full(place_UL.shape, -1, dtype=item_UM.dtype)
+        return item_UM.new_full(place_UL.shape, -1)
     return item_UM.gather(1, place_UL.clamp(min=0)).masked_fill(place_UL < 0, -1)
 
 
@@ -115,9 +117,9 @@ def ranked_draws(item_UM: Tensor, draws: int, tau: float, *, seed: int, purpose:
 
     They stand in the list's order, best first; where the list is short, −1 follows.
     """
-    place_M = torch.arange(item_UM.shape[1], dtype=torch.int32)
+    place_M = torch.arange(item_UM.shape[1], dtype=torch.int32, device=item_UM.device)
     place_UM = torch.where(item_UM >= 0, place_M, place_M.new_full((), -1))
-    none_U0 = torch.empty(item_UM.shape[0], 0, dtype=torch.int32)
+    none_U0 = place_M.new_empty(item_UM.shape[0], 0)
     key = stream_seed(seed, purpose, epoch)
     place_UL = horizon_draws(place_UM, none_U0, draws=draws, tau=tau, seed=key, epoch=epoch, top_k=0, by_rank=True)
     return take(item_UM, in_order(place_UL.long()))

@@ -54,12 +54,11 @@ def _square_sum(value: Tensor) -> Tensor:
 
 def _gram_square_sum(value_RD: Tensor) -> Tensor:
     """‖XᵀX‖². The product is symmetric: pairs of blocks of columns are multiplied once and count twice."""
-    parts = value_RD.split(GRAM_COLUMNS, dim=1)
     total = torch.zeros((), dtype=torch.float64, device=value_RD.device)
-    for place, left_RC in enumerate(parts):
-        total += _square_sum(left_RC.T @ left_RC)
-        if place + 1 < len(parts):
-            total += 2.0 * _square_sum(left_RC.T @ value_RD[:, (place + 1) * GRAM_COLUMNS :])
+    for begin in range(0, value_RD.shape[1], GRAM_COLUMNS):
+        end = begin + GRAM_COLUMNS
+        block_RC = value_RD[:, begin:end]
+        total += _square_sum(block_RC.T @ block_RC) + 2.0 * _square_sum(block_RC.T @ value_RD[:, end:])
     return total
 
 

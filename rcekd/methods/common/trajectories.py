@@ -38,7 +38,7 @@ def heads(trajectory: Sequence[FactorTables], checkpoints: int, length: int, see
 
 def at(head_EUH: Tensor, moment_U: Tensor) -> Tensor:
     """Every user's head at the user's moment, int32 [U, H]."""
-    return head_EUH[moment_U.long(), torch.arange(head_EUH.shape[1])]
+    return head_EUH[moment_U.long(), torch.arange(head_EUH.shape[1], device=head_EUH.device)]
 
 
 def target(ranking_XUH: Sequence[Tensor], k: int, decay: float) -> Tensor:
@@ -46,7 +46,8 @@ def target(ranking_XUH: Sequence[Tensor], k: int, decay: float) -> Tensor:
     if len(ranking_XUH) == 1:
         return ranking_XUH[0][:, :k].contiguous()
     width = sum(ranking.shape[1] for ranking in ranking_XUH)
-    rank_W = torch.cat([torch.arange(1, ranking.shape[1] + 1) for ranking in ranking_XUH])
+    device = ranking_XUH[0].device
+    rank_W = torch.cat([torch.arange(1, ranking.shape[1] + 1, device=device) for ranking in ranking_XUH])
     importance_W = (-rank_W.double() / decay).exp()
     blocks = zip(*(torch.split(ranking, max(1, BLOCK_ENTRIES // width)) for ranking in ranking_XUH), strict=True)
     return torch.cat([_heaviest(torch.cat(block, 1), importance_W, k) for block in blocks])
@@ -58,7 +59,7 @@ def _heaviest(item_BW: Tensor, weight_W: Tensor, k: int) -> Tensor:
     fresh_BW = torch.ones_like(value_BW, dtype=torch.bool)
     fresh_BW[:, 1:] = value_BW[:, 1:] != value_BW[:, :-1]
     group_BW = fresh_BW.cumsum(1) - 1
-    sum_BW = torch.zeros(item_BW.shape, dtype=torch.float64).scatter_add_(1, group_BW, weight_W[order_BW])
+    sum_BW = weight_W.new_zeros(item_BW.shape).scatter_add_(1, group_BW, weight_W[order_BW])
     sum_BW.masked_fill_(torch.full_like(item_BW, -1).scatter_(1, group_BW, value_BW) < 0, 0.0)
     label_BW = torch.full_like(item_BW, -1).scatter_(1, group_BW, value_BW)
     return label_BW.gather(1, sum_BW.sort(dim=1, descending=True, stable=True).indices[:, :k])
@@ -69,7 +70,7 @@ def discrepancy(student_UK: Tensor, permutation_UK: Tensor, decay: float) -> Ten
 
     The hit at position r (from 0) gains (2^(e^(−r/λ)) − 1) / log₂(r + 2); a hit is an item of the teacher's first K.
     """
-    place_K = torch.arange(student_UK.shape[1], dtype=torch.float64)
+    place_K = torch.arange(student_UK.shape[1], dtype=torch.float64, device=student_UK.device)
     gain_K = (2.0 ** (-place_K / decay).exp() - 1.0) / (place_K + 2.0).log2()
     hit_UK = contains(permutation_UK, student_UK)
     ideal_U = ((student_UK >= 0) * gain_K).sum(1).clamp(min=1e-12)

@@ -71,6 +71,14 @@ def test_why_the_kernels_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPa
         cuda_library._why_not.cache_clear()
 
 
+def test_a_tensor_elsewhere_is_refused(emulation: Emulation) -> None:
+    elsewhere = torch.empty(1, device="meta")
+    with emulation(0):
+        cuda_library.run("negatives", torch.empty(1), user=torch.empty(0, dtype=torch.int32))
+        with pytest.raises(ValueError, match="negatives: item is on meta, not on cpu"):
+            cuda_library.run("negatives", torch.empty(1), item=elsewhere)
+
+
 def test_an_unknown_field_is_refused(emulation: Emulation) -> None:
     with emulation(0), pytest.raises(TypeError, match="rows_"):
         cuda_library.run("adam", torch.empty(1), rows_=1)

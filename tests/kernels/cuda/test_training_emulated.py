@@ -1,6 +1,7 @@
 """The CUDA losses, gradients, scores and Adam, emulated, against the native ones: byte for byte."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from rcekd.kernels.set_softmax import set_softmax
 from rcekd.kernels.sets import ItemSets
 
 Check = Callable[[Callable[[], list[Tensor]]], None]
+Emulation = Callable[[int], AbstractContextManager[None]]
 WIDTHS = [1, 16, 37]
 
 
@@ -77,6 +79,26 @@ def test_set_cross_entropy(same_as_native: Check, rows: int, width: int, tau: fl
     sets = ItemSets(indptr, items, torch.rand(items.numel(), generator=generator(4)))
     row = ids(20, rows, seed=5), ids(17, rows, seed=6), torch.rand(rows, generator=generator(7))
     same_as_native(lambda: with_gradients(tables, lambda: set_cross_entropy(*tables, sets, *row, tau=tau)))
+
+
+@pytest.mark.parametrize("more", [0, 1, 60])
+def test_set_cross_entropy_with_a_bound_of_its_slots(same_as_native: Check, more: int) -> None:
+    tables = factors(20, 40, 7)
+    indptr, items = ragged(17, 45, 40)
+    sets = ItemSets(indptr, items, torch.rand(items.numel(), generator=generator(4)))
+    row = ids(20, 9, seed=5), ids(17, 9, seed=6), torch.rand(9, generator=generator(7))
+    slots = int(indptr.diff()[row[1].long()].sum()) + more
+    same_as_native(lambda: with_gradients(tables, lambda: set_cross_entropy(*tables, sets, *row, slots=slots)))
+
+
+def test_a_bound_that_is_too_low_is_refused(emulation: Emulation) -> None:
+    tables, (indptr, items) = factors(20, 40, 7), ragged(17, 45, 40)
+    sets = ItemSets(indptr, items, torch.rand(items.numel(), generator=generator(4)))
+    row = ids(20, 9, seed=5), ids(17, 9, seed=6), torch.rand(9, generator=generator(7))
+    with emulation(0):
+        set_cross_entropy(*tables, sets, *row, slots=9 * 45)
+        with pytest.raises(RuntimeError, match="no more than 3 items"):
+            set_cross_entropy(*tables, sets, *row, slots=3)
 
 
 def test_set_cross_entropy_without_rows_and_with_a_frozen_table(same_as_native: Check) -> None:

@@ -1,0 +1,82 @@
+"""How often the host waits for the device: never inside a step of what has to be fast, and how often in an epoch."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.contracts.board import checkerboard
+from tests.devices.pretend import Pretend
+from tests.training.workbench import make_task, make_trainer
+
+DATA = checkerboard(24, 20)  # 144 interactions
+ONE_STEP, FOUR_STEPS = 144, 36
+
+# As docs/cuda.md lists them.
+EVERY_EPOCH = Counter(
+    {
+        "aten::_local_scalar_dense": 7,  # of the evaluation: finite scores, two bounds, four means
+        "aten::repeat_interleave": 1,  # the evaluation's targets
+        "aten::nonzero": 1,  # where the loss has diverged
+        "copy to the host": 1,  # the epoch's losses
+        "copy to the device": 1,  # the order of the interactions
+    }
+)
+OF_RCEKD = Counter({"aten::_local_scalar_dense": 3, "aten::nonzero": 2})  # finite scores, two figures; two ragged sets
+
+
+def waits(pretend: Pretend, path: Path, epochs: int, batch_size: int, asked: dict[str, Any]) -> Counter[str]:
+    """Of a whole training."""
+    task = make_task(DATA.to(pretend.device), epochs=epochs, batch_size=batch_size, checkpoint_seconds=1e9, **asked)
+    pretend.waits()
+    make_trainer(task, path / f"{epochs}-{batch_size}")[0].run()
+    return pretend.waits()
+
+
+def of_an_epoch(pretend: Pretend, path: Path, batch_size: int, asked: dict[str, Any]) -> Counter[str]:
+    """What two more epochs add, halved: the first epochs make what is kept."""
+    few, more = (waits(pretend, path, epochs, batch_size, asked) for epochs in (2, 4))
+    more.subtract(few)
+    assert all(number % 2 == 0 for number in more.values())
+    return Counter({name: number // 2 for name, number in more.items() if number})
+
+
+RCEKD: dict[str, Any] = {"method": "rcekd"}
+CODE: dict[str, Any] = {"method": "rcekd", "case": {"K": 6, "L": 5, "variant": "code", "horizon": 12}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "more"),
+    [
+        ({}, Counter()),
+        ({"method": "ce"}, Counter()),
+        (RCEKD, OF_RCEKD),
+        (CODE, OF_RCEKD + Counter({"aten::_local_scalar_dense": 2})),  # and the highest ids of both lists
+    ],
+    ids=["alone", "ce", "rcekd", "rcekd-code"],
+)
+def test_a_step_waits_for_nothing(pretend: Pretend, tmp_path: Path, asked: dict[str, Any], more: Counter[str]) -> None:
+    assert of_an_epoch(pretend, tmp_path, ONE_STEP, asked) == EVERY_EPOCH + more
+    assert of_an_epoch(pretend, tmp_path, FOUR_STEPS, asked) == EVERY_EPOCH + more
+
+
+def test_a_wait_in_a_step_is_seen(pretend: Pretend, tmp_path: Path) -> None:
+    """The measure measures: RRD asks for the batch's distinct users in every step, and whether scores lie apart."""
+    asked = {"method": "rrd", "case": {"K": 4, "L": 3, "pool": 5, "T": 2.0}}
+    one, four = (of_an_epoch(pretend, tmp_path, size, asked) for size in (ONE_STEP, FOUR_STEPS))
+    four.subtract(one)
+    assert +four == Counter({"aten::_unique2": 3, "aten::_local_scalar_dense": 3})
+
+
+def test_the_device_refuses_what_a_gpu_refuses(pretend: Pretend) -> None:
+    here, there = torch.ones(2, 2), torch.ones(2, 2, device=pretend.device)
+    with pytest.raises(RuntimeError, match="device"):
+        here + there
+    with pytest.raises(RuntimeError, match="two devices"):
+        torch.cat([here, there])
+    with pytest.raises(RuntimeError, match="two devices"):
+        there[torch.tensor([0])]
+    with pytest.raises(RuntimeError, match="random numbers on the device"):
+        torch.rand(3, device=pretend.device)
