@@ -40,6 +40,9 @@ def set_cross_entropy(
     for name, column in (("user_R", user_R), ("set_R", set_R), ("weight_R", weight_R)):
         check_strided(name, column)
         check_shape(name, column, (rows,))
+    for name, column in (("sets.prob", sets.prob), ("weight_R", weight_R)):
+        if column.is_complex():
+            raise TypeError(f"{name} must be real, not {column.dtype}")
     user_R = as_ids("user_R", user_R, user_factor_UD.shape[0])
     set_R = as_ids("set_R", set_R, sets.indptr.numel() - 1)
     if not is_native(user_factor_UD, item_factor_ID, sets.prob, weight_R):
