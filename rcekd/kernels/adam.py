@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference
-from rcekd.kernels.checks import is_native
+from rcekd.kernels.checks import check_strided, is_native
 from rcekd.kernels.library import address, register
 from rcekd.work import report
 
@@ -29,13 +29,21 @@ def adam_step_(
 
     `grad` is dense, or row-sparse (`sparse_coo` over the rows of a [rows, D] table): a row without an entry has
     gradient zero but still decays and moves, exactly, bit for bit, as with the dense gradient. Contiguous float32
-    tensors take the native sweep. Raises ValueError for shapes that differ or a step below 1.
+    tensors take the native sweep. Raises ValueError or TypeError on misuse.
     """
     if not (param.shape == exp_avg.shape == exp_avg_sq.shape == grad.shape):
         raise ValueError("param, exp_avg, exp_avg_sq and grad must have the same shape")
     if step < 1:
         raise ValueError(f"step counts from 1, not {step}")
+    if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
+        raise ValueError(f"beta1 and beta2 must lie in [0, 1), not {beta1} and {beta2}")
     state = (param, exp_avg, exp_avg_sq)
+    for name, tensor in zip(("param", "exp_avg", "exp_avg_sq"), state, strict=True):
+        check_strided(name, tensor)
+        if not tensor.is_floating_point() or tensor.dtype != grad.dtype:
+            raise TypeError(f"{name} and grad must share a floating dtype, not {tensor.dtype} and {grad.dtype}")
+    if grad.layout == torch.sparse_coo and grad.device.type == "cpu":
+        _check_entries(grad)
     if not _fits(grad, state):
         reference.adam_step_(
             *state, grad, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
@@ -47,6 +55,15 @@ def adam_step_(
     _operation(*state, value, row, weight_decay, 1 - beta1, beta2, 1 - beta2, rate, eps * correction)
     for tensor in state:
         torch.autograd.graph.increment_version(tensor)
+
+
+def _check_entries(grad: Tensor) -> None:
+    """Every entry lies in the table: torch believes whoever made a sparse tensor."""
+    index = grad._indices()
+    if index.numel():
+        low, high = index.aminmax(dim=1)
+        if int(low.min()) < 0 or bool((high >= torch.tensor(grad.shape[: grad.sparse_dim()])).any()):
+            raise ValueError(f"rows of the sparse gradient must lie in [0, {grad.shape[0]})")
 
 
 def _fits(grad: Tensor, state: tuple[Tensor, ...]) -> bool:
@@ -61,12 +78,11 @@ def _fits(grad: Tensor, state: tuple[Tensor, ...]) -> bool:
 def _rows(grad: Tensor) -> tuple[Tensor, Tensor]:
     """Ascending rows, each once, and their values, of a row-sparse gradient."""
     row = grad._indices()[0]
-    # Autograd drops the coalesced flag when it hands a gradient over; the rows themselves tell.
-    if not grad.is_coalesced() and bool((row.diff() <= 0).any()):
-        grad = grad.coalesce()
+    on_cpu = row.device.type == "cpu"
+    # Autograd drops the coalesced flag when it hands a gradient over, and anyone may set it: the rows themselves tell.
+    if (on_cpu or not grad.is_coalesced()) and bool((row.diff() <= 0).any()):
+        grad = torch.sparse_coo_tensor(grad._indices(), grad._values(), grad.shape, check_invariants=False).coalesce()
         row = grad._indices()[0]
-    if row.device.type == "cpu" and row.numel() and (int(row[0]) < 0 or int(row[-1]) >= grad.shape[0]):
-        raise ValueError(f"rows of the sparse gradient must lie in [0, {grad.shape[0]})")
     return row.contiguous(), grad._values().contiguous()
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_count, check_indptr
 from rcekd.kernels.csr import CSR
 
 
 @dataclass(frozen=True, eq=False)
 class BipartiteGraph:
-    """Users' items and items' users, and what D^{-1/2} multiplies by: edges carry no values of their own.
+    """Users' items and items' users, and what D^{-1/2} multiplies by: edges carry no values of their own. Made by `of`.
 
     items_of_user: CSR of U rows; users_of_item: CSR of I rows, the same edges; rows ascending.
     user_scale_U, item_scale_I: float32, 1/√degree; 0 for a node without edges.
@@ -37,7 +38,15 @@ class BipartiteGraph:
 
     @staticmethod
     def of(items_of_user: CSR, n_items: int) -> "BipartiteGraph":
-        """The graph of rows that are sets (`CSR.sorted_unique`) of items below n_items."""
+        """The graph of rows that are sets (`CSR.sorted_unique`) of items below n_items.
+
+        Raises TypeError or ValueError where they are not: what is done with a graph trusts it.
+        """
+        check_count("n_items", n_items)
+        indices = as_ids("items_of_user.indices", items_of_user.indices, n_items, dims=1)
+        check_indptr("items_of_user.indptr", items_of_user.indptr, indices.numel())
+        items_of_user = CSR(items_of_user.indptr.contiguous(), indices)
+        check_ascending_rows("items_of_user", *items_of_user)
         user_E, item_E = items_of_user.rows(), items_of_user.indices
         order_E = torch.argsort(item_E, stable=True)
         degree_U, degree_I = items_of_user.lengths(), torch.bincount(item_E, minlength=n_items)

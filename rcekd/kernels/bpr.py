@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from rcekd.kernels import _native, cuda_groups, cuda_library, reference
-from rcekd.kernels.checks import as_ids, check_shape, check_tables, is_native
+from rcekd.kernels.checks import as_ids, check_count, check_shape, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
 from rcekd.work import report
 
@@ -24,7 +24,8 @@ def bpr_loss(
     """
     check_tables(user_factor_UD, item_factor_ID)
     user_B, positive_B, negative_BN = _check_ids(user_factor_UD, item_factor_ID, user_B, positive_B, negative_BN)
-    if not is_native(user_factor_UD, item_factor_ID) or not user_B.numel():
+    nothing = not user_B.numel() or not user_factor_UD.shape[1]  # no row of a gradient is filled
+    if not is_native(user_factor_UD, item_factor_ID) or nothing:
         return reference.bpr_loss(user_factor_UD, item_factor_ID, user_B, positive_B, negative_BN)
     loss: Tensor = _BprLoss.apply(  # type: ignore[no-untyped-call]
         user_factor_UD,
@@ -46,6 +47,7 @@ def _check_ids(
     if negative_BN.dim() != 2 or not negative_BN.shape[1]:
         raise ValueError(f"negative_BN must have shape [B, N] with N ≥ 1, not {list(negative_BN.shape)}")
     check_shape("negative_BN", negative_BN, (batch, negative_BN.shape[1]))
+    check_count("positives and negatives of a batch", batch + negative_BN.numel())  # slots are int32 in the core
     return (
         as_ids("user_B", user_B, user_factor_UD.shape[0]),
         as_ids("positive_B", positive_B, item_factor_ID.shape[0]),

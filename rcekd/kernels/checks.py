@@ -7,10 +7,31 @@ from rcekd.devices import is_gpu
 from rcekd.kernels.cuda_library import why_unavailable
 
 ID_TYPES = (torch.int32, torch.int64)
+INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
+LOWEST_TAU, HIGHEST_TAU = 1e-30, 1e30
+
+
+def check_count(name: str, value: int, *, lowest: int = 0, highest: int = INT32_MAX) -> None:
+    """A number of items, draws, … that the core can hold."""
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} must lie in [{lowest}, {highest}], not {value}")
+
+
+def check_strided(name: str, tensor: Tensor) -> None:
+    """A tensor with an address, not a sparse one."""
+    if tensor.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, not {tensor.layout}")
+
+
+def check_tau(tau: float) -> None:
+    """A temperature by which float32 scores can be divided."""
+    if not LOWEST_TAU <= tau <= HIGHEST_TAU:
+        raise ValueError(f"tau must lie in [{LOWEST_TAU}, {HIGHEST_TAU}], not {tau}")
 
 
 def check_factors(name: str, factor: Tensor) -> None:
-    """A floating-point table of shape [rows, D]."""
+    """A dense floating-point table of shape [rows, D]."""
+    check_strided(name, factor)
     if not factor.is_floating_point():
         raise TypeError(f"{name} must be floating point, not {factor.dtype}")
     if factor.dim() != 2:
@@ -35,8 +56,11 @@ def check_shape(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must have shape {list(shape)}, not {list(tensor.shape)}")
 
 
-def as_ids(name: str, ids: Tensor, bound: int, *, lowest: int = 0) -> Tensor:
-    """`ids` as contiguous int32, every one in [lowest, bound)."""
+def as_ids(name: str, ids: Tensor, bound: int, *, lowest: int = 0, dims: int | None = None) -> Tensor:
+    """`ids` as contiguous int32, every one in [lowest, bound), of `dims` dimensions where that matters."""
+    check_strided(name, ids)
+    if dims is not None and ids.dim() != dims:
+        raise ValueError(f"{name} must have {'one dimension' if dims == 1 else f'{dims} dimensions'}, not {ids.dim()}")
     if ids.dtype not in ID_TYPES:
         raise TypeError(f"{name} must be int32 or int64, not {ids.dtype}")
     if is_gpu(ids.device):
@@ -50,6 +74,7 @@ def as_ids(name: str, ids: Tensor, bound: int, *, lowest: int = 0) -> Tensor:
 
 def check_indptr(name: str, indptr: Tensor, entries: int) -> None:
     """Row starts of a ragged array of `entries` entries: int64, from 0 to `entries`, never decreasing."""
+    check_strided(name, indptr)
     if indptr.dtype != torch.int64 or indptr.dim() != 1 or not indptr.numel():
         raise TypeError(f"{name} must be a non-empty int64 vector, not {indptr.dtype} {list(indptr.shape)}")
     if is_gpu(indptr.device):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import rcekd.kernels._native as _native
 from rcekd.kernels import cuda_library, scan_inputs
-from rcekd.kernels.checks import has_kernels
+from rcekd.kernels.checks import INT32_MAX, INT64_MAX, check_count, has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, as_signed, as_unsigned, register
 from rcekd.kernels.reference.closure import Closure, RaisedBy
@@ -70,7 +70,7 @@ def closure(
     options = [
         as_signed(as_unsigned(seed)),
         epoch,
-        -1 if clip is None else clip,
+        -1 if clip is None else min(clip, INT32_MAX),  # z is at most K
         raised_by == "teacher",
         inclusive,
         exclude_teacher,
@@ -90,14 +90,14 @@ def _check(
 ) -> None:
     if teacher_item_BK.shape[0] != rows or teacher_item_BK.shape[1] < 1:
         raise ValueError(f"teacher_item_BK must be [{rows}, K] with K >= 1, not {list(teacher_item_BK.shape)}")
-    if draws < 0 or epoch < 0:
-        raise ValueError(f"draws and epoch must not be negative, not {draws} and {epoch}")
+    check_count("draws", draws)
+    check_count("epoch", epoch, highest=INT64_MAX)
     if not (math.isfinite(tau) and tau >= _LOWEST_TAU):
         raise ValueError(f"tau must be finite and at least {_LOWEST_TAU}, not {tau}")
     if raised_by not in ("missing", "teacher"):
         raise ValueError(f"raised_by must be 'missing' or 'teacher', not {raised_by!r}")
-    if clip is not None and clip < 0:
-        raise ValueError(f"clip must not be negative, not {clip}")
+    if clip is not None:
+        check_count("clip", clip, highest=INT64_MAX)
 
 
 def _room(teacher_item_BK: Tensor, draws: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

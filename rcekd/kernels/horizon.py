@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference
-from rcekd.kernels.checks import as_ids, check_shape, has_kernels
+from rcekd.kernels.checks import INT32_MAX, as_ids, check_count, check_shape, check_tau, has_kernels
 from rcekd.kernels.library import address, as_signed, as_unsigned, raise_for_memory, register
 from rcekd.kernels.reference.philox import Stream, philox_key
 
-NO_BOUND = 2**31 - 1
+NO_BOUND = INT32_MAX
 # enum rcekd_horizon_flags
 MISSING, INCLUSIVE, EXCLUDE_TEACHER, BY_RANK = 1, 2, 4, 8
 
@@ -41,8 +41,11 @@ def horizon_draws(
 
     Source: the authors' code, departures 1–5 and 7 from the paper (woriazzc/RCEKD). Raises ValueError for bad shapes.
     """
-    if draws < 0 or top_k < 0 or tau <= 0:
-        raise ValueError(f"draws and top_k must be ≥ 0 and tau > 0, not {draws}, {top_k} and {tau}")
+    check_count("draws", draws)
+    check_count("top_k", top_k)
+    check_tau(tau)
+    if clip is not None:
+        check_count("clip", clip)
     if raised_by not in ("teacher", "missing"):
         raise ValueError(f"raised_by must be 'teacher' or 'missing', not {raised_by!r}")
     student_item_BM, teacher_item_BK, users_B = _check_lists(student_item_BM, teacher_item_BK, users_B)
@@ -73,12 +76,10 @@ def horizon_draws(
 def _check_lists(
     student_item_BM: Tensor, teacher_item_BK: Tensor, users_B: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    if student_item_BM.dim() != 2 or teacher_item_BK.dim() != 2:
-        raise ValueError("student_item_BM and teacher_item_BK must have two dimensions")
+    student_item_BM = as_ids("student_item_BM", student_item_BM, NO_BOUND, lowest=-1, dims=2)
+    teacher_item_BK = as_ids("teacher_item_BK", teacher_item_BK, NO_BOUND, lowest=-1, dims=2)
     batch = student_item_BM.shape[0]
     check_shape("teacher_item_BK", teacher_item_BK, (batch, teacher_item_BK.shape[1]))
-    student_item_BM = as_ids("student_item_BM", student_item_BM, NO_BOUND, lowest=-1)
-    teacher_item_BK = as_ids("teacher_item_BK", teacher_item_BK, NO_BOUND, lowest=-1)
     if users_B is not None:
         check_shape("users_B", users_B, (batch,))
         users_B = as_ids("users_B", users_B, NO_BOUND)

@@ -8,7 +8,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from rcekd.kernels import _native, cuda_groups, cuda_library, reference
-from rcekd.kernels.checks import as_ids, check_tables, is_native
+from rcekd.kernels.checks import as_ids, check_count, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
 
 
@@ -24,6 +24,7 @@ def list_scores(user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor)
     check_tables(user_factor_RD, item_factor_ID)
     if item_RW.dim() != 2 or item_RW.shape[0] != user_factor_RD.shape[0]:
         raise ValueError(f"item_RW must have shape [{user_factor_RD.shape[0]}, W], not {list(item_RW.shape)}")
+    check_count("items per row", item_RW.shape[1])
     item_RW = as_ids("item_RW", item_RW, item_factor_ID.shape[0], lowest=-1)
     if not is_native(user_factor_RD, item_factor_ID):
         return reference.list_scores(user_factor_RD, item_factor_ID, item_RW)

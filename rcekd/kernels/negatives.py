@@ -5,7 +5,15 @@ from torch import Tensor
 
 from rcekd.devices import is_gpu
 from rcekd.kernels import _native, cuda_library, reference
-from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, demand_later, has_kernels
+from rcekd.kernels.checks import (
+    INT64_MAX,
+    as_ids,
+    check_ascending_rows,
+    check_count,
+    check_indptr,
+    demand_later,
+    has_kernels,
+)
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import as_signed, as_unsigned, register
 from rcekd.kernels.reference.philox import Stream, philox_key
@@ -21,10 +29,11 @@ def sample_negatives(
     `seen` must be ascending without repeats (`CSR.sorted_unique`). Raises ValueError naming a user who has seen all.
     """
     check_indptr("seen.indptr", seen.indptr, seen.indices.numel())
-    if n_negatives < 1 or first < 0:
-        raise ValueError(f"n_negatives must be ≥ 1 and first ≥ 0, not {n_negatives} and {first}")
-    user_B = as_ids("user_B", user_B, seen.n_rows)
-    seen = CSR(seen.indptr, as_ids("seen.indices", seen.indices, n_items))
+    check_count("n_items", n_items)
+    check_count("n_negatives", n_negatives, lowest=1)
+    check_count("first", first, highest=INT64_MAX - user_B.numel())
+    user_B = as_ids("user_B", user_B, seen.n_rows, dims=1)
+    seen = CSR(seen.indptr, as_ids("seen.indices", seen.indices, n_items, dims=1))
     check_ascending_rows("seen", seen.indptr, seen.indices)
     _check_something_unseen(user_B, seen, n_items)
     if not has_kernels(user_B.device):

@@ -21,7 +21,7 @@ def pair_scores(
     check_indptr("indptr", indptr, items.numel())
     check_shape("user_R", user_R, (indptr.numel() - 1,))
     user_R = as_ids("user_R", user_R, user_factor_UD.shape[0])
-    items = as_ids("items", items, item_factor_ID.shape[0])
+    items = as_ids("items", items, item_factor_ID.shape[0], dims=1)
     if not is_native(user_factor_UD, item_factor_ID):
         return reference.pair_scores(user_factor_UD, item_factor_ID, user_R, indptr, items)
     score: Tensor = _operation(

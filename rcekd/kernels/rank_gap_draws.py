@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference, scan_inputs
-from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables, is_native
+from rcekd.kernels.checks import (
+    INT64_MAX,
+    as_ids,
+    check_ascending_rows,
+    check_count,
+    check_indptr,
+    check_tables,
+    is_native,
+)
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.cuda_arguments import GapRequest
 from rcekd.kernels.gap import Direction, GapDraws, Weight
@@ -82,9 +90,7 @@ def rank_gap_lists(
         _check_request(request)
     seen = None if seen is None else _check_seen(seen, users, items)
     users_B = torch.arange(users, device=user_UD.device) if users_B is None else users_B
-    users_B = as_ids("users_B", users_B, users)
-    if users_B.dim() != 1:
-        raise ValueError(f"users_B must have one dimension, not {users_B.dim()}")
+    users_B = as_ids("users_B", users_B, users, dims=1)
     tables = user_UD, item_ID, other_user_UE, other_item_IE
     if not is_native(*tables):
         return reference.rank_gap_lists(*tables, requests, seed=seed, epoch=epoch, seen=seen, users_B=users_B)
@@ -189,8 +195,8 @@ _operation = register(
 
 
 def _check_request(request: GapDraws) -> None:
-    if request.draws < 0 or request.stream < 0:
-        raise ValueError(f"draws and stream must be ≥ 0, not {request.draws} and {request.stream}")
+    check_count("draws", request.draws)
+    check_count("stream", request.stream, highest=INT64_MAX)
     if not 1e-100 <= request.eps <= 1e100:
         raise ValueError(f"eps must lie in [1e-100, 1e100], not {request.eps}")
     if request.weight not in get_args(Weight):
@@ -203,6 +209,6 @@ def _check_seen(seen: CSR, users: int, items: int) -> CSR:
     check_indptr("seen.indptr", seen.indptr, seen.indices.numel())
     if seen.n_rows != users:
         raise ValueError(f"seen has {seen.n_rows} rows, not one for each of {users} users")
-    indices = as_ids("seen.indices", seen.indices, items)
+    indices = as_ids("seen.indices", seen.indices, items, dims=1)
     check_ascending_rows("seen", seen.indptr, indices)
     return CSR(seen.indptr.contiguous(), indices)

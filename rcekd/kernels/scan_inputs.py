@@ -3,22 +3,22 @@
 import torch
 from torch import Tensor
 
-from rcekd.kernels.checks import as_ids, check_indptr
+from rcekd.kernels.checks import INT32_MAX, as_ids, check_indptr, check_strided
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import raise_for_memory
 from rcekd.kernels.reference.scores import not_finite
 
-_INT32_MAX = 2**31 - 1
 _NAN = 1  # rcekd_status in csrc/include/rcekd/common.h
 
 
 def factor_table(name: str, factor: Tensor) -> Tensor:
     """A float32 table [rows, D], contiguous; ValueError or TypeError otherwise."""
+    check_strided(name, factor)
     if factor.dtype != torch.float32:
         raise TypeError(f"{name} must be float32, not {factor.dtype}")
     if factor.ndim != 2 or factor.shape[1] == 0:
         raise ValueError(f"{name} must be [rows, D] with D >= 1, not {list(factor.shape)}")
-    if factor.shape[0] > _INT32_MAX:
+    if factor.shape[0] > INT32_MAX:
         raise ValueError(f"{name} has {factor.shape[0]} rows; ids are int32")
     return factor.detach().contiguous()
 

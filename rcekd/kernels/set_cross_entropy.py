@@ -7,7 +7,16 @@ from torch import Tensor
 from torch.autograd import Function
 
 from rcekd.kernels import _native, cuda_groups, cuda_library, reference
-from rcekd.kernels.checks import as_ids, check_indptr, check_shape, check_tables, demand_later, is_native
+from rcekd.kernels.checks import (
+    as_ids,
+    check_indptr,
+    check_shape,
+    check_strided,
+    check_tables,
+    check_tau,
+    demand_later,
+    is_native,
+)
 from rcekd.kernels.library import address, raise_for_memory, register
 from rcekd.kernels.sets import ItemSets
 from rcekd.work import report
@@ -37,12 +46,15 @@ def set_cross_entropy(
     ValueError for wrong dtypes, shapes or ids.
     """
     check_tables(user_factor_UD, item_factor_ID)
-    if tau <= 0:
-        raise ValueError(f"tau must be positive, not {tau}")
+    check_tau(tau)
     sets = _check_sets(sets, item_factor_ID.shape[0])
     rows = user_R.numel()
     for name, column in (("user_R", user_R), ("set_R", set_R), ("weight_R", weight_R)):
+        check_strided(name, column)
         check_shape(name, column, (rows,))
+    for name, column in (("sets.prob", sets.prob), ("weight_R", weight_R)):
+        if column.is_complex():
+            raise TypeError(f"{name} must be real, not {column.dtype}")
     user_R = as_ids("user_R", user_R, user_factor_UD.shape[0])
     set_R = as_ids("set_R", set_R, sets.indptr.numel() - 1)
     if not is_native(user_factor_UD, item_factor_ID, sets.prob, weight_R):
@@ -55,8 +67,9 @@ def set_cross_entropy(
 
 def _check_sets(sets: ItemSets, n_items: int) -> ItemSets:
     check_indptr("sets.indptr", sets.indptr, sets.items.numel())
+    check_strided("sets.prob", sets.prob)
     check_shape("sets.prob", sets.prob, tuple(sets.items.shape))
-    return ItemSets(sets.indptr.contiguous(), as_ids("sets.items", sets.items, n_items), sets.prob)
+    return ItemSets(sets.indptr.contiguous(), as_ids("sets.items", sets.items, n_items, dims=1), sets.prob)
 
 
 class _SetCrossEntropy(Function):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference
-from rcekd.kernels.checks import check_indptr, is_native
+from rcekd.kernels.checks import check_indptr, check_shape, check_strided, check_tau, is_native
 from rcekd.kernels.library import register
 from rcekd.work import report
 
@@ -12,9 +12,12 @@ from rcekd.work import report
 @torch.no_grad()
 def set_softmax(score: Tensor, indptr: Tensor, *, tau: float = 1.0) -> Tensor:
     """softmax(score / τ) within each set `score[indptr[r]:indptr[r + 1]]`, [entries]; no gradient."""
+    check_strided("score", score)
+    if not score.is_floating_point():
+        raise TypeError(f"score must be floating point, not {score.dtype}")
+    check_shape("score", score, (score.numel(),))
     check_indptr("indptr", indptr, score.numel())
-    if tau <= 0:
-        raise ValueError(f"tau must be positive, not {tau}")
+    check_tau(tau)
     if not is_native(score):
         return reference.set_softmax(score, indptr, tau=tau)
     prob: Tensor = _operation(score.contiguous(), indptr.contiguous(), tau)

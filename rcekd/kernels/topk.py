@@ -5,7 +5,7 @@ from torch import Tensor
 
 import rcekd.kernels._native as _native
 from rcekd.kernels import cuda_library, scan_inputs
-from rcekd.kernels.checks import check_ascending_rows, has_kernels
+from rcekd.kernels.checks import check_ascending_rows, check_count, has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, register
 from rcekd.kernels.reference.topk import topk as reference_topk
@@ -24,8 +24,7 @@ def topk(
     Raises FloatingPointError, naming the user, when a score is NaN or infinite; ValueError or TypeError on misuse.
     """
     user_factor_UD, item_factor_ID = scan_inputs.factor_tables(user_factor_UD, item_factor_ID)
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
+    check_count("k", k, lowest=1)
     device = user_factor_UD.device
     users_B = scan_inputs.chosen_users(users_B, user_factor_UD.shape[0], device)
     seen = scan_inputs.seen_items(seen, user_factor_UD.shape[0], item_factor_ID.shape[0], device)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference
-from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, has_kernels
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_count, check_indptr, has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import as_signed, as_unsigned, raise_for_memory, register
 from rcekd.kernels.reference.philox import Stream, philox_key
@@ -20,15 +20,13 @@ def unseen_draws(
     on nothing else. Rows of `seen` must be ascending without repeats (`CSR.sorted_unique`). Raises TypeError or
     ValueError on misuse.
     """
-    if draws < 0:
-        raise ValueError(f"draws must be ≥ 0, not {draws}")
+    check_count("draws", draws)
+    check_count("n_items", n_items)
     check_indptr("seen.indptr", seen.indptr, seen.indices.numel())
-    seen = CSR(seen.indptr.contiguous(), as_ids("seen.indices", seen.indices, n_items))
+    seen = CSR(seen.indptr.contiguous(), as_ids("seen.indices", seen.indices, n_items, dims=1))
     check_ascending_rows("seen", *seen)
     everyone = torch.arange(seen.n_rows, dtype=torch.int32, device=seen.indptr.device)
-    users_B = everyone if users_B is None else as_ids("users_B", users_B, seen.n_rows)
-    if users_B.dim() != 1:
-        raise ValueError(f"users_B must have one dimension, not {users_B.dim()}")
+    users_B = everyone if users_B is None else as_ids("users_B", users_B, seen.n_rows, dims=1)
     if not has_kernels(seen.indptr.device):
         return reference.unseen_draws(seen, n_items, draws, seed=seed, epoch=epoch, users_B=users_B)
     key = as_signed(philox_key(seed, epoch, Stream.UNSEEN))

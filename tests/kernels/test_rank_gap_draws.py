@@ -212,8 +212,8 @@ def test_scores_that_are_not_finite_name_the_user(which: int, value: float) -> N
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"draws": -1}, ValueError, "draws and stream"),
-        ({"stream": -1}, ValueError, "draws and stream"),
+        ({"draws": -1}, ValueError, "draws must lie in"),
+        ({"stream": -1}, ValueError, "stream must lie in"),
         ({"eps": 0.0}, ValueError, "eps must lie in"),
         ({"eps": float("nan")}, ValueError, "eps must lie in"),
         ({"weight": "relu"}, ValueError, "weight must be"),

@@ -109,7 +109,7 @@ def test_same_bytes(same_bytes: Callable[[Callable[[], list[Tensor]]], None]) ->
 
 def test_misuse() -> None:
     seen = CSR.from_pairs(torch.tensor([0, 1, 1, 1]), torch.tensor([1, 0, 1, 2]), 2)
-    with pytest.raises(ValueError, match="draws must be"):
+    with pytest.raises(ValueError, match="draws must lie in"):
         draw(unseen_draws, seen, 3, -1)
     with pytest.raises(ValueError, match="users_B must lie in"):
         draw(unseen_draws, seen, 3, 1, users_B=torch.tensor([2]))

@@ -47,6 +47,6 @@ def horizon_draws(
     race_BM = race_BM.masked_fill(~present_BM | (taught_BM if exclude_teacher else False), torch.inf)
     key_BM, order_BM = race_BM.sort(dim=1, stable=True)
     item_BM = student_item_BM.gather(1, order_BM).masked_fill(key_BM == torch.inf, -1)[:, :draws]
-    result_BL = student_item_BM.new_full((batch, draws), -1)
+    result_BL = torch.full((batch, draws), -1, dtype=torch.int32, device=student_item_BM.device)
     result_BL[:, : item_BM.shape[1]] = item_BM
     return result_BL
