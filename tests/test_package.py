@@ -72,7 +72,8 @@ def test_wheel_holds_the_library_and_no_more(wheel: Path) -> None:
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "rcekd/presets").rglob("*.yaml")} | {"rcekd/py.typed"}
     native = [name for name in names if re.fullmatch(r"rcekd/kernels/_native\.[\w.-]+\.so", name)]
     assert len(native) == 1
-    assert {name for name in names if ".dist-info/" not in name} == expected | set(native)
+    cuda = {"rcekd/kernels/_cuda.so"} if shutil.which("nvcc") else set()
+    assert {name for name in names if ".dist-info/" not in name} == expected | cuda | set(native)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 
