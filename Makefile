@@ -7,7 +7,7 @@ PIP := $(PY) -m pip --disable-pip-version-check -qq
 TORCH := 2.13.0
 WORKERS ?= 2
 NATIVE_SOURCES := setup.py $(shell find csrc -type f) $(shell find rcekd -name '*.p[yx][xdi]')
-CXX_FILES = $(shell find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.def' -o -name '*.cu')
+CXX_FILES = $(shell find csrc tests benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.def' -o -name '*.cu')
 # Threads that wait sleep: spinning ones stall tests that run side by side.
 PYTEST := OMP_WAIT_POLICY=passive $(PY) -m pytest
 

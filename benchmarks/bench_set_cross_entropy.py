@@ -23,7 +23,8 @@ def lists(shortest: int, longest: int) -> ItemSets:
     return ItemSets(indptr, items, set_softmax(torch.randn(items.numel(), generator=generator), indptr))
 
 
-def bench(width: int) -> str:
+def both_sides(width: int) -> tuple[dict[str, Callable[[], None]], int]:
+    """The two calls, and how many slots the sets of the batch have."""
     leaves = [table.requires_grad_() for table in factors(CITEULIKE, width)]
     own, drawn = lists(50, 50), lists(60, 100)
     both = ItemSets(
@@ -41,10 +42,12 @@ def bench(width: int) -> str:
         loss(*leaves, both, users_R, sets_R, weight).backward()
 
     slots = int(both.indptr.diff()[sets_R.long()].sum())
-    timings = interleaved(
-        {"torch": lambda: call(reference.set_cross_entropy), "native": lambda: call(set_cross_entropy)}
-    )
-    return table(f"Set cross-entropy, {2 * DISTINCT} rows, {slots} slots, d = {width}", timings)
+    return {"torch": lambda: call(reference.set_cross_entropy), "native": lambda: call(set_cross_entropy)}, slots
+
+
+def bench(width: int) -> str:
+    calls, slots = both_sides(width)
+    return table(f"Set cross-entropy, {2 * DISTINCT} rows, {slots} slots, d = {width}", interleaved(calls))
 
 
 if __name__ == "__main__":

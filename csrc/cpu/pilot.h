@@ -1,4 +1,4 @@
-// A few hundred random items, the same for every user of a call, from which each user's threshold is read: the score
+// Some hundred random items, the same for every user of a call, from which each user's threshold is read: the score
 // above which about as many items lie as the closure pass wants to look at one by one.
 #pragma once
 #include "rcekd/closure_plan.h"

@@ -27,6 +27,7 @@ struct Sooner {
     bool operator()(const Timed& a, const Timed& b) const {
         return a.log_time < b.log_time || (a.log_time == b.log_time && a.at < b.at);
     }
+    static uint32_t word(const Timed& a) { return ordered_word((float)a.log_time + 0.0f); }  // rounding keeps order
 };
 
 int64_t most_draws(const rcekd_rank_gap_draws_args& a) {

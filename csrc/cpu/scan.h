@@ -91,6 +91,7 @@ inline void load_users(const float* user_factor, const int32_t* user, int64_t fi
 // Orders rank keys best first.
 struct Better {
     bool operator()(uint64_t a, uint64_t b) const { return a > b; }
+    static uint64_t word(uint64_t key) { return ~key; }
 };
 
 struct Tile {
@@ -197,9 +198,10 @@ inline int64_t first_bad_row(const float* user_factor, const int32_t* user, int6
 }
 
 // Users per group: enough to reuse a panel while it is in the nearest cache, few enough for every thread to have work
-// and for the buffers to stay small.
+// and for the buffers to stay within 32 MiB a thread. Most of a buffer is never touched; too few users a group would
+// cost more, for each group streams the whole catalogue past.
 inline int64_t group_size(int64_t rows, int threads, int64_t capacity) {
-    const int64_t by_memory = ((int64_t)1 << 18) / capacity, by_work = rows / ((int64_t)threads * 4);
+    const int64_t by_memory = ((int64_t)1 << 22) / capacity, by_work = rows / ((int64_t)threads * 4);
     return round_up(std::max<int64_t>(1, std::min<int64_t>({64, by_memory, by_work})), kTileUsers);
 }
 

@@ -3,6 +3,7 @@
 // instructions.
 #pragma once
 #include <stdint.h>
+#include <string.h>
 
 #include "simd.h"
 
@@ -14,6 +15,13 @@ inline void exchange(T& a, T& b) {
     const T c = a;
     a = b;
     b = c;
+}
+
+// A word that orders as the float does, -0 just below +0.
+inline uint32_t ordered_word(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits ^ ((bits >> 31) ? 0xFFFFFFFFu : 0x80000000u);
 }
 
 // Reorders a[0..n) so that its k foremost elements come first and the k-th of them is at a[k - 1]; 1 <= k <= n.
@@ -101,9 +109,9 @@ inline void merge_runs(const T* a, int64_t na, const T* b, int64_t nb, T* out, B
     for (; j < nb; ++j) out[i + j] = b[j];
 }
 
-// Sorts a[0..n); `spare` is scratch of n.
+// Sorts a[0..n) by runs that are merged; `spare` is scratch of n.
 template <class T, class Before>
-inline void sort_all(T* a, int64_t n, T* spare, Before before) {
+inline void sort_merging(T* a, int64_t n, T* spare, Before before) {
     for (int64_t i = 0; i < n; i += kRun) sort_run(a + i, n - i < kRun ? n - i : kRun, spare, before);
     T *from = a, *to = spare;
     for (int64_t run = kRun; run < n; run *= 2) {
@@ -115,6 +123,43 @@ inline void sort_all(T* a, int64_t n, T* spare, Before before) {
     }
     if (from != a)
         for (int64_t i = 0; i < n; ++i) a[i] = from[i];
+}
+
+// Sorts a[0..n) by Before::word, smallest first and equal ones in the order given, a byte at a time from the lowest;
+// bytes that all words share cost nothing. `spare` is scratch of n.
+template <class Before, class T>
+inline void sort_words(T* a, int64_t n, T* spare) {
+    constexpr int kBytes = sizeof(decltype(Before::word(*a)));
+    int64_t place[kBytes][256] = {};
+    for (int64_t i = 0; i < n; ++i)
+        for (int b = 0; b < kBytes; ++b) ++place[b][Before::word(a[i]) >> (8 * b) & 0xFF];
+    T *from = a, *to = spare;
+    for (int b = 0; b < kBytes; ++b) {
+        int64_t* const next = place[b];
+        if (next[Before::word(from[0]) >> (8 * b) & 0xFF] == n) continue;
+        for (int64_t v = 0, before = 0; v < 256; ++v) {
+            const int64_t here = next[v];
+            next[v] = before;
+            before += here;
+        }
+        for (int64_t i = 0; i < n; ++i) to[next[Before::word(from[i]) >> (8 * b) & 0xFF]++] = from[i];
+        exchange(from, to);
+    }
+    if (from != a)
+        for (int64_t i = 0; i < n; ++i) a[i] = from[i];
+}
+
+// Sorts a[0..n); `spare` is scratch of n. Before::word maps an element to an unsigned word whose order never
+// contradicts `before`; elements of equal words are told apart by `before`.
+constexpr int64_t kLong = 256;  // from about here on, bytes are faster than merging
+template <class T, class Before>
+inline void sort_all(T* a, int64_t n, T* spare, Before before) {
+    if (n <= kLong) return sort_merging(a, n, spare, before);
+    sort_words<Before>(a, n, spare);
+    for (int64_t i = 0, run = 1; i < n; i += run, run = 1) {
+        while (i + run < n && Before::word(a[i]) == Before::word(a[i + run])) ++run;
+        if (run > 1) sort_merging(a + i, run, spare, before);
+    }
 }
 
 }  // namespace RCEKD_ISA

@@ -57,6 +57,7 @@ struct Steps {
 
 struct Ascending {
     bool operator()(float a, float b) const { return a < b; }
+    static uint32_t word(float x) { return ordered_word(x); }
 };
 
 class Thresholds {

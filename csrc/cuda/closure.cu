@@ -90,8 +90,6 @@ __global__ void prepare_kernel(Pass p) {
 
 // ---- thresholds ----------------------------------------------------------------------------------------------------
 
-constexpr int kMostPilot = 11 * 48;
-
 // The pilot's mean weight relative to that of its best item, of every fourth group of sixteen, summed in order.
 __device__ inline double mean_weight(const Pass& p, const Thresholds& thresholds, const float* score, int32_t top) {
     double mean = 0.0;
@@ -104,7 +102,7 @@ __device__ inline double mean_weight(const Pass& p, const Thresholds& thresholds
 }
 
 __device__ inline float row_threshold(const Pass& p, int64_t row, const Scratch& s) {
-    __shared__ float score[kMostPilot], sorted[kMostPilot];
+    __shared__ float score[kRcekdMostPilot], sorted[kRcekdMostPilot];
     __shared__ int32_t n;
     const float* user = p.a.user_factor + (int64_t)p.a.user[row] * p.a.d;
     const int32_t* teacher = p.a.teacher_item + row * p.a.k;

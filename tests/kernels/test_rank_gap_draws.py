@@ -17,7 +17,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_draws, rank_gap_lists
 
 # users, items, width, the other's width: sizes that cut tiles and panels badly
-SHAPES = [(1, 1, 1, 1), (7, 30, 3, 1), (13, 100, 20, 5), (33, 301, 8, 40), (9, 1000, 5, 64)]
+SHAPES = [(1, 1, 1, 1), (7, 30, 3, 1), (13, 100, 20, 5), (33, 301, 8, 40), (9, 1000, 5, 64), (1, 600, 5, 300)]
 
 
 def tables(shape: tuple[int, ...], *, tied: bool = False, seed: int = 0) -> tuple[Tensor, ...]:

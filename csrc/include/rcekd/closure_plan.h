@@ -1,4 +1,4 @@
-// How the closure pass guesses each user's threshold from a few hundred pilot items: shared by host and device, so that
+// How the closure pass guesses each user's threshold from some pilot items: shared by host and device, so that
 // both look at the same items one by one and draw the same bytes.
 #pragma once
 #include <math.h>
@@ -27,10 +27,21 @@ RCEKD_HD int64_t rcekd_closure_reach(const rcekd_closure_plan& plan) {
     return (int64_t)((last + 4.0 * sqrt(last) + 6.0) / plan.share);
 }
 
+// Pilot items are a multiple of this, and at most that many.
+constexpr int64_t kRcekdPilotStep = 48, kRcekdMostPilot = 40 * kRcekdPilotStep;
+
+// One in twenty of a small catalogue, 528 up to some 200,000 items, then so many that they stay a third of a percent:
+// the rank read off them cannot be finer than the items that each stands for.
+RCEKD_HD int64_t rcekd_pilot_size(int64_t n_items) {
+    constexpr int64_t kUsual = 11 * kRcekdPilotStep;
+    const int64_t few = n_items / 1024 * kRcekdPilotStep, many = n_items / 16384 * kRcekdPilotStep;
+    const int64_t size = few < kUsual ? few : many > kUsual ? many : kUsual;
+    return size < kRcekdMostPilot ? size : kRcekdMostPilot;
+}
+
 RCEKD_HD rcekd_closure_plan rcekd_make_closure_plan(int64_t n_items, int64_t k, int64_t draws) {
-    constexpr int64_t kStep = 48, kMost = 11;
-    const int64_t steps = n_items / 1024 < kMost ? n_items / 1024 : kMost;
-    rcekd_closure_plan plan = {steps * kStep, (double)(steps * kStep) / (double)n_items, k, k + 2 * draws + 32, 4, 0};
+    const int64_t size = rcekd_pilot_size(n_items);
+    rcekd_closure_plan plan = {size, (double)size / (double)n_items, k, k + 2 * draws + 32, 4, 0};
     while (plan.size > 0 && 2 * (plan.limit = rcekd_closure_reach(plan)) > n_items)
         if (--plan.choices == 0) plan.size = 0;
     if (plan.size == 0) plan.limit = n_items;
