@@ -40,7 +40,9 @@ def draw(points: list[Point], peak: float, moved: float, path: Path) -> str:
         ridge = peak / moved
         axes.plot([span[0], ridge, span[1]], [moved * span[0] / 1e9, peak / 1e9, peak / 1e9], color="black")
         axes.annotate(f"{peak / 1e9:.0f} GFLOP/s", (span[1], peak / 1e9), ha="right", va="bottom", fontsize=7)
-        axes.annotate(f"{moved / 1e9:.0f} GB/s", (span[0], moved * span[0] / 1e9), ha="left", va="bottom", fontsize=7)
+        axes.annotate(
+            f"{moved / 1e9:.0f} GB/s", (span[0], moved * span[0] / 1e9), (8, 0), textcoords="offset points", fontsize=7
+        )
         for place, point in enumerate(points):
             axes.plot(
                 point.intensity, point.rate / 1e9, linestyle="", marker=MARKS[place % len(MARKS)],
