@@ -28,9 +28,25 @@ def bench(width: int) -> str:
     }
     calls = {f"torch {name}": optimizer.step for name, optimizer in optimizers.items()}
     calls["native, row-sparse"] = lambda: adam_step_(*state, sparse, **MORE, **SETTINGS)
+    calls["native, lazy, row-sparse"] = lambda: adam_step_(*state, sparse, **MORE, **SETTINGS, lazy=True)
     calls["native, dense"] = lambda: adam_step_(*state, leaf.grad, **MORE, **SETTINGS)
     return table(f"Adam, {rows} × {width} = {rows * width / 1e6:.2f} M parameters", interleaved(calls))
 
 
+def bench_huge(rows: int, width: int) -> str:
+    """A table that a batch touches little of: rows without gradient rest in the last two."""
+    leaf = torch.randn(rows, width, requires_grad=True)
+    state = [leaf, torch.zeros(rows, width), torch.zeros(rows, width)]
+    leaf.grad = sparse = row_sparse(torch.randn(rows, width))
+    optimizer = torch.optim.SparseAdam([leaf], lr=SETTINGS["lr"])
+    calls = {
+        "native, row-sparse": lambda: adam_step_(*state, sparse, **MORE, **SETTINGS),
+        "torch SparseAdam": optimizer.step,
+        "native, lazy, row-sparse": lambda: adam_step_(*state, sparse, **MORE, **SETTINGS, lazy=True),
+    }
+    title = f"Adam, {rows} × {width} = {rows * width / 1e6:.0f} M parameters, {3 * BATCH} rows with a gradient"
+    return table(title, interleaved(calls, rounds=2))
+
+
 if __name__ == "__main__":
-    print(bench(STUDENT_DIM) + bench(TEACHER_DIM) + stamp())
+    print(bench(STUDENT_DIM) + bench(TEACHER_DIM) + bench_huge(1_000_000, 64) + stamp())

@@ -1,5 +1,6 @@
 // g = grad + λp;  m += (1 − β₁)(g − m);  v = β₂v + (1 − β₂)g²;  p −= rate · m / (√v + ε′), lane by lane, so that the
 // cut into threads and rows leaves no trace in the result. Rows without an entry in a sparse gradient have grad = 0.
+// The lazy variant leaves rows with grad = 0 as they are.
 #include "rcekd/adam.h"
 
 #include <string.h>
@@ -106,6 +107,28 @@ void sweep_wide(const Step& step, const rcekd_adam_args& a, int64_t first, int64
     }
 }
 
+bool is_zero(const float* row, int64_t width) {
+    uint32_t any = 0;
+    for (int64_t i = 0; i < width; ++i) {
+        uint32_t bits;
+        memcpy(&bits, row + i, sizeof bits);
+        any |= bits << 1;  // without the sign: −0 is zero
+    }
+    return any == 0;
+}
+
+// Only the rows whose gradient is not zero, wherever they are named or lie.
+void sweep_lazily(const Step& step, const rcekd_adam_args& a) {
+    const int64_t rows = a.entries < 0 ? a.rows : a.entries, share = kChunk / (a.width + 1) + 1;
+#pragma omp parallel for num_threads(team(a.threads, rows* a.width, kChunk)) schedule(static)
+    for (int64_t first = 0; first < rows; first += share)
+        for (int64_t i = first; i < rows && i < first + share; ++i) {
+            const float* grad = a.grad + i * a.width;
+            const int64_t at = (a.entries < 0 ? i : a.row[i]) * a.width;
+            if (!is_zero(grad, a.width)) sweep(step, grad, a.param + at, a.exp_avg + at, a.exp_avg_sq + at, a.width);
+        }
+}
+
 }  // namespace
 }  // namespace RCEKD_ISA
 }  // namespace rcekd
@@ -114,6 +137,10 @@ extern "C" int RCEKD_ENTRY(adam)(rcekd_adam_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_adam_args& a = *args;
     const Step step(a);
+    if (a.lazy) {
+        sweep_lazily(step, a);
+        return RCEKD_OK;
+    }
     const int64_t n = a.rows * a.width;
 #pragma omp parallel for num_threads(team(a.threads, n, kChunk)) schedule(static)
     for (int64_t first = 0; first < n; first += kChunk) {

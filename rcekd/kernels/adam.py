@@ -24,12 +24,15 @@ def adam_step_(
     beta2: float,
     eps: float,
     weight_decay: float,
+    lazy: bool = False,
 ) -> None:
     """One update of `torch.optim.Adam` (step counts from 1) in place on `param` and its two moments.
 
     `grad` is dense, or row-sparse (`sparse_coo` over the rows of a [rows, D] table): a row without an entry has
     gradient zero but still decays and moves, exactly, bit for bit, as with the dense gradient. Contiguous float32
-    tensors take the native sweep. Raises ValueError or TypeError on misuse.
+    tensors take the native sweep. With `lazy`, rows whose gradient is zero rest instead: neither they nor their moments
+    change (torch.optim.SparseAdam, with weight decay for the rows that move), which is another optimiser, for tables so
+    large that one sweep a step is too dear. Raises ValueError or TypeError on misuse.
     """
     if not (param.shape == exp_avg.shape == exp_avg_sq.shape == grad.shape):
         raise ValueError("param, exp_avg, exp_avg_sq and grad must have the same shape")
@@ -46,13 +49,13 @@ def adam_step_(
         _check_entries(grad)
     if not _fits(grad, state):
         reference.adam_step_(
-            *state, grad, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
+            *state, grad, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, lazy=lazy
         )
         return
     row, value = _rows(grad) if grad.is_sparse else (None, grad.contiguous())
     correction = math.sqrt(1 - beta2**step)
     rate = lr * correction / (1 - beta1**step)
-    _operation(*state, value, row, weight_decay, 1 - beta1, beta2, 1 - beta2, rate, eps * correction)
+    _operation(*state, value, row, weight_decay, 1 - beta1, beta2, 1 - beta2, rate, eps * correction, lazy)
     for tensor in state:
         torch.autograd.graph.increment_version(tensor)
 
@@ -98,9 +101,12 @@ def _adam_cpu(
     take_sq: float,
     rate: float,
     eps: float,
+    lazy: bool,
 ) -> None:
-    # Twelve operations a number; parameter and both moments are read and written, the gradient is read.
-    report(lambda: (12 * param.numel(), 4 * (6 * param.numel() + grad.numel())))
+    # Twelve operations a number; parameter and both moments are read and written, the gradient is read. Lazily: of the
+    # gradient's rows, or fewer.
+    moved = grad.numel() if lazy else param.numel()
+    report(lambda: (12 * moved, 4 * (6 * moved + grad.numel())))
     rows = param.shape[0] if param.dim() else 1
     _native.adam(
         param.data_ptr(),
@@ -117,6 +123,7 @@ def _adam_cpu(
         take_sq,
         rate,
         eps,
+        lazy,
         torch.get_num_threads(),
     )
 
@@ -133,6 +140,7 @@ def _adam_cuda(
     take_sq: float,
     rate: float,
     eps: float,
+    lazy: bool,
 ) -> None:
     rows = param.shape[0] if param.dim() else 1
     cuda_library.run(
@@ -152,12 +160,13 @@ def _adam_cuda(
         take_sq=take_sq,
         rate=rate,
         eps=eps,
+        lazy=lazy,
     )
 
 
 _operation = register(
     "adam_(Tensor(a!) param, Tensor(b!) exp_avg, Tensor(c!) exp_avg_sq, Tensor grad, Tensor? row, float weight_decay,"
-    " float take, float keep_sq, float take_sq, float rate, float eps) -> ()",
+    " float take, float keep_sq, float take_sq, float rate, float eps, bool lazy) -> ()",
     _adam_cpu,
     _adam_cuda,
 )

@@ -88,8 +88,14 @@ class Trainer:
             task.method.meet(task.model)
         own = (task.method.trained if task.method is not None else nn.Module()).to(task.data.device)
         parameters = [*task.model.parameters(), *own.parameters()]
-        rate, decay = task.train.learning_rate, task.train.weight_decay
-        self._state = Stateful(task.model, own, Adam(parameters, learning_rate=rate, weight_decay=decay))
+        train = task.train
+        optimizer = Adam(
+            parameters,
+            learning_rate=train.learning_rate,
+            weight_decay=train.weight_decay,
+            lazy=train.optimizer == "lazy-adam",
+        )
+        self._state = Stateful(task.model, own, optimizer)
         self._progress = Progress()
         if folder.checkpoint_file.is_file():
             self._progress = load_checkpoint(folder.checkpoint_file, task.identity, self._state)

@@ -25,7 +25,8 @@ class _Moments:
 class Adam:
     """torch.optim.Adam's update (Kingma & Ba, arXiv 1412.6980, with L2 added to the gradient).
 
-    A row-sparse gradient means zero elsewhere: every row still decays and moves, as with a dense gradient.
+    A row-sparse gradient means zero elsewhere: every row still decays and moves, as with a dense gradient. With `lazy`,
+    rows whose gradient is zero rest (`adam_step_`).
     """
 
     def __init__(
@@ -36,11 +37,12 @@ class Adam:
         weight_decay: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        lazy: bool = False,
     ) -> None:
         self._params = list(params)
         self._moments = [_Moments(0, torch.zeros_like(p), torch.zeros_like(p)) for p in map(torch.detach, self._params)]
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
-        self._betas, self._eps = betas, eps
+        self._betas, self._eps, self._lazy = betas, eps, lazy
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -81,4 +83,5 @@ class Adam:
             beta2=self._betas[1],
             eps=self._eps,
             weight_decay=self._weight_decay,
+            lazy=self._lazy,
         )

@@ -14,6 +14,10 @@ class TrainSettings(Settings):
     batch_size: PositiveInt = Field(
         default=2048, description="training interactions per step; of whole users for a backbone with a window"
     )
+    optimizer: Literal["adam", "lazy-adam"] = Field(
+        default="adam",
+        description="lazy-adam: rows without gradient rest, for tables of millions of rows; other results than adam's",
+    )
     learning_rate: PositiveFloat = Field(default=1e-3, description="step size of Adam")
     weight_decay: NonNegativeFloat = Field(default=1e-5, description="L2 coefficient, coupled (added to the gradient)")
     negatives: PositiveInt = Field(default=1, description="negatives per interaction, drawn anew each epoch")

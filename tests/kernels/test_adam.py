@@ -90,12 +90,45 @@ def test_unnamed_row_decays_and_moves() -> None:
     assert torch.equal(still[1], param[1])
 
 
+@pytest.mark.parametrize("width", [1, 3, 20, 65, 400])
+@pytest.mark.parametrize("rows", [[], [0], [0, 1, 7, 12], list(range(13))], ids=str)
+def test_lazily_rows_without_gradient_rest(rows: list[int], width: int) -> None:
+    param, grads = tables(13, width)
+    sparse = [row_sparse(grad, rows) for grad in grads]
+    dense = [grad.to_dense() for grad in sparse]
+    found = run(adam_step_, param, sparse, lazy=True)
+    for other in (run(adam_step_, param, dense, lazy=True), run(adam_step_, param[rows], [g[rows] for g in grads])):
+        for a, b in zip(found, other, strict=True):
+            assert torch.equal(a[rows] if a.shape != b.shape else a, b)
+    still = [row for row in range(13) if row not in rows]
+    assert torch.equal(found[0][still], param[still])
+    assert not found[1][still].any()
+    twin = run(reference.adam_step_, param.double(), [grad.double() for grad in dense], lazy=True)
+    torch.testing.assert_close(found[0].double(), twin[0], rtol=1e-5, atol=1e-6)
+
+
+def test_lazily_a_named_row_of_zeros_rests_and_nan_moves() -> None:
+    param = torch.ones(3, 2)
+    grad = torch.tensor([[0.0, -0.0], [0.0, float("nan")], [0.0, 0.0]])
+    for form in (grad, row_sparse(grad, [0, 1])):
+        moved = run(adam_step_, param, [form], lazy=True)[0]
+        assert torch.equal(moved[[0, 2]], param[[0, 2]])
+        assert moved[1].isnan().tolist() == [False, True]
+
+
+def test_lazily_a_vector_s_numbers_are_rows() -> None:
+    state = [torch.ones(3), torch.zeros(3), torch.zeros(3)]
+    adam_step_(*state, torch.tensor([0.0, 1.0, 0.0]), step=1, **SETTINGS, lazy=True)
+    assert (state[0] != 1).tolist() == [False, True, False]
+
+
 def test_same_bytes(same_bytes: Callable[[Callable[[], list[Tensor]]], None]) -> None:
     for rows, width in ((2100, 19), (301, 131)):
         param, grads = tables(rows, width)
         sparse = [row_sparse(grad, sorted({(7 * i * i) % rows for i in range(rows // 5)})) for grad in grads]
         same_bytes(lambda inputs=(param, grads): run(adam_step_, *inputs))  # type: ignore[misc]
         same_bytes(lambda inputs=(param, sparse): run(adam_step_, *inputs))  # type: ignore[misc]
+        same_bytes(lambda inputs=(param, sparse): run(adam_step_, *inputs, lazy=True))  # type: ignore[misc]
 
 
 def test_version_is_bumped() -> None:

@@ -14,6 +14,7 @@ cdef extern from "rcekd/adam.h" nogil:
         float take_sq
         float rate
         float eps
+        int lazy
         int threads
     int rcekd_adam(rcekd_adam_args* args)
 
@@ -33,6 +34,7 @@ def adam(
     float take_sq,
     float rate,
     float eps,
+    bint lazy,
     int threads,
 ) -> int:
     """csrc/include/rcekd/adam.h: status."""
@@ -51,6 +53,7 @@ def adam(
     args.take_sq = take_sq
     args.rate = rate
     args.eps = eps
+    args.lazy = lazy
     args.threads = threads
     cdef int status
     with nogil:

@@ -19,11 +19,21 @@ def adam_step_(
     beta2: float,
     eps: float,
     weight_decay: float,
+    lazy: bool = False,
 ) -> None:
-    """Updates the first three in place. A row-sparse `grad` means zero in every row it does not name."""
+    """Updates the first three in place. A row-sparse `grad` means zero in every row it does not name.
+
+    lazy: rows (of the first dimension) whose gradient is zero keep their parameter and moments.
+    """
     full = grad.to_dense() if grad.is_sparse else grad
+    before = [tensor.clone() for tensor in (param, exp_avg, exp_avg_sq)] if lazy else []
+    rests = full == 0
+    while rests.dim() > 1:
+        rests = rests.all(dim=-1)
     full = full + weight_decay * param
     exp_avg.lerp_(full, 1 - beta1)
     exp_avg_sq.mul_(beta2).addcmul_(full, full, value=1 - beta2)
     denominator = (exp_avg_sq.sqrt() / math.sqrt(1 - beta2**step)).add_(eps)
     param.addcdiv_(exp_avg, denominator, value=-lr / (1 - beta1**step))
+    for tensor, old in zip((param, exp_avg, exp_avg_sq), before, strict=False):
+        tensor[rests] = old[rests]

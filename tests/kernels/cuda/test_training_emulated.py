@@ -195,17 +195,20 @@ def test_propagation(same_as_native: Check, width: int, layers: int) -> None:
     same_as_native(lambda: [*layer_mean(graph, *tables, layers), *with_gradients(tables, squares)[1:]])
 
 
+@pytest.mark.parametrize("lazy", [False, True], ids=["every row", "lazy"])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "row-sparse"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_adam(same_as_native: Check, width: int, sparse: bool) -> None:
+def test_adam(same_as_native: Check, width: int, sparse: bool, lazy: bool) -> None:
     param, grad = (table.detach() for table in factors(29, 29, width))
     rows = torch.tensor([0, 3, 4, 28])
+    grad[4:9] = 0.0
     gradient = grad.new_zeros(grad.shape).index_copy(0, rows, grad[rows]).to_sparse(1) if sparse else grad
 
     def compute() -> list[Tensor]:
         state = [param.clone(), torch.zeros_like(param), torch.zeros_like(param)]
+        options = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01, "lazy": lazy}
         for step in (1, 2, 3):
-            adam_step_(*state, gradient, step=step, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01)
+            adam_step_(*state, gradient, step=step, **options)
         return state
 
     same_as_native(compute)

@@ -169,6 +169,7 @@ def adam_call(m: Making) -> Call:
         "beta2": m.number("beta2", m.among(0.0, 0.999), 1.0, 2.0, -1.0, float("nan")),
         "eps": m.among(1e-8, 1e-3),
         "weight_decay": m.among(0.0, 1e-2),
+        "lazy": m.among(False, True),
     }
     return stepped(state, grad, options)
 
