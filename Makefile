@@ -42,19 +42,49 @@ format: setup  ## write every file in the house style
 	$(PY) -m ruff format .
 	$(VENV)/bin/clang-format -i $(CXX_FILES)
 
-bench: setup  ## every benchmark, one after the other
-	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; PYTHONPATH=. $(PY) $$file; done
+bench: setup  ## every benchmark, one after the other; the peers' alone needs more (pip install -e '.[peers]')
+	@set -e; for file in $(filter-out %/bench_peers.py,$(wildcard benchmarks/bench_*.py)); do echo "== $$file"; PYTHONPATH=. $(PY) $$file; done
 
 wheel: setup  ## dist/*.whl, built in isolation, without torch
 	RCEKD_CUDA_ARCHS=all $(PIP) wheel --no-deps --wheel-dir dist .
 	@ls dist
 
+sanitize: sanitize-memory sanitize-threads  ## the kernels' tests under the address, undefined-behaviour and thread sanitizers
+
 # The core again, under the address and undefined-behaviour sanitizers, in build/sanitize; then the kernels' tests on it.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1
-sanitize: setup  ## the kernels' tests under the address and undefined-behaviour sanitizers
+sanitize-memory: setup
 	RCEKD_CXXFLAGS="$(SANITIZE)" $(PY) setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
 	  PYTHONSAFEPATH=1 $(PYTEST) -q --capture=sys -p no:cacheprovider -o pythonpath="build/sanitize/lib ." -m "not slow" tests/kernels
+
+# The same under the thread sanitizer, in build/races. GCC's OpenMP does not tell the sanitizer how its threads wait for
+# each other, so that it sees races everywhere; LLVM's does, through Archer. Preloaded, it serves torch as well. A planted
+# race first shows that races are found here, and its sound twin that nothing else is. The sanitizer does not watch loads
+# and stores of more than sixteen bytes: the scalar instruction set is the one that is watched through and through.
+# Polars, which tests/conftest.py imports, crashes under it.
+CLANG = $(firstword $(foreach name,$(or $(LLVM_CLANG),clang-22 clang-21 clang-20 clang-19 clang-18 clang),$(shell command -v $(name))))
+LLVM_PART = $(filter /%,$(shell $(CLANG) -print-file-name=$(1)))
+RACE_FLAGS := -fsanitize=thread -fno-omit-frame-pointer -g -O1 -DRCEKD_WHOLE_TEAMS
+RACE_PARTS = $(and $(CLANG),$(call LLVM_PART,libclang_rt.tsan-$(shell uname -m).so),$(call LLVM_PART,libomp.so),$(call LLVM_PART,libarcher.so))
+UNDER_TSAN = OMP_TOOL_LIBRARIES="$(call LLVM_PART,libarcher.so)" OMP_NUM_THREADS=3 RCEKD_ISA=scalar \
+  TSAN_OPTIONS="ignore_noninstrumented_modules=1 exitcode=66 external_symbolizer_path=$(shell command -v addr2line)"
+sanitize-threads: setup
+	@if [ -z "$(RACE_PARTS)" ]; then echo "make: RACES WERE NOT LOOKED FOR: that needs clang 18 or later with its libclang-rt" \
+	  "and libomp (Debian: apt-get install clang-19 libclang-rt-19-dev libomp-19-dev; another's path: make LLVM_CLANG=…)"; \
+	else $(MAKE) --no-print-directory races-looked-for; fi
+
+.PHONY: sanitize-memory sanitize-threads races-looked-for
+races-looked-for:
+	@mkdir -p build/races
+	$(CLANG) --driver-mode=g++ $(RACE_FLAGS) -fopenmp -o build/races/planted tests/kernels/planted_race.cpp
+	$(UNDER_TSAN) build/races/planted sound >/dev/null
+	@if $(UNDER_TSAN) build/races/planted race >/dev/null 2>&1; then echo "make: the thread sanitizer does not see a planted race"; exit 1; fi
+	RCEKD_CUDA=0 CC="$(CLANG)" CXX="$(CLANG) --driver-mode=g++" RCEKD_CXXFLAGS="$(RACE_FLAGS)" \
+	  $(PY) setup.py --quiet build --build-base build/races --build-lib build/races/lib
+	$(UNDER_TSAN) LD_PRELOAD="$(call LLVM_PART,libclang_rt.tsan-$(shell uname -m).so) $(call LLVM_PART,libomp.so)" \
+	  PYTHONSAFEPATH=1 $(PYTEST) -q --capture=sys -p no:cacheprovider -o pythonpath="build/races/lib ." -m "not slow" \
+	  --confcutdir=tests/kernels --ignore tests/kernels/cuda tests/kernels
 
 lock: setup  ## requirements.lock anew: the newest versions pyproject.toml allows, torch as pinned above
 	$(PIP) install pip-tools

@@ -1,7 +1,7 @@
 """A wide teacher's scores of the items that a student's pass brings up, 100 a user: ways to have them.
 
-From the teacher's factors by the native operation, which is what rcekd does; by torch on gathered rows; by a product with
-all items of which 100 are kept; and from a matrix of all scores, float16 in a memory-mapped file, whose making is not
+By the native operation from the teacher's factors, which is what rcekd does; by torch on gathered rows; by a product with
+all items of which 100 are kept; and from a matrix of all scores, float16 in a file that is mapped, whose making is not
 timed. That last one rounds, and holds |U| × |I| numbers.
 """
 

@@ -9,8 +9,12 @@
 namespace rcekd {
 namespace RCEKD_ISA {
 
-// Threads worth waking for `work` units when each should have at least `grain`.
+// Threads worth waking for `work` units when each should have at least `grain`. RCEKD_WHOLE_TEAMS wakes all of them,
+// so that small tests show the races of large inputs.
 inline int team(int threads, int64_t work, int64_t grain) {
+#ifdef RCEKD_WHOLE_TEAMS
+    grain = 1;
+#endif
     const int64_t most = work / grain;
     return most < 1 ? 1 : most < threads ? (int)most : threads;
 }

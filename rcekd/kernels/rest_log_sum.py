@@ -19,17 +19,18 @@ def rest_log_sum(user_RD: Tensor, item_ID: Tensor, user_R: Tensor, left_out: CSR
 
     user_RD, item_ID: factors, differentiable once, in one floating dtype; row r of user_RD belongs to user `user_R[r]`.
     left_out: a CSR over all users, every row ascending without repeats (`CSR.sorted_unique`). In float32 the scores are
-    the FMA chains of the top-K scan, and value and gradients the same bytes for any number of threads; a row whose
-    scores are not finite gets NaN. Costs R·I·D multiply-adds, 4·R·I·D with both gradients, and a copy of a factor
+    the FMA chains of the top-K scan, and value and gradients the same bytes for any number of threads; a row with a
+    score that is NaN or +inf gets NaN. Costs R·I·D multiply-adds, 4·R·I·D with both gradients, and a copy of a factor
     table. Raises TypeError or ValueError for wrong dtypes, shapes or ids.
     """
     check_tables(user_RD, item_ID)
+    items = as_ids("left_out.indices", left_out.indices, item_ID.shape[0], dims=1)
+    check_indptr("left_out.indptr", left_out.indptr, items.numel())
+    indptr = left_out.indptr.contiguous()
+    check_ascending_rows("left_out", indptr, items)
     if user_R.dim() != 1 or user_RD.shape[0] != user_R.numel():
         raise ValueError(f"user_RD has {user_RD.shape[0]} rows, user_R {user_R.numel()}")
     user_R = as_ids("user_R", user_R, left_out.n_rows)
-    indptr, items = left_out.indptr.contiguous(), as_ids("left_out.indices", left_out.indices, item_ID.shape[0])
-    check_indptr("left_out.indptr", indptr, items.numel())
-    check_ascending_rows("left_out", indptr, items)
     if not is_native(user_RD, item_ID):
         return reference.rest_log_sum(user_RD, item_ID, user_R, CSR(indptr, items))
     sum_R: Tensor = _RestLogSum.apply(user_RD, item_ID, user_R, indptr, items)  # type: ignore[no-untyped-call]

@@ -93,7 +93,7 @@ def test_every_extra_is_known() -> None:
     named = {
         extra: {re.split(r"[><=]", package)[0] for package in packages}
         for extra, packages in declared.items()
-        if extra not in ("test", "lint")
+        if extra not in ("test", "lint", "peers")
     }
     assert named == {name: set(extra.packages) for name, extra in EXTRAS.items()}
 

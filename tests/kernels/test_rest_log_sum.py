@@ -191,13 +191,14 @@ def test_only_wanted_gradients(wanted: int) -> None:
     assert torch.equal(grad, gradients(rest_log_sum, case)[1 + wanted])
 
 
-def test_a_score_that_is_no_number_gives_no_sum() -> None:
+@pytest.mark.parametrize("log_sum", [rest_log_sum, reference.rest_log_sum], ids=["native", "twin"])
+def test_a_score_that_is_no_number_gives_no_sum(log_sum: LogSum) -> None:
     case = make((4, 120, 5, 4))
     nothing = CSR(torch.zeros(5).long(), torch.zeros(0).int())
     for bad in (torch.nan, torch.inf):
         user = case.user_UD.clone()
         user[2] = bad
-        sum_R = rest_log_sum(user, case.item_ID, torch.arange(4), nothing)
+        sum_R = log_sum(user, case.item_ID, torch.arange(4), nothing)
         assert sum_R.isnan().tolist() == [False, False, True, False]
 
 
@@ -231,3 +232,7 @@ def test_misuse() -> None:
         rest_log_sum(user_RD, case.item_ID, case.user_R, CSR(torch.tensor([0, 0, 0, 0, 2]), torch.tensor([3, 3])))
     with pytest.raises(TypeError, match="share dtype"):
         rest_log_sum(user_RD.double(), case.item_ID, case.user_R, case.left_out)
+    with pytest.raises(TypeError, match=r"left_out\.indptr must be a dense tensor"):
+        rest_log_sum(user_RD, case.item_ID, case.user_R, CSR(case.left_out.indptr.to_sparse(), case.left_out.indices))
+    with pytest.raises(ValueError, match=r"left_out\.indices must have one dimension"):
+        rest_log_sum(user_RD, case.item_ID, case.user_R, CSR(case.left_out.indptr, case.left_out.indices[None]))

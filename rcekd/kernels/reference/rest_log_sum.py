@@ -18,6 +18,7 @@ class _RestLogSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, user_RD: Tensor, item_ID: Tensor, row: Tensor, column: Tensor) -> Tensor:
         sum_R = torch.cat([score_BI.logsumexp(1) for _, score_BI in _blocks(user_RD, item_ID, row, column)])
+        sum_R.masked_fill_(sum_R == torch.inf, torch.nan)  # no share of it is a number
         ctx.save_for_backward(user_RD, item_ID, row, column, sum_R)
         return sum_R
 
@@ -46,9 +47,10 @@ def _blocks(user_RD: Tensor, item_ID: Tensor, row: Tensor, column: Tensor) -> It
 
 
 def rest_log_sum(user_RD: Tensor, item_ID: Tensor, user_R: Tensor, left_out: CSR) -> Tensor:
-    """log Σ_{i ∉ left_out[user_R[r]]} e^{user_r · item_i}, [R]; −inf where nothing is left. Any floating dtype.
+    """log Σ_{i ∉ left_out[user_R[r]]} e^{user_r · item_i}, [R]. Any floating dtype.
 
-    Costs 4·R·I·D multiply-adds with both gradients, and at most a few blocks of 16 MiB.
+    −inf where nothing is left, NaN where a score is NaN or +inf. Costs 4·R·I·D multiply-adds with both gradients, and
+    at most a few blocks of 16 MiB.
     """
     row, entry = expand_rows(left_out.indptr, user_R.long())
     column = left_out.indices[entry].long()

@@ -15,6 +15,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.pair_scores import pair_scores
 from rcekd.kernels.propagate import layer_mean
+from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.set_softmax import set_softmax
 from rcekd.kernels.sets import ItemSets
@@ -134,6 +135,17 @@ def propagate_call(m: Making) -> Call:
     return compared(partial(mean, layer_mean), partial(mean, reference.layer_mean), *tables(m, users, items))
 
 
+def rest_log_sum_call(m: Making) -> Call:
+    users, items, rows = m.size(), m.size(), m.size()
+    left_out = m.seen(users, items)
+    user_R = m.passed("user_R", m.integers(users, rows if users else 0), *IDS)
+    return compared(
+        lambda user, item: [rest_log_sum(user, item, user_R, left_out)],
+        lambda user, item: [reference.rest_log_sum(user, item, user_R, left_out)],
+        *tables(m, rows if users else 0, items),
+    )
+
+
 def row_sparse(m: Making, rows: int, width: int) -> Tensor:
     """Some rows of a gradient table, perhaps several times."""
     row = m.integers(rows, m.size() if rows else 0)[None].long()
@@ -228,6 +240,11 @@ def test_set_cross_entropy(examples: int) -> None:
 @at_length
 def test_layer_mean(examples: int) -> None:
     fuzz(propagate_call, [*PAIR, "seen.indptr", "seen.indices", "n_items", "layers"], examples)
+
+
+@at_length
+def test_rest_log_sum(examples: int) -> None:
+    fuzz(rest_log_sum_call, [*PAIR, "user_R", "seen.indptr", "seen.indices"], examples)
 
 
 @at_length
