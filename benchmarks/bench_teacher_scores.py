@@ -1,8 +1,8 @@
 """A wide teacher's scores of the items that a student's pass brings up, 100 a user: ways to have them.
 
-By the native operation from the teacher's factors, which is what rcekd does; by torch on gathered rows; by a product with
-all items of which 100 are kept; and from a matrix of all scores, float16 in a file that is mapped, whose making is not
-timed. That last one rounds, and holds |U| × |I| numbers.
+By the native operation from the teacher's factors, which is what rcekd does; by torch on gathered rows; by a product
+with all items of which 100 are kept; and from a matrix of all scores, float16 in a file that is mapped, whose making is
+not timed. That last one rounds, and holds |U| × |I| numbers.
 """
 
 import tempfile
