@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from rcekd.datasets import History
 from rcekd.datasets.download import file_sha256
 from rcekd.errors import InputError
 from rcekd.experiments.opening import FinishedRun
@@ -75,7 +76,7 @@ class Recommender:
         leave_out = nothing if self.seen == "none" else history
         user = pl.Series(range(1, len(lines) + 1), dtype=pl.Int64)
         if self.run.reads_histories:
-            vector_BD = self.run.model.tables(stacked(read)).user_UD
+            vector_BD = self.run.model.tables(History(stacked(read))).user_UD
         else:
             vector_BD = self.fold_in(history, self.run.tables.item_ID)
         return self._lists(vector_BD, leave_out, user)
