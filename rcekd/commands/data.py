@@ -59,12 +59,12 @@ app.command("features")(features)
 
 def _table(data: Interactions, counts: dict[str, Any]) -> Table:
     rows = [(key.replace("_", " "), _cell(key, value)) for key, value in counts.items()]
-    rows.append(("times", "no" if data.times is None else "yes"))
     rows += [
         (f"features {name}", f"{found.width} wide, {found.missing_share:.1%} of items have none")
         for name, found in data.features.items()
     ]
-    return Table(f"{data.name}, split {data.split}", ("", "count"), rows, [f"fingerprint {data.fingerprint[:16]}"])
+    note = f"fingerprint {data.fingerprint[:16]}; times: {'no' if data.times is None else 'yes'}"
+    return Table(f"{data.name}, split {data.split}", ("", "count"), rows, [note])
 
 
 def _cell(key: str, value: float) -> str:

@@ -100,8 +100,9 @@ def is_from_before_times(path: Path) -> bool:
 def _rebuilt(tensors: dict[str, Tensor], told: dict[str, Any]) -> Interactions:
     train, valid, test = (CSR(tensors[f"{part}_indptr"], tensors[f"{part}_indices"]) for part in _PARTS)
     user_ids, item_ids = _unpacked(tensors["user_ids"]), _unpacked(tensors["item_ids"])
-    digest = told.get("times")
-    time = [tensors[f"{part}_time"] for part in _PARTS] if digest is not None else []
+    times = None
+    if told.get("times") is not None:
+        times = Times(tensors["train_time"], tensors["valid_time"], tensors["test_time"], told["times"])
     return Interactions(
         name=told["name"],
         split=told["split"],
@@ -114,7 +115,7 @@ def _rebuilt(tensors: dict[str, Tensor], told: dict[str, Any]) -> Interactions:
         item_ids=item_ids,
         fingerprint=told["fingerprint"],
         preparation=told["preparation"],
-        times=Times(*time, digest) if time else None,
+        times=times,
     )
 
 

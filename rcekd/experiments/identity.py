@@ -16,8 +16,8 @@ VERSION = 1
 ADDED: dict[tuple[str, str], Any] = {
     ("eval", "history"): "train",
     ("teacher", "temperature"): 1.0,
-    ("teacher", "time_bias"): "off",
-    ("student", "time_bias"): "off",
+    ("teacher", "time_bias"): False,
+    ("student", "time_bias"): False,
 }
 
 

@@ -24,17 +24,18 @@ class HSTUSettings(SequentialSettings):
     model: Literal["hstu"] = "hstu"
     blocks: int = Field(default=1, ge=0, description="attention blocks")
     tau: PositiveFloat = Field(default=0.05, description="τ: what cosines are divided by, in the loss and the factors")
-    time_bias: Literal["off", "auto", "on"] = Field(
-        default="off", description="attention also biased by the time between two items; auto: where the data has times"
+    # on and off are YAML's other words for true and false, so that these three can be written.
+    time_bias: bool | Literal["auto"] = Field(
+        default=False, description="attention also biased by the time between items; auto: where the data has times"
     )
 
     def reads_times(self, data: Interactions) -> bool:
-        if self.time_bias == "on" and data.times is None:
+        if self.time_bias is True and data.times is None:
             raise InputError(
                 f"model hstu: time_bias=on needs times of interactions, and {data.name} has none; "
                 "name their column with data.columns.time, or use time_bias=auto"
             )
-        return self.time_bias != "off" and data.times is not None
+        return bool(self.time_bias) and data.times is not None
 
 
 class HSTU(SequentialBackbone):
