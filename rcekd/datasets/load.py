@@ -42,7 +42,7 @@ def load_dataset(
     plan = Plan.of(settings, source.defaults)
     path = cache_path(places.prepared, source.name, cache_key(source, plan, settings))
     data = read_cache(path)
-    if data is not None and may_hold_times(source, settings) and is_from_before_times(path):
+    if data is not None and is_from_before_times(path) and may_hold_times(source, settings):
         data = None
         if tell is not None:
             tell(f"{source.name}: prepared by a version that kept no times; preparing it once more")
