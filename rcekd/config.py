@@ -119,7 +119,8 @@ def parse_assignment(text: str) -> Values:
     if not equals or not all(part for part in key.split(".")):
         raise InputError(f"--set {text!r}: expected KEY=VALUE with a dotted key, e.g. --set method.beta=5")
     try:
-        value = yaml.safe_load(raw) if raw.strip() else ""
+        # A bare - is what leaves a column unread; to YAML it would be a list that is not finished.
+        value = raw.strip() if raw.strip() in ("", "-") else yaml.safe_load(raw)
     except yaml.YAMLError as error:
         raise InputError(f"--set {text!r}: cannot read the value ({_problem(error)})") from error
     nested: Values = {}

@@ -68,6 +68,7 @@ def test_the_teacher_seed_is_the_run_seed_unless_given() -> None:
         ("a=true", {"a": True}),
         ("a=[1, 2]", {"a": [1, 2]}),
         ("a=", {"a": ""}),
+        ("a=-", {"a": "-"}),
         ("a=x=y", {"a": "x=y"}),
         ("a.b.c=text", {"a": {"b": {"c": "text"}}}),
     ],
@@ -226,7 +227,7 @@ def test_presets_hold_valid_settings() -> None:
     assert settings.to_values()["teacher"]["dim"] == 400
 
 
-@pytest.mark.parametrize("dataset", ["citeulike", "gowalla", "yelp", "ml-100k"])
+@pytest.mark.parametrize("dataset", ["citeulike", "gowalla", "yelp", "ml-100k", "ml-1m"])
 @pytest.mark.parametrize("pair", ["hstu-hstu", "hstu-mf", "sasrec-sasrec"])
 def test_presets_of_the_sequential_pairs(dataset: str, pair: str) -> None:
     """The teacher is the larger of two alike, and RCE-KD's lists are set."""
@@ -237,6 +238,18 @@ def test_presets_of_the_sequential_pairs(dataset: str, pair: str) -> None:
     assert settings["method"]["K"] > 20
     assert settings["train"]["negatives"] == (1 if student == "mf" else 128)
     assert student == "mf" or settings["teacher"]["blocks"] > settings["student"]["blocks"]
+    if teacher == "hstu":
+        assert settings["teacher"]["time_bias"] == ("auto" if dataset == "ml-1m" else False)
+
+
+@pytest.mark.parametrize("pair", ["mf-mf", "lightgcn-lightgcn", "lightgcn-mf"])
+@pytest.mark.parametrize("dataset", ["citeulike", "gowalla", "yelp", "ml-100k", "ml-1m"])
+def test_presets_of_the_other_pairs(dataset: str, pair: str) -> None:
+    teacher, student = pair.split("-")
+    chosen = [("models", {"teacher": {"model": teacher}, "student": {"model": student}})]
+    values = preset(dataset, teacher, student, "rcekd")
+    settings = resolve([("the preset", {"dataset": dataset, **values}), *chosen]).to_values()
+    assert settings["teacher"]["dim"] > settings["student"]["dim"] == 20
 
 
 def test_no_preset_for_what_is_no_known_dataset(tmp_path: Path) -> None:

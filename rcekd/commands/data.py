@@ -41,11 +41,12 @@ def show(
     del debug
     output = Output(as_json=as_json, quiet=quiet)
     settings = options.run_settings(name or dataset, config=config, assignments=assignments, seed=None)
-    data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
+    data = load_dataset(settings.dataset, settings.data, data_dir=data_dir, tell=output.note)
     counts = data.counts()
     output.table(_table(data, counts))
     attached = {name: found.summary() for name, found in data.features.items()}
     told = {"name": data.name, "split": data.split, "fingerprint": data.fingerprint, **counts}
+    told["times"] = data.times is not None
     output.result(told | ({"features": attached} if attached else {}))
 
 
@@ -62,7 +63,8 @@ def _table(data: Interactions, counts: dict[str, Any]) -> Table:
         (f"features {name}", f"{found.width} wide, {found.missing_share:.1%} of items have none")
         for name, found in data.features.items()
     ]
-    return Table(f"{data.name}, split {data.split}", ("", "count"), rows, [f"fingerprint {data.fingerprint[:16]}"])
+    note = f"fingerprint {data.fingerprint[:16]}; times: {'no' if data.times is None else 'yes'}"
+    return Table(f"{data.name}, split {data.split}", ("", "count"), rows, [note])
 
 
 def _cell(key: str, value: float) -> str:

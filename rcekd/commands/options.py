@@ -120,7 +120,9 @@ def environment(
     if chosen.warning is not None:
         output.note(chosen.warning)
     sinks = tuple(parse_sink(text) for text in log_to or [])
-    return Environment(output, Place(runs_dir, data_dir, TrainingView(output), sinks=sinks, device=chosen.device))
+    view = TrainingView(output)
+    place = Place(runs_dir, data_dir, view, sinks=sinks, device=chosen.device, tell=output.note)
+    return Environment(output, place)
 
 
 def on_the_cpu(command: str, device: str) -> str:

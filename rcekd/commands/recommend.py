@@ -24,6 +24,9 @@ def recommend(
     history: Annotated[
         Path | None, typer.Option("--history", help="new users: the items each has met, a user a line; - is stdin")
     ] = None,
+    history_times: Annotated[
+        Path | None, typer.Option("--history-times", help="when: a number for each item of --history, line by line")
+    ] = None,
     top: Annotated[int, typer.Option("-k", "--top", min=1, help="length of a list")] = 10,
     to: Annotated[Path | None, typer.Option("--to", help="FILE.parquet, or with --all a folder")] = None,
     seen_items: Annotated[
@@ -50,6 +53,8 @@ def recommend(
         raise InputError(
             "say whom the lists are for, once: --users ID,ID…, --users-file FILE, --all, or --history FILE|-"
         )
+    if history_times is not None and history is None:
+        raise InputError("--history-times says when the items of --history were met; give --history too")
     env = options.environment(
         data_dir=data_dir,
         runs_dir=run_dir.parent,
@@ -66,19 +71,32 @@ def recommend(
     if every:
         result |= _all(recommender, to, shard_users, force, env)
     else:
-        lists = _some(recommender, users, users_file, history, skip_unknown)
+        lists = _some(recommender, users, users_file, (history, history_times), skip_unknown, env)
         result |= _show(lists, recommender, to, env)
     env.output.result(result)
 
 
 def _some(
-    recommender: Recommender, users: str | None, users_file: Path | None, history: Path | None, skip: bool
+    recommender: Recommender,
+    users: str | None,
+    users_file: Path | None,
+    histories: tuple[Path | None, Path | None],
+    skip: bool,
+    env: options.Environment,
 ) -> pl.DataFrame:
-    """The lists of a few users."""
+    """The lists of a few users. histories: the file of their items, and that of their times."""
+    history, history_times = histories
     if history is not None:
         stdin = str(history) == "-"
         lines = asking.parse_histories(sys.stdin, "stdin") if stdin else asking.read_histories(history)
-        return recommender.for_histories(lines, where="stdin" if stdin else str(history), skip_unknown=skip)
+        times = None if history_times is None else asking.read_times(history_times, lines)
+        if times is None and recommender.run.reads_histories and recommender.run.model.reads_times:
+            env.output.note(
+                "histories are read without times here, and this model learnt with them: its lists may be worse; "
+                "--history-times FILE gives them"
+            )
+        where = "stdin" if stdin else str(history)
+        return recommender.for_histories(lines, where=where, skip_unknown=skip, times=times)
     if users_file is not None:
         return recommender.for_users(asking.read_ids(users_file), where=str(users_file), skip_unknown=skip)
     return recommender.for_users(asking.split_ids(users or ""), where="--users", skip_unknown=skip)

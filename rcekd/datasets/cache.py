@@ -20,6 +20,7 @@ from rcekd.datasets.places import whole_file
 from rcekd.datasets.prepare import Plan
 from rcekd.datasets.settings import DataSettings
 from rcekd.datasets.source import Source
+from rcekd.datasets.times import Times
 from rcekd.kernels.csr import CSR
 
 # Raise it whenever the same raw file and settings would be prepared differently.
@@ -55,11 +56,14 @@ def write_cache(path: Path, data: Interactions) -> None:
         rows: CSR = getattr(data, part)
         tensors[f"{part}_indptr"] = rows.indptr
         tensors[f"{part}_indices"] = rows.indices
+        if data.times is not None:
+            tensors[f"{part}_time"] = getattr(data.times, part)
     told = {
         "name": data.name,
         "split": data.split,
         "fingerprint": data.fingerprint,
         "preparation": dict(data.preparation),
+        "times": None if data.times is None else data.times.digest,
     }
     # One entry of metadata only: safetensors writes several in random order, and equal data should be equal bytes.
     metadata = {"told": json.dumps(told | {"digest": _digest(tensors, told)}, sort_keys=True)}
@@ -84,9 +88,21 @@ def read_cache(path: Path) -> Interactions | None:
     return _rebuilt(tensors, told)
 
 
+def is_from_before_times(path: Path) -> bool:
+    """Whether an entry was written when times were not kept yet, so that it cannot say whether the data has any."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "times" not in json.loads((file.metadata() or {}).get("told", "{}"))
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
 def _rebuilt(tensors: dict[str, Tensor], told: dict[str, Any]) -> Interactions:
     train, valid, test = (CSR(tensors[f"{part}_indptr"], tensors[f"{part}_indices"]) for part in _PARTS)
     user_ids, item_ids = _unpacked(tensors["user_ids"]), _unpacked(tensors["item_ids"])
+    times = None
+    if told.get("times") is not None:
+        times = Times(tensors["train_time"], tensors["valid_time"], tensors["test_time"], told["times"])
     return Interactions(
         name=told["name"],
         split=told["split"],
@@ -99,6 +115,7 @@ def _rebuilt(tensors: dict[str, Tensor], told: dict[str, Any]) -> Interactions:
         item_ids=item_ids,
         fingerprint=told["fingerprint"],
         preparation=told["preparation"],
+        times=times,
     )
 
 

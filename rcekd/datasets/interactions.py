@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rcekd.datasets.item_features import ItemFeatures
+from rcekd.datasets.times import History, Times
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.csr import CSR
 
@@ -47,6 +48,8 @@ class Interactions:
     """The resolved settings that led here."""
     features: Mapping[str, ItemFeatures] = field(default_factory=dict)
     """Features of the items by modality; not part of the fingerprint."""
+    times: Times | None = None
+    """When the interactions happened, where the data says so; not part of the fingerprint."""
 
     @property
     def device(self) -> torch.device:
@@ -58,7 +61,8 @@ class Interactions:
         train = self.train.to(device)
         if train is self.train:
             return self
-        return replace(self, train=train, valid=self.valid.to(device), test=self.test.to(device))
+        times = None if self.times is None else self.times.to(device)
+        return replace(self, train=train, valid=self.valid.to(device), test=self.test.to(device), times=times)
 
     @cached_property
     def seen(self) -> CSR:
@@ -76,11 +80,19 @@ class Interactions:
         row = torch.cat([self.train.rows(), self.valid.rows()])
         return CSR.from_pairs(row, torch.cat([self.train.indices, self.valid.indices]), self.n_users).sorted_unique()
 
+    @property
+    def train_history(self) -> History:
+        """The train rows, and when."""
+        return History(self.train, None if self.times is None else self.times.train)
+
     @cached_property
-    def train_with_valid(self) -> CSR:
+    def train_with_valid(self) -> History:
         """Train rows with the validation items after them: what is known of a user when the test begins."""
         row = torch.cat([self.train.rows(), self.valid.rows()])
-        return CSR.from_pairs(row, torch.cat([self.train.indices, self.valid.indices]), self.n_users)
+        rows = CSR.from_pairs(row, torch.cat([self.train.indices, self.valid.indices]), self.n_users)
+        if self.times is None:
+            return History(rows)
+        return History(rows, torch.cat([self.times.train, self.times.valid])[torch.argsort(row.long(), stable=True)])
 
     @cached_property
     def train_pairs(self) -> Pairs:

@@ -11,6 +11,7 @@ from rcekd.datasets.cores import Codes, core_mask
 from rcekd.datasets.interactions import Interactions, content_fingerprint
 from rcekd.datasets.settings import DataSettings, DuplicateRule, SplitName
 from rcekd.datasets.split import TEST, TRAIN, VALID, Rows, split_rows
+from rcekd.datasets.times import Times
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 
@@ -182,6 +183,7 @@ def _assembled(name: str, table: _Table, part: NDArray[np.uint8], plan: Plan) ->
         item_ids=table.item_ids.alias("item"),
         fingerprint=content_fingerprint((train, valid, test), table.user_ids, table.item_ids),
         preparation=asdict(plan),
+        times=_times_of(table, part),
     )
 
 
@@ -189,3 +191,9 @@ def _rows_of(table: _Table, chosen: NDArray[np.bool_], n_users: int) -> CSR:
     counts = np.bincount(table.user[chosen], minlength=n_users)
     indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])
     return CSR(torch.from_numpy(indptr), torch.from_numpy(table.item[chosen]))
+
+
+def _times_of(table: _Table, part: NDArray[np.uint8]) -> Times | None:
+    if table.time is None:
+        return None
+    return Times.of(*(torch.from_numpy(table.time[part == which]) for which in (TRAIN, VALID, TEST)))

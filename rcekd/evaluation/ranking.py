@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from rcekd.datasets import Interactions
+from rcekd.datasets import History, Interactions
 from rcekd.evaluation.metrics import hits, ndcg, recall
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
@@ -94,6 +94,6 @@ def mask_of_test(data: Interactions, settings: EvalSettings) -> CSR:
     return data.seen_with_valid if settings.mask == "train+valid" else data.seen
 
 
-def history_of_test(data: Interactions, settings: EvalSettings) -> CSR | None:
+def history_of_test(data: Interactions, settings: EvalSettings) -> History | None:
     """What a backbone with a window reads before the test ranking; None: what it was trained on."""
     return data.train_with_valid if settings.history == "train+valid" else None

@@ -13,7 +13,12 @@ VERSION = 1
 
 
 # Settings that came later, at what was done before them: so set, they leave an identity as it was without them.
-ADDED: dict[tuple[str, str], Any] = {("eval", "history"): "train", ("teacher", "temperature"): 1.0}
+ADDED: dict[tuple[str, str], Any] = {
+    ("eval", "history"): "train",
+    ("teacher", "temperature"): 1.0,
+    ("teacher", "time_bias"): False,
+    ("student", "time_bias"): False,
+}
 
 
 def as_before(values: dict[str, Any]) -> dict[str, Any]:
@@ -35,21 +40,22 @@ def digest(values: dict[str, Any]) -> str:
 def teacher_identity(settings: RunSettings, data: Interactions) -> str:
     """Of the teacher: its model, training, seed, the data, and how its epochs are judged."""
     values = as_before(settings.to_values())
-    own = {key: value for key, value in values["teacher"].items() if key not in ("mix", "temperature")}
+    own = {key: value for key, value in values["teacher"].items() if key not in ("mix", "temperature", "time_bias")}
     teacher = {**own, "seed": settings.teacher_seed, "train": _training(own["train"])}
-    read = _features(settings.teacher.backbone, data)
+    read = _read(settings.teacher.backbone, data)
     return digest({"kind": "teacher", "data": data.fingerprint, **read, "teacher": teacher, "eval": values["eval"]})
 
 
 def student_identity(settings: RunSettings, data: Interactions, teacher: str | None) -> str:
     """Of a student; `teacher` is its teacher's identity, None for a student alone."""
     values = as_before(settings.to_values())
-    own = {key: values[key] for key in ("student", "seed", "eval")} | {"train": _training(values["train"])}
+    student = {key: value for key, value in values["student"].items() if key != "time_bias"}
+    own = {"student": student, "seed": values["seed"], "eval": values["eval"], "train": _training(values["train"])}
     if teacher is not None:
         own |= {"method": values["method"], "teacher": teacher}
         if "temperature" in values["teacher"]:
             own["temperature"] = values["teacher"]["temperature"]
-    return digest({"kind": "student", "data": data.fingerprint, **_features(settings.student, data), **own})
+    return digest({"kind": "student", "data": data.fingerprint, **_read(settings.student, data), **own})
 
 
 def features_read(backbone: ModelSettings, data: Interactions) -> dict[str, str]:
@@ -57,9 +63,15 @@ def features_read(backbone: ModelSettings, data: Interactions) -> dict[str, str]
     return {name: found.digest for name, found in data.features.items()} if backbone.READS_FEATURES else {}
 
 
-def _features(backbone: ModelSettings, data: Interactions) -> dict[str, Any]:
-    found = features_read(backbone, data)
-    return {"features": found} if found else {}
+def times_read(backbone: ModelSettings, data: Interactions) -> str | None:
+    """Digest of the times of interactions, where a model depends on them. InputError where it would but cannot."""
+    return data.times.digest if backbone.reads_times(data) and data.times is not None else None
+
+
+def _read(backbone: ModelSettings, data: Interactions) -> dict[str, Any]:
+    """What of the data a model depends on beside the interactions; that it reads times stands for the setting."""
+    features, times = features_read(backbone, data), times_read(backbone, data)
+    return ({"features": features} if features else {}) | ({"times": times} if times else {})
 
 
 def _training(train: dict[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def prepare(
     """
     data = place.data(settings)
     settings.method.check_catalogue(data)
+    for backbone in (settings.student, *(() if teacher_dirs else (settings.teacher.backbone,))):
+        backbone.reads_times(data)  # what this refuses is refused now, not when a teacher has been trained
     for path in teacher_dirs:
         teaching.check_given(RunFolder(path), data)
     stem = f"distill-{data.name}-{settings.teacher.backbone.model}-{settings.student.model}-{settings.method.name}"

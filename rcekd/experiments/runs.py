@@ -32,6 +32,8 @@ def train_in(
     costs |= {"peak_rss_bytes": place.memory.overall(), "training_peak_rss_bytes": place.memory.phase()}
     summary = run_summary(kind, str(folder.path), settings, task.data, task.seed, trained, costs)
     summary |= {"identity": task.identity, **describe(task.model), **(extra or {})}
+    if task.model.reads_times and task.data.times is not None:
+        summary["dataset"]["times"] = task.data.times.digest
     if kind == "distill":
         summary["student"] = model_part(summary)
     # The last file of a run: where it stands, the run is complete.

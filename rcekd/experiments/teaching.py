@@ -115,6 +115,7 @@ def check_same_data(summary: dict[str, Any], data: Interactions, folder: RunFold
             f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}"
         )
     _check_same_features(summary, data, folder)
+    _check_same_times(made_for.get("times"), data, folder)
 
 
 def _check_same_features(summary: dict[str, Any], data: Interactions, folder: RunFolder) -> None:
@@ -128,6 +129,16 @@ def _check_same_features(summary: dict[str, Any], data: Interactions, folder: Ru
         raise InputError(
             f"{folder.path}: this {summary['model']} was made with other features of items ({', '.join(digests)}; "
             f"here: {here}); give the same files as data.features.NAME"
+        )
+
+
+def _check_same_times(digest_then: str | None, data: Interactions, folder: RunFolder) -> None:
+    """InputError where a model that reads times was made with others. digest_then: None for one that reads none."""
+    if digest_then is not None and (data.times is None or data.times.digest != digest_then):
+        here = "none" if data.times is None else "others"
+        raise InputError(
+            f"{folder.path}: this model reads the times of interactions, and {data.name} has {here} here; "
+            "give the file that it was made with"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rcekd.kernels.csr import CSR
+from rcekd.datasets import History, Interactions
 from rcekd.settings import Settings
 
 
@@ -55,6 +55,11 @@ class ModelSettings(Settings):
 
     model: str
 
+    def reads_times(self, data: Interactions) -> bool:
+        """Whether the model depends on when things in this data happened. InputError where it would but cannot."""
+        del data
+        return False
+
 
 class Backbone(nn.Module, ABC):
     """A recommender. It knows no optimiser and no distillation, and computes where its parameters are.
@@ -88,18 +93,23 @@ class Backbone(nn.Module, ABC):
         """A sequential backbone learns from so many of a user's last interactions at once; None: from any of them."""
         return None
 
+    @property
+    def reads_times(self) -> bool:
+        """Whether its factors depend on when things happened, not only on their order."""
+        return False
+
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Whatever is drawn until the next call (dropout) is to depend on nothing but (seed, epoch) and the batches."""
         del seed, epoch
 
-    def factors_after(self, history: CSR) -> Tensor:
+    def factors_after(self, history: History) -> Tensor:
         """Factors [rows, D] after these histories, in the order of time. Only a backbone with a window can tell."""
         raise NotImplementedError(f"{self.name} reads no histories")
 
-    def tables(self, history: CSR | None = None) -> FactorTables:
+    def tables(self, history: History | None = None) -> FactorTables:
         """Both tables as they are now, detached and without dropout; not copies where the model stores them so.
 
-        history: what users have done, a row per user, instead of `data.train`; only a backbone with a window reads it.
+        history: what users have done, instead of `data.train`; only a backbone with a window reads it.
         """
         was_training = self.training
         self.eval()

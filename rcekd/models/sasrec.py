@@ -44,7 +44,8 @@ class SASRec(SequentialBackbone):
         self.blocks = nn.ModuleList(_Block(settings, generator) for _ in range(settings.blocks))
         self.norm = _Norm(settings.dim)
 
-    def encode(self, token_RTD: Tensor) -> Tensor:
+    def encode(self, token_RTD: Tensor, time_RT: Tensor | None) -> Tensor:
+        del time_RT
         x_RTD = token_RTD
         for block in self.blocks:
             x_RTD = block(x_RTD, self.dropped)

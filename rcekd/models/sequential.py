@@ -2,6 +2,7 @@
 
 Before a user's first item stands a start vector, so that the first item is something to predict too, and a user without
 training items has a factor. State t (after the start and t items) predicts item t + 1; the user factor is the last one.
+Where times are read, the start stands at the time of the first item that is read.
 """
 
 from abc import abstractmethod
@@ -13,8 +14,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import embedding, softplus
 
-from rcekd.datasets import Interactions
-from rcekd.kernels.csr import CSR
+from rcekd.datasets import History, Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.models.base import Backbone, Batch, ModelSettings
 from rcekd.models.histories import Histories, blocks, histories
@@ -51,6 +51,7 @@ class SequentialBackbone(Backbone):
 
     def __init__(self, data: Interactions, settings: SequentialSettings, generator: torch.Generator) -> None:
         super().__init__()
+        self._reads_times = settings.reads_times(data)
         self._train = _Shared(data)
         self._window = settings.window
         self._heads = settings.heads
@@ -64,8 +65,11 @@ class SequentialBackbone(Backbone):
                 table.normal_(std=INIT_STD, generator=generator)
 
     @abstractmethod
-    def encode(self, token_RTD: Tensor) -> Tensor:
-        """States [R, T, D] of token sequences; state t reads tokens 0 … t."""
+    def encode(self, token_RTD: Tensor, time_RT: Tensor | None) -> Tensor:
+        """States [R, T, D] of token sequences; state t reads tokens 0 … t.
+
+        time_RT: when the tokens happened; None where the model does not read times, or the histories have none.
+        """
 
     @abstractmethod
     def factors(self, state_XD: Tensor) -> Tensor:
@@ -92,15 +96,17 @@ class SequentialBackbone(Backbone):
 
     def user_factors(self, users_B: Tensor | None = None) -> Tensor:
         if users_B is None:
-            return self.factors_after(self._train.rows)
+            return self.factors_after(self._train.history)
         if not users_B.numel():
             return self.item.new_zeros(0, self.dim)
         state_RTD, row_B, length_B = self._read(users_B.long())
         return self.factors(state_RTD[row_B, length_B])
 
-    def factors_after(self, history: CSR) -> Tensor:
+    def factors_after(self, history: History) -> Tensor:
         """Factors [rows, D] of users with these histories, each in the order of time."""
-        found = list(blocks(history, self._window, 8 * self.dim, BLOCK_NUMBERS // self._heads))
+        # A square of attention a head; with times one of biases more, and one of buckets, twice as wide.
+        squares = self._heads + 3 * self._reads_times
+        found = list(blocks(history.rows, self._window, 8 * self.dim, BLOCK_NUMBERS // squares))
         factor = [self._last(self._histories(history, row_R)) for row_R in found]
         place_U = torch.argsort(torch.cat(found))
         return torch.cat(factor)[place_U.to(self.item.device)]
@@ -112,6 +118,10 @@ class SequentialBackbone(Backbone):
     @property
     def window(self) -> int:
         return self._window
+
+    @property
+    def reads_times(self) -> bool:
+        return self._reads_times
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         self._dropout.begin(seed, epoch)
@@ -125,20 +135,20 @@ class SequentialBackbone(Backbone):
 
         The base loss and the distillation loss ask for the same users: the states are kept until the step is over.
         """
-        rows = self._train.rows
+        history = self._train.history
         user_R, state_RTD = self._cache.find("users"), self._cache.find("states")
         row_B = None if user_R is None or state_RTD is None else _find(user_R, user_B)
         if row_B is None or state_RTD is None:
             user_R, row_B = torch.unique(user_B, return_inverse=True)
             self._cache.keep("users", user_R)
-            state_RTD = self._cache.keep("states", self._states(self._histories(rows, user_R)))
-        length_B = rows.lengths()[user_B.to(rows.indptr.device)].clamp(max=self._window)
+            state_RTD = self._cache.keep("states", self._states(self._histories(history, user_R)))
+        length_B = history.rows.lengths()[user_B.to(history.rows.indptr.device)].clamp(max=self._window)
         return state_RTD, row_B, length_B.to(user_B.device)
 
-    def _histories(self, rows: CSR, row_R: Tensor) -> Histories:
+    def _histories(self, history: History, row_R: Tensor) -> Histories:
         """What is read of some rows, on the model's device, wherever the rows are."""
-        read = histories(rows, row_R.to(rows.indptr.device), self._window)
-        return Histories(read.item_RT.to(self.item.device), read.length_R.to(self.item.device))
+        rows, time = history.rows, history.time if self._reads_times else None
+        return histories(rows, row_R.to(rows.indptr.device), self._window, time).to(self.item.device)
 
     def _states(self, read: Histories) -> Tensor:
         """States [R, T + 1, D] after the start and each item."""
@@ -147,7 +157,8 @@ class SequentialBackbone(Backbone):
         token_RTD = torch.cat([self.start.expand(rows, 1, -1), item_RTD], 1) * self.dim**0.5
         # The last place of a full window is one that no base loss asks for: it shares the vector of the place before.
         place_T = torch.arange(longest + 1, device=read.item_RT.device).clamp(max=self._window - 1)
-        return self.encode(self.dropped(token_RTD + embedding(place_T, self.position)))
+        time_RT = None if read.time_RT is None else _with_start(read.time_RT)
+        return self.encode(self.dropped(token_RTD + embedding(place_T, self.position)), time_RT)
 
     def _last(self, read: Histories) -> Tensor:
         state_RTD = self._states(read)
@@ -158,10 +169,16 @@ class _Shared:
     """The training rows: copies of a model share them."""
 
     def __init__(self, data: Interactions) -> None:
-        self.rows = data.train
+        self.history = data.train_history
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+
+def _with_start(time_RT: Tensor) -> Tensor:
+    """Times [R, T + 1] of the start and the items."""
+    first_R1 = time_RT[:, :1] if time_RT.shape[1] else time_RT.new_zeros(time_RT.shape[0], 1)
+    return torch.cat([first_R1, time_RT], 1)
 
 
 def _find(user_R: Tensor, user_B: Tensor) -> Tensor | None:

@@ -1,6 +1,7 @@
 """Who lists are asked for: ids on a command line or in a file, and histories on a stream."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rcekd.errors import InputError
@@ -39,6 +40,32 @@ def parse_histories(lines: Iterable[str], where: str) -> list[list[str]]:
     if not histories:
         raise InputError(f"{where}: no histories; write the items that a user has met, a user a line")
     return histories
+
+
+def read_times(path: Path, lines: Sequence[Sequence[str]]) -> list[list[float]]:
+    """The time of every item of these histories, from a file that has a number where they have an item.
+
+    InputError names the line that has more or fewer of them, or something else than a finite number.
+    """
+    written = read_histories(path)
+    if len(written) != len(lines):
+        raise InputError(f"{path}: {len(written)} lines of times for {len(lines)} histories; write a line for each")
+    found = []
+    for number, (times, items) in enumerate(zip(written, lines, strict=True), start=1):
+        if len(times) != len(items):
+            raise InputError(f"{path}, line {number}: {len(times)} times for {len(items)} items; write one for each")
+        found.append([_time(text, f"{path}, line {number}") for text in times])
+    return found
+
+
+def _time(text: str, where: str) -> float:
+    try:
+        time = float(text)
+    except ValueError:
+        time = math.nan
+    if not math.isfinite(time):
+        raise InputError(f"{where}: {text[:40]!r} is not a time; write numbers in the unit of the data's own times")
+    return time
 
 
 def read_histories(path: Path) -> list[list[str]]:

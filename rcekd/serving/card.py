@@ -27,6 +27,7 @@ def facts(run: FinishedRun, measured: dict[str, Any]) -> dict[str, Any]:
         "model": run.label,
         "method": summary.get("method"),
         "window": run.model.window if run.reads_histories else None,
+        "reads_times": run.reads_histories and run.model.reads_times,
         "data": {**summary["dataset"], "licence": licence},
         "protocol": summary["protocol"],
         "quality": models,
@@ -128,11 +129,12 @@ def _new_users(card: dict[str, Any]) -> list[str]:
     ]
 
 
-def _reading(window: int | None) -> list[str]:
+def _reading(window: int | None, reads_times: bool) -> list[str]:
     if window is None:
         return []
+    order = "in order and of when they were met" if reads_times else "in order"
     return [
-        f"- It makes a user's vector of the last {window} items in order. The vectors here are those after the "
+        f"- It makes a user's vector of the last {window} items {order}. The vectors here are those after the "
         "training items: what a user does later does not move them, and the map for new users knows no order. "
         "For vectors that follow a history, keep the run: `rcekd recommend RUN --history` reads it.",
     ]
@@ -143,7 +145,7 @@ def _limits(card: dict[str, Any]) -> list[str]:
         "## What it cannot do",
         "- It knows the items of its training data: one that came later, or was never trained on, cannot be ranked.",
         "- Scores order the items of one user. They are no probabilities, and two users' scores do not compare.",
-        *_reading(card["window"]),
+        *_reading(card["window"], card["reads_times"]),
         "- It was judged on held-out interactions of the past, not by what people do with its lists.",
         f"- Its lists leave out what was known when it was made, `seen`: {LEFT_OUT[card['seen']]}. Keep it up to date.",
         "",

@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from rcekd.datasets import History
 from rcekd.datasets.download import file_sha256
 from rcekd.errors import InputError
 from rcekd.experiments.opening import FinishedRun
@@ -54,19 +55,30 @@ class Recommender:
         vector_BD, leave_out = self.run.tables.user_UD[user_B.long()], seen_of(self.run.data, self.seen, user_B)
         return self._lists(vector_BD, leave_out, self.users.names(user_B.numpy()))
 
-    def for_histories(self, lines: Sequence[Sequence[str]], *, where: str, skip_unknown: bool = False) -> pl.DataFrame:
+    def for_histories(
+        self,
+        lines: Sequence[Sequence[str]],
+        *,
+        where: str,
+        skip_unknown: bool = False,
+        times: Sequence[Sequence[float]] | None = None,
+    ) -> pl.DataFrame:
         """Lists for users known only by the items they have met; user is the line, from 1.
 
-        A sequential model reads the items itself, in the order written; for others the fold-in's map does.
+        A sequential model reads the items itself, in the order written; for others the fold-in's map does. times: of
+        every item, in the unit of the data's times, for a model that reads them; without, it knows the order alone.
         InputError names the line of the first unknown item (unless skipped), or of the first history with none.
         """
         rows: list[Tensor] = []
         read: list[Tensor] = []
+        when: list[Tensor] = []
         for number, written in enumerate(lines, start=1):
             item_N = self.items.find(written)
             if not skip_unknown:
                 self.items.refuse_unknown(written, item_N, f"{where}, line {number}")
             read.append(item_N[item_N != UNKNOWN])
+            if times is not None:
+                when.append(torch.tensor(times[number - 1], dtype=torch.float64)[item_N != UNKNOWN])
             rows.append(torch.unique(read[-1]))
             if not rows[-1].numel():
                 raise InputError(f"{where}, line {number}: no item that this model knows; leave the line out")
@@ -75,7 +87,7 @@ class Recommender:
         leave_out = nothing if self.seen == "none" else history
         user = pl.Series(range(1, len(lines) + 1), dtype=pl.Int64)
         if self.run.reads_histories:
-            vector_BD = self.run.model.tables(stacked(read)).user_UD
+            vector_BD = self.run.model.tables(History(stacked(read), torch.cat(when) if when else None)).user_UD
         else:
             vector_BD = self.fold_in(history, self.run.tables.item_ID)
         return self._lists(vector_BD, leave_out, user)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from rcekd.datasets import Interactions
 from rcekd.training.settings import TrainSettings
-from tests.contracts.board import furnished
+from tests.contracts.board import furnished, timed
 
 
 class Case(NamedTuple):
@@ -38,6 +38,7 @@ BACKBONES: dict[str, list[Case]] = {
     "hstu": [
         Case({"dim": 16, "dropout": 0.0, "tau": 0.2}, SLOWER),
         Case({"dim": 16, "blocks": 2, "heads": 2, "window": 20, "dropout": 0.1, "tau": 0.2}, SLOWER),
+        Case({"dim": 16, "heads": 2, "dropout": 0.1, "tau": 0.2, "time_bias": True}, SLOWER, furnish=timed),
     ],
 }
 

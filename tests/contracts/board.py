@@ -5,6 +5,7 @@ from dataclasses import replace
 import polars as pl
 import torch
 
+from rcekd.datasets import Times
 from rcekd.datasets.interactions import Interactions, content_fingerprint
 from rcekd.datasets.item_features import ItemFeatures
 from tests.conftest import rectangle
@@ -38,3 +39,12 @@ def furnished(data: Interactions) -> Interactions:
     text_IF[some_I] = 0.0
     features = {"image": ItemFeatures(image_IF, none_I, "image"), "text": ItemFeatures(text_IF, some_I, "text")}
     return replace(data, features=features)
+
+
+def timed(data: Interactions) -> Interactions:
+    """The same with times that say nothing: seconds to days from one interaction to the next."""
+    generator = torch.Generator().manual_seed(data.n_items)
+    sizes = [part.indices.numel() for part in (data.train, data.valid, data.test)]
+    apart = torch.randn(sum(sizes), generator=generator, dtype=torch.float64).mul(3).add(8).exp().long()
+    train, valid, test = apart.cumsum(0).split(sizes)
+    return replace(data, times=Times.of(train, valid, test))

@@ -1,11 +1,15 @@
 """The cache: hit when nothing changed, missed when anything did, rebuilt when broken."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from rcekd.datasets import load
-from rcekd.datasets.cache import read_cache
+from rcekd.datasets.cache import _digest, read_cache
 from rcekd.datasets.places import whole_file
 from rcekd.errors import InputError
 from tests.datasets.aid import Load, Refuse, Write
@@ -39,6 +43,10 @@ def test_second_load_is_from_the_cache_and_the_same(write: Write, load: Load, re
     for part in ("train", "valid", "test", "seen"):
         for mine, theirs in zip(getattr(first, part), getattr(second, part), strict=True):
             assert mine.equal(theirs)
+    assert first.times is not None
+    assert second.times is not None
+    assert first.times.digest == second.times.digest
+    assert all(mine.equal(theirs) for mine, theirs in zip(first.times[:3], second.times[:3], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -126,3 +134,45 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No space left on device; make room"):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+def age(entry: Path) -> None:
+    """Make an entry what versions wrote that kept no times."""
+    with safe_open(entry, framework="pt") as file:
+        told: dict[str, Any] = json.loads(file.metadata()["told"])
+        tensors = {name: file.get_tensor(name) for name in file.keys() if not name.endswith("_time")}  # noqa: SIM118
+    told = {key: value for key, value in told.items() if key not in ("times", "digest")}
+    metadata = {"told": json.dumps(told | {"digest": _digest(tensors, told)}, sort_keys=True)}
+    save_file(tensors, entry, metadata=metadata)
+
+
+@pytest.mark.parametrize("table", [TABLE, "user,item\na,x\na,y\nb,x\nb,z\nb,y\n"])
+def test_an_entry_of_before_times_is_made_again_once(
+    write: Write, load: Load, tmp_path: Path, readings: list[str], table: str
+) -> None:
+    path, lines = write("r.csv", table), list[str]()
+    good = load(path)
+    (entry,) = entries(tmp_path)
+    whole = entry.read_bytes()
+    age(entry)
+    for _ in range(2):
+        found = load(path, tell=lines.append)
+        assert found.fingerprint == good.fingerprint
+        assert (found.times is None) == ("time" not in table)
+    assert lines == ["r: prepared by a version that kept no times; preparing it once more"]
+    assert readings == ["r", "r"]
+    assert entry.read_bytes() == whole
+
+
+def test_an_entry_of_before_times_still_opens_where_there_can_be_none(
+    write: Write, load: Load, tmp_path: Path, readings: list[str]
+) -> None:
+    lists, table = write("lists.txt", "0 1 2 3\n1 2 3\n2 1 3 4\n"), write("r.csv", TABLE)
+    wanted = [(lists, {}), (table, {"columns": {"time": "-"}}), ("synthetic", {})]
+    for name, settings in wanted:
+        load(name, **settings)
+    for entry in entries(tmp_path):
+        age(entry)
+    for name, settings in wanted:
+        assert load(name, **settings).times is None
+    assert readings == ["lists", "r", "synthetic"]

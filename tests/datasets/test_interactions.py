@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+import torch
 
 from rcekd.datasets import DataSettings, Interactions
 from rcekd.datasets.prepare import Plan, prepare
@@ -76,3 +77,48 @@ def test_fingerprint_sees_every_change(column: str, change: int) -> None:
     plan = Plan.of(DataSettings(), DataSettings())
     changed = raw.with_columns(pl.Series(column, [*raw[column][:-1], change], dtype=raw.schema[column]))
     assert prepare("toy", raw, plan).fingerprint != prepare("toy", changed, plan).fingerprint
+
+
+TIMED = [(0, 2, 0, 30), (1, 1, 0, 7), (0, 3, 0, 10), (0, 4, 1, 5), (1, 5, 1, 2), (1, 6, 2, 9), (0, 7, 1, 8)]
+
+
+def timed(kind: type[pl.DataType] = pl.Int64) -> Interactions:
+    schema = {"user": pl.Int64, "item": pl.Int64, "part": pl.UInt8, "time": kind}
+    return prepare("toy", pl.DataFrame(TIMED, schema=schema, orient="row"), Plan.of(DataSettings(), DataSettings()))
+
+
+@pytest.mark.parametrize("kind", [pl.Int64, pl.Float64])
+def test_histories_know_when(kind: type[pl.DataType]) -> None:
+    data = timed(kind)
+    assert data.times is not None
+    assert (rows(data.train_history.rows), data.times.train.tolist()) == ([[2, 1], [0]], [10, 30, 7])
+    assert (data.times.valid.tolist(), data.times.test.tolist()) == ([5, 8, 2], [9])
+    both = data.train_with_valid
+    assert both.time is not None
+    assert [row.tolist() for row in both.time.split(both.rows.lengths().tolist())] == [[10, 30, 5, 8], [7, 2]]
+    assert str(both.time.dtype) == ("torch.int64" if kind is pl.Int64 else "torch.float64")
+
+
+def test_histories_without_times(data: Interactions) -> None:
+    assert data.times is None
+    assert data.train_history == (data.train, None)
+    assert rows(data.train_with_valid.rows) == [[2, 0, 2, 3, 1], [1, 0], [1], []]
+    assert data.train_with_valid.time is None
+
+
+def test_the_fingerprint_is_of_the_order_and_not_of_the_times() -> None:
+    later = pl.DataFrame(
+        [(user, item, part, time + 1) for user, item, part, time in TIMED],
+        schema={"user": pl.Int64, "item": pl.Int64, "part": pl.UInt8, "time": pl.Int64},
+        orient="row",
+    )
+    other = prepare("toy", later, Plan.of(DataSettings(), DataSettings()))
+    assert other.fingerprint == timed().fingerprint
+    assert other.times is not None
+    assert other.times.digest != timed().times.digest  # type: ignore[union-attr]
+
+
+def test_times_go_where_the_interactions_go() -> None:
+    moved = timed().to(torch.device("meta"))
+    assert moved.train_history.time is not None
+    assert moved.train_history.time.device == moved.device

@@ -131,3 +131,28 @@ def test_splits_partition_what_was_read(pairs: list[tuple[int, int]], split: str
     ]
     assert sorted(found) == sorted(pairs if duplicates == "keep" else set(pairs))
     assert data.fingerprint == prepared(table, split=split, duplicates=duplicates).fingerprint
+
+
+@pytest.mark.parametrize("split", ["reference", "random", "time", "time-global", "leave-one-out"])
+def test_times_stay_with_their_interactions(split: str) -> None:
+    """An interaction's time tells user and item, so that none can be taken for another's."""
+    rng = np.random.default_rng(3)
+    user, item = rng.integers(0, 6, 90), rng.integers(0, 15, 90)
+    table = {"user": list(user), "item": list(item), "time": list(rng.permutation(90) * 1000 + user * 20 + item)}
+    data = prepared(table, split=split, duplicates="keep")
+    assert data.times is not None
+    for part in ("train", "valid", "test"):
+        found, time = getattr(data, part), getattr(data.times, part)
+        told = [
+            data.user_ids[row] * 20 + data.item_ids[item] for row, items in enumerate(rows(found)) for item in items
+        ]
+        assert (time % 1000).tolist() == told
+        if split != "reference":
+            assert all((row.diff() > 0).all() for row in time.split(found.lengths().tolist()))
+
+
+def test_the_time_of_a_repeated_pair_is_its_first() -> None:
+    table = {"user": [1, 1, 1], "item": [9, 4, 9], "time": [30, 20, 10]}
+    data = prepared(table, split="time", valid_share=0.0, test_share=0.0)
+    assert data.times is not None
+    assert data.times.train.tolist() == [10, 20]

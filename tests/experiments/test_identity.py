@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from rcekd.config import RunSettings, parse_assignment, resolve
-from rcekd.datasets import Interactions
+from rcekd.datasets import Interactions, Times
+from rcekd.errors import InputError
 from rcekd.experiments.identity import as_before, digest, student_identity, teacher_identity
 
 
@@ -72,3 +74,44 @@ def test_the_name_of_the_dataset_does_not_matter(tiny_interactions: Interactions
 def test_the_order_of_keys_does_not_matter() -> None:
     assert digest({"a": 1, "b": {"c": 2, "d": 3}}) == digest({"b": {"d": 3, "c": 2}, "a": 1})
     assert digest({"a": 1}) != digest({"a": 2})
+
+
+def with_times(data: Interactions, start: int) -> Interactions:
+    train, valid, test = (
+        torch.arange(start, start + part.indices.numel()) for part in (data.train, data.valid, data.test)
+    )
+    return replace(data, times=Times.of(train, valid, test))
+
+
+HSTU = ("teacher.model=hstu", "student.model=hstu")
+
+
+def test_times_count_where_they_are_read(tiny_interactions: Interactions) -> None:
+    """What reads none is the run that it was before there were times; on and auto are one where there are some."""
+    plain, timed, other = tiny_interactions, with_times(tiny_interactions, 0), with_times(tiny_interactions, 5)
+    before = identities(plain, *HSTU)
+    auto = ("teacher.time_bias=auto", "student.time_bias=auto")
+    assert before == identities(timed, *HSTU) == identities(plain, *HSTU, *auto)
+    assert before == identities(timed, *HSTU, "teacher.time_bias=off", "student.time_bias=false")
+    read = identities(timed, *HSTU, *auto)
+    assert read == identities(timed, *HSTU, "teacher.time_bias=on", "student.time_bias=true")
+    assert len({*before, *read, *identities(other, *HSTU, *auto)}) == 9
+    student = identities(timed, *HSTU, "student.time_bias=on")
+    assert (student[0], student[1]) == (before[0], read[1])
+    assert identities(timed) == identities(plain), "MF reads none"
+
+
+def test_a_setting_at_what_it_was_is_the_digest_of_before(tiny_interactions: Interactions) -> None:
+    """Written out, as the version before times made it."""
+    values = settings("student.model=hstu").to_values()
+    own = {key: value for key, value in values["student"].items() if key != "time_bias"}
+    train = {key: value for key, value in values["train"].items() if key != "checkpoint_seconds"}
+    evaluation = {key: value for key, value in values["eval"].items() if key != "history"}
+    told = {"kind": "student", "data": tiny_interactions.fingerprint, "student": own, "seed": 0}
+    expected = digest(told | {"eval": evaluation, "train": train})
+    assert student_identity(settings("student.model=hstu"), tiny_interactions, None) == expected
+
+
+def test_times_that_are_not_there_have_no_identity(tiny_interactions: Interactions) -> None:
+    with pytest.raises(InputError, match="time_bias=on needs times of interactions, and checkerboard has none"):
+        identities(tiny_interactions, *HSTU, "teacher.time_bias=on")

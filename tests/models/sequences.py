@@ -4,6 +4,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from rcekd.datasets import Times
 from rcekd.datasets.interactions import Interactions, content_fingerprint
 from rcekd.kernels.csr import CSR
 from rcekd.models import Batch
@@ -14,11 +15,20 @@ def csr(rows: list[list[int]]) -> CSR:
     return CSR(indptr, torch.tensor([item for row in rows for item in row], dtype=torch.int32))
 
 
-def interactions(rows: list[list[int]], items: int) -> Interactions:
+def interactions(rows: list[list[int]], items: int, times: list[list[int]] | None = None) -> Interactions:
     train, none = csr(rows), csr([[] for _ in rows])
     users, catalogue = pl.Series(range(len(rows))), pl.Series(range(items))
     fingerprint = content_fingerprint((train, none, none), users, catalogue)
-    return Interactions("rows", "random", len(rows), items, train, none, none, users, catalogue, fingerprint)
+    empty = torch.tensor([], dtype=torch.int64)
+    timed = None if times is None else Times.of(flat(times), empty, empty)
+    return Interactions(
+        "rows", "random", len(rows), items, train, none, none, users, catalogue, fingerprint, times=timed
+    )
+
+
+def flat(times: list[list[int]]) -> Tensor:
+    """The times of all rows, one after the other."""
+    return torch.tensor([time for row in times for time in row], dtype=torch.int64)
 
 
 def batch_of(rows: list[list[int]], users: list[int], window: int, negative: int) -> Batch:

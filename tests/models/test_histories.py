@@ -16,11 +16,18 @@ def test_the_last_items_in_order() -> None:
     read = histories(rows_of([3, 0, 5, 1]), torch.tensor([2, 1, 0, 2]), 4)
     assert read.length_R.tolist() == [4, 0, 3, 4]
     assert read.item_RT.tolist() == [[14, 15, 16, 17], [0, 0, 0, 0], [10, 11, 12, 0], [14, 15, 16, 17]]
+    assert read.time_RT is None
+    timed = histories(rows_of([3, 0, 5, 1]), torch.tensor([2, 1, 0, 2]), 4, 100 + torch.arange(9))
+    assert timed.time_RT is not None
+    assert timed.time_RT.tolist() == [[104, 105, 106, 107], [0, 0, 0, 0], [100, 101, 102, 0], [104, 105, 106, 107]]
 
 
 def test_nobody_and_nothing() -> None:
     rows = rows_of([0, 0])
     assert histories(rows, torch.tensor([0, 1]), 4).item_RT.shape == (2, 0)
+    timed = histories(rows, torch.tensor([0, 1]), 4, torch.tensor([], dtype=torch.float64))
+    assert timed.time_RT is not None
+    assert (timed.time_RT.shape, timed.time_RT.dtype) == ((2, 0), torch.float64)
     assert histories(rows, torch.tensor([], dtype=torch.int64), 4).item_RT.shape == (0, 0)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from rcekd.datasets import History
 from rcekd.models import MODELS, Backbone, build_model
 from rcekd.models.sequential import SequentialBackbone, next_item_loss
 from tests.models.sequences import batch_of, csr, interactions, loud
@@ -78,16 +79,16 @@ def test_users_with_nothing_share_the_start(name: str) -> None:
 def test_tables_after_other_histories(name: str) -> None:
     model = make(name)
     longer = [[*row, 11] for row in ROWS]
-    torch.testing.assert_close(model.tables(csr(longer)).user_UD, make(name, longer).tables().user_UD)
-    assert torch.equal(model.tables(csr(ROWS)).user_UD, model.tables().user_UD)
+    torch.testing.assert_close(model.tables(History(csr(longer))).user_UD, make(name, longer).tables().user_UD)
+    assert torch.equal(model.tables(History(csr(ROWS))).user_UD, model.tables().user_UD)
     assert model.training
 
 
 def test_a_model_without_a_window_ignores_histories() -> None:
     model: Backbone = build_model(MODELS["mf"].settings(model="mf"), interactions(ROWS, ITEMS), seed=0)
-    assert torch.equal(model.tables(csr([[1]] * 5)).user_UD, model.tables().user_UD)
+    assert torch.equal(model.tables(History(csr([[1]] * 5))).user_UD, model.tables().user_UD)
     with pytest.raises(NotImplementedError, match="mf reads no histories"):
-        model.factors_after(csr([[1]]))
+        model.factors_after(History(csr([[1]])))
 
 
 @NAMES
@@ -96,7 +97,7 @@ def test_a_step_is_one_forward(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     model = make(name, dropout=0.5)
     calls = []
     encode = type(model).encode
-    monkeypatch.setattr(type(model), "encode", lambda self, x: calls.append(1) or encode(self, x))
+    monkeypatch.setattr(type(model), "encode", lambda self, *x: calls.append(1) or encode(self, *x))
     batch = batch_of(ROWS, [4, 0, 3], 6, 10)
     base = model.loss(batch)
     again = model.user_factors(torch.tensor([0, 3, 4]))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rcekd.errors import InputError
-from rcekd.serving.asking import parse_histories, read_histories, read_ids, split_ids
+from rcekd.serving.asking import parse_histories, read_histories, read_ids, read_times, split_ids
 
 
 def test_ids() -> None:
@@ -40,3 +40,25 @@ def test_histories_in_a_file(tmp_path: Path) -> None:
     assert read_histories(tmp_path / "h") == [["1", "2"]]
     with pytest.raises(InputError, match="cannot read"):
         read_histories(tmp_path / "missing")
+
+
+def test_times_of_histories(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_text("10 2.5\n-3\n")
+    assert read_times(path, [["a", "b"], ["c"]]) == [[10.0, 2.5], [-3.0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 2\n", "t: 1 lines of times for 2 histories; write a line for each"),
+        ("1\n2\n", "t, line 1: 1 times for 2 items; write one for each"),
+        ("1 2\nnan\n", "t, line 2: 'nan' is not a time; write numbers in the unit of the data's own times"),
+        ("1 2\n2026-11-26\n", "t, line 2: '2026-11-26' is not a time"),
+    ],
+)
+def test_times_that_do_not_fit_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "t").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_times(tmp_path / "t", [["a", "b"], ["c"]])
+    assert said in str(caught.value)
