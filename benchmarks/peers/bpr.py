@@ -51,7 +51,7 @@ def ours(setting: Setting) -> Side:
 def of_implicit(setting: Setting) -> Side:
     """`fit` goes on from the factors it finds, and from the generator's state."""
     model = peer("implicit.cpu.bpr").BayesianPersonalizedRanking(
-        factors=setting.tables.item_ID.shape[1], num_threads=setting.threads, random_state=np.random.RandomState(0)
+        factors=setting.tables.item_ID.shape[1], num_threads=setting.threads, random_state=np.random.default_rng(0)
     )
     history = matrix(setting.data.seen, setting.data.n_items)
 
