@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from rcekd.commands.application import run
+from rcekd.training.early_stopping import BestEpoch
 
 # 50 users × 80 items, a few epochs: a whole distillation in a fraction of a second.
 SMALL = {
@@ -53,6 +54,25 @@ def assignments(**changes: Any) -> list[str]:
     """--set options of a small run; `method__K=5` stands for method.K=5, None takes a setting out."""
     values = {**SMALL, **LISTS, **{key.replace("__", "."): value for key, value in changes.items()}}
     return [part for key, value in values.items() if value is not None for part in ("--set", f"{key}={value}")]
+
+
+def check_resumes(distil: Callable[[], Outcome], rcekd: Callable[..., Outcome]) -> None:
+    """A distillation that is stopped in its third epoch, and goes on, ends with the bytes of a whole one."""
+    whole = Path(distil().result["run_dir"])
+    update, calls = BestEpoch.update, iter(range(100))
+
+    def stop(self: BestEpoch, *arguments: Any) -> bool:
+        if next(calls) == 2:
+            raise RuntimeError("stopped")
+        return update(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BestEpoch, "update", stop)
+        assert distil().code == 1
+    (stopped,) = set(Path("runs").glob("distill-*")) - {whole}
+    assert len((stopped / "metrics.jsonl").read_text().splitlines()) == 2
+    assert rcekd("distill", "--resume", stopped, "--threads", 1, "--quiet").code == 0
+    assert (stopped / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rcekd.training.early_stopping import BestEpoch
-from tests.flows.conftest import Outcome, assignments
+from tests.flows.conftest import Outcome, assignments, check_resumes
 
 Command = Callable[..., Outcome]
 
@@ -54,24 +52,9 @@ def test_a_live_teacher_needs_a_student_that_hands_it_whole_users(distill: Comma
     assert (wider.code, "student.window to 10 or less" in wider.err) == (2, True)
 
 
-def test_it_goes_on_to_the_same_bytes(distill: Command, rcekd: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped in the student's third epoch, dropout and all, and resumed."""
-    own = {**TEACHER, **STUDENT, "train__checkpoint_seconds": 0}
-    whole = Path(distill("--student", "hstu", **own).result["run_dir"])
-    update, calls = BestEpoch.update, iter(range(100))
-
-    def stop(self: BestEpoch, *arguments: Any) -> bool:
-        if next(calls) == 2:
-            raise RuntimeError("stopped")
-        return update(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BestEpoch, "update", stop)
-        assert distill("--student", "hstu", **own).code == 1
-    (stopped,) = set(Path("runs").glob("distill-*")) - {whole}
-    assert len((stopped / "metrics.jsonl").read_text().splitlines()) == 2
-    assert rcekd("distill", "--resume", stopped, "--threads", 1, "--quiet").code == 0
-    assert (stopped / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+def test_it_goes_on_to_the_same_bytes(distill: Command, rcekd: Command) -> None:
+    """Dropout and all."""
+    check_resumes(lambda: distill("--student", "hstu", **TEACHER, **STUDENT, train__checkpoint_seconds=0), rcekd)
 
 
 def test_profile(rcekd: Command) -> None:

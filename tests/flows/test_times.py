@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from rcekd.training.early_stopping import BestEpoch
-from tests.flows.conftest import Outcome, assignments
+from tests.flows.conftest import Outcome, assignments, check_resumes
 
 Command = Callable[..., Outcome]
 
@@ -59,24 +58,8 @@ def test_they_make_another_run_and_no_other_data(distilled: Callable[..., Outcom
     assert (further["valid"], further["test"] != on["test"]) == (on["valid"], True)
 
 
-def test_it_goes_on_to_the_same_bytes(
-    distilled: Callable[..., Outcome], rcekd: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = {**ON, "train__checkpoint_seconds": 0}
-    whole = Path(distilled(**own).result["run_dir"])
-    update, calls = BestEpoch.update, iter(range(100))
-
-    def stop(self: BestEpoch, *arguments: Any) -> bool:
-        if next(calls) == 2:
-            raise RuntimeError("stopped")
-        return update(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BestEpoch, "update", stop)
-        assert distilled(**own).code == 1
-    (stopped,) = set(Path("runs").glob("distill-*")) - {whole}
-    assert rcekd("distill", "--resume", stopped, "--threads", 1, "--quiet").code == 0
-    assert (stopped / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+def test_it_goes_on_to_the_same_bytes(distilled: Callable[..., Outcome], rcekd: Command) -> None:
+    check_resumes(lambda: distilled(**ON, train__checkpoint_seconds=0), rcekd)
 
 
 def test_other_times_are_other_data_to_who_reads_them(
