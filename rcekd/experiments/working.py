@@ -41,12 +41,16 @@ def folder_of(experiment: Experiment, runs_dir: Path) -> CellFolder:
 
 
 def chosen_cells(experiment: Experiment, only: Sequence[str]) -> list[Cell]:
-    """The cells to be run: those whose labels hold every word of `only`. Equal cells once. InputError for none."""
+    """The cells to be run: those with every one of the labels `only`, a label being one word or several in a row.
+
+    Equal cells once. InputError for none.
+    """
     cells = {cell.identity: cell for cell in experiment.cells()}
-    found = [cell for cell in cells.values() if all(word in str(cell.labels).split() for word in only)]
+    found = [cell for cell in cells.values() if all(f" {label} " in f" {cell.labels} " for label in only)]
     if not found:
         example = next(iter(cells.values())).labels
-        raise InputError(f"--only {' '.join(only)!r}: no cell has these labels; one is labelled {str(example)!r}")
+        asked = " ".join(f"--only {label!r}" for label in only)
+        raise InputError(f"{asked}: no cell has these labels; one is labelled {str(example)!r}")
     return found
 
 

@@ -91,6 +91,16 @@ def test_only_some_cells(rcekd: Command, written: Callable[..., Path]) -> None:
     assert "no cell has these labels" in run(rcekd, written(), "--only", "cee").err
 
 
+def test_a_label_of_several_words_can_be_asked_for(rcekd: Command, written: Callable[..., Path]) -> None:
+    methods = [{"label": f"w/o {part}", "method": "ce", "set": {"method.K": k}} for part, k in (("S", 5), ("S T", 6))]
+    file = written(methods=methods)
+    found = {
+        label: run(rcekd, file, "--dry-run", "--only", label).result["cells"]
+        for label in ("w/o S", "w/o S T", "w/o", "seed 1")
+    }
+    assert found == {"w/o S": 4, "w/o S T": 2, "w/o": 4, "seed 1": 3}
+
+
 def test_a_dry_run_writes_nothing_and_estimates(rcekd: Command, written: Callable[..., Path]) -> None:
     done = rcekd("run", written(), "--dry-run")
     assert done.code == 0
