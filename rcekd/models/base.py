@@ -103,8 +103,9 @@ class Backbone(nn.Module, ABC):
         del seed, epoch
 
     def factors_after(self, history: History) -> Tensor:
-        """Factors [rows, D] after these histories, in the order of time. Only a backbone with a window can tell."""
-        raise NotImplementedError(f"{self.name} reads no histories")
+        """Factors [U, D] once users have done this, rows in the order of time; without a window, as they are."""
+        del history
+        return self.user_factors()
 
     def tables(self, history: History | None = None) -> FactorTables:
         """Both tables as they are now, detached and without dropout; not copies where the model stores them so.
@@ -114,7 +115,7 @@ class Backbone(nn.Module, ABC):
         was_training = self.training
         self.eval()
         with torch.no_grad():
-            user_UD = self.user_factors() if history is None or self.window is None else self.factors_after(history)
+            user_UD = self.user_factors() if history is None else self.factors_after(history)
             tables = FactorTables(user_UD.detach(), self.item_factors().detach())
         self.train(was_training)
         return tables

@@ -87,8 +87,6 @@ def test_tables_after_other_histories(name: str) -> None:
 def test_a_model_without_a_window_ignores_histories() -> None:
     model: Backbone = build_model(MODELS["mf"].settings(model="mf"), interactions(ROWS, ITEMS), seed=0)
     assert torch.equal(model.tables(History(csr([[1]] * 5))).user_UD, model.tables().user_UD)
-    with pytest.raises(NotImplementedError, match="mf reads no histories"):
-        model.factors_after(History(csr([[1]])))
 
 
 @NAMES
