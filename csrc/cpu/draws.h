@@ -29,7 +29,7 @@ struct Earlier {
     bool operator()(const Arrival& a, const Arrival& b) const {
         return a.log_time < b.log_time || (a.log_time == b.log_time && a.item < b.item);
     }
-    static uint32_t word(const Arrival& a) { return ordered_word((float)a.log_time + 0.0f); }  // rounding keeps order
+    static uint32_t word(const Arrival& a) { return rcekd_ordered_word((float)a.log_time); }  // rounding keeps order
 };
 
 // What the race of one user draws from. Items whose rank key is below `floor` are low; no low score exceeds

@@ -10,6 +10,7 @@
 #include "marks.h"
 #include "philox_lanes.h"
 #include "ranks.h"
+#include "rcekd/rank_key.h"
 #include "rcekd/unseen.h"
 #include "scan.h"
 #include "select.h"
@@ -27,7 +28,7 @@ struct Sooner {
     bool operator()(const Timed& a, const Timed& b) const {
         return a.log_time < b.log_time || (a.log_time == b.log_time && a.at < b.at);
     }
-    static uint32_t word(const Timed& a) { return ordered_word((float)a.log_time + 0.0f); }  // rounding keeps order
+    static uint32_t word(const Timed& a) { return rcekd_ordered_word((float)a.log_time); }  // rounding keeps order
 };
 
 int64_t most_draws(const rcekd_rank_gap_draws_args& a) {

@@ -3,7 +3,6 @@
 // instructions.
 #pragma once
 #include <stdint.h>
-#include <string.h>
 
 #include "simd.h"
 
@@ -15,13 +14,6 @@ inline void exchange(T& a, T& b) {
     const T c = a;
     a = b;
     b = c;
-}
-
-// A word that orders as the float does, -0 just below +0.
-inline uint32_t ordered_word(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits ^ ((bits >> 31) ? 0xFFFFFFFFu : 0x80000000u);
 }
 
 // Reorders a[0..n) so that its k foremost elements come first and the k-th of them is at a[k - 1]; 1 <= k <= n.

@@ -1,6 +1,7 @@
 // The raising scores of one user, sorted, and how many of them lie below a score: the z of equation 8.
 #pragma once
 #include "rcekd/race.h"
+#include "rcekd/rank_key.h"
 #include "select.h"
 #include "simd.h"
 
@@ -57,7 +58,7 @@ struct Steps {
 
 struct Ascending {
     bool operator()(float a, float b) const { return a < b; }
-    static uint32_t word(float x) { return ordered_word(x); }
+    static uint32_t word(float x) { return rcekd_ordered_word(x); }
 };
 
 class Thresholds {

@@ -105,6 +105,15 @@ def test_equals_twin(shape: tuple[int, int, int, int, int], tied: bool) -> None:
         assert_same(closure(*tables, **given), expected)
 
 
+@on_every_isa
+def test_draws_whose_times_only_float64_tells_apart() -> None:
+    """At so low a temperature the times of items of one z round to the same float32."""
+    user, item = factors(2, 1500, 8)
+    given: dict[str, Any] = {"draws": 300, "tau": 1e-6, "seed": 1, "epoch": 2}
+    tables = user, item, teacher_lists(user, item, 400)
+    assert_same(closure(*tables, **given), reference_closure(*tables, **given))
+
+
 def high_closure(user: Tensor, item: Tensor, teacher: Tensor, draws: int, high: int) -> Closure:
     """With the number of items raced one by one given."""
     users = torch.arange(user.shape[0], dtype=torch.int32)

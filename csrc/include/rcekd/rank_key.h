@@ -4,13 +4,17 @@
 
 #include "rcekd/common.h"
 
-// Larger key, better rank. Scores must not be NaN; -0 counts as +0.
-RCEKD_HD uint64_t rcekd_rank_key(float score, int32_t id) {
-    const float positive_zero = score + 0.0f;
+// A word that orders as the numbers do. They must not be NaN; -0 counts as +0.
+RCEKD_HD uint32_t rcekd_ordered_word(float x) {
+    const float positive_zero = x + 0.0f;
     uint32_t bits;
     memcpy(&bits, &positive_zero, sizeof bits);
-    bits ^= (bits >> 31) ? 0xFFFFFFFFu : 0x80000000u;
-    return ((uint64_t)bits << 32) | (uint32_t)~id;
+    return bits ^ ((bits >> 31) ? 0xFFFFFFFFu : 0x80000000u);
+}
+
+// Larger key, better rank. Scores must not be NaN; -0 counts as +0.
+RCEKD_HD uint64_t rcekd_rank_key(float score, int32_t id) {
+    return ((uint64_t)rcekd_ordered_word(score) << 32) | (uint32_t)~id;
 }
 
 RCEKD_HD float rcekd_rank_score(uint64_t key) {
