@@ -13,22 +13,27 @@ VERSION = 1
 
 
 # Settings that came later, at what was done before them: so set, they leave an identity as it was without them.
-ADDED: dict[tuple[str, str], Any] = {
-    ("eval", "history"): "train",
-    ("teacher", "temperature"): 1.0,
-    ("teacher", "time_bias"): False,
-    ("student", "time_bias"): False,
+ADDED: dict[str, Any] = {
+    "eval.history": "train",
+    "teacher.temperature": 1.0,
+    "teacher.time_bias": False,
+    "student.time_bias": False,
+    "teacher.train.optimizer": "adam",
+    "train.optimizer": "adam",
 }
 
 
 def as_before(values: dict[str, Any]) -> dict[str, Any]:
     """Plain values of settings without those that say nothing new."""
-    found = dict(values)
-    for (group, key), usual in ADDED.items():
-        if isinstance(found.get(group), dict):
-            kept = found[group]
-            found[group] = {name: value for name, value in kept.items() if name != key or value != usual}
-    return found
+    return _without_usual(values, "")
+
+
+def _without_usual(values: dict[str, Any], above: str) -> dict[str, Any]:
+    return {
+        name: _without_usual(value, f"{above}{name}.") if isinstance(value, dict) else value
+        for name, value in values.items()
+        if not (f"{above}{name}" in ADDED and ADDED[f"{above}{name}"] == value)
+    }
 
 
 def digest(values: dict[str, Any]) -> str:

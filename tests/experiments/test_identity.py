@@ -57,7 +57,9 @@ def test_settings_that_came_later_leave_identities_as_they_were() -> None:
     kept = as_before(values)
     assert ("history" in values["eval"], "temperature" in values["teacher"]) == (True, True)
     assert ("history" in kept["eval"], "temperature" in kept["teacher"]) == (False, False)
-    changed = settings("eval.history=train+valid", "teacher.temperature=3").to_values()
+    assert [group["train"].get("optimizer") for group in (kept, kept["teacher"])] == [None, None]
+    lazy = ("train.optimizer=lazy-adam", "teacher.train.optimizer=lazy-adam")
+    changed = settings("eval.history=train+valid", "teacher.temperature=3", *lazy).to_values()
     assert as_before(changed) == changed
 
 
@@ -102,10 +104,10 @@ def test_times_count_where_they_are_read(tiny_interactions: Interactions) -> Non
 
 
 def test_a_setting_at_what_it_was_is_the_digest_of_before(tiny_interactions: Interactions) -> None:
-    """Written out, as the version before times made it."""
+    """Written out, as the version before times and optimisers made it."""
     values = settings("student.model=hstu").to_values()
     own = {key: value for key, value in values["student"].items() if key != "time_bias"}
-    train = {key: value for key, value in values["train"].items() if key != "checkpoint_seconds"}
+    train = {key: value for key, value in values["train"].items() if key not in ("checkpoint_seconds", "optimizer")}
     evaluation = {key: value for key, value in values["eval"].items() if key != "history"}
     told = {"kind": "student", "data": tiny_interactions.fingerprint, "student": own, "seed": 0}
     expected = digest(told | {"eval": evaluation, "train": train})
