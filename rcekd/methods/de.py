@@ -16,10 +16,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from rcekd.datasets import Interactions
 from rcekd.methods.base import Method
-from rcekd.methods.common.entities import Entities, entities, gather
+from rcekd.methods.common.entities import Entities, entities, gather, rows_of
 from rcekd.methods.common.experts import GatedExperts, Noise, draw_noise
 from rcekd.methods.common.feature_settings import ExpertSettings
 from rcekd.models import Backbone, Batch
@@ -73,17 +74,20 @@ class DE(Method):
 
     def distance(self, found: Entities, user_RD: Tensor, item_RD: Tensor, weight_R: Tensor) -> Tensor:
         """Σ over users plus the weighted Σ over items of the squared distances."""
-        users = (self._tables.user_UD[found.user_R] - self.project_users(user_RD, found.user_R)).square().sum()
-        gap_RT = self._tables.item_ID[found.item_R] - self.project_items(item_RD, found.item_R)
+        user_RT, item_RT = rows_of(self._tables, found)
+        users = (user_RT - self.project_users(user_RD, found.user_R)).square().sum()
+        gap_RT = item_RT - self.project_items(item_RD, found.item_R)
         return users + (weight_R * gap_RT.square().sum(1)).sum()
 
     def project_users(self, user_RD: Tensor, user_R: Tensor) -> Tensor:
         """The student's vectors of users `user_R` in the teacher's space, [R, d_T]."""
-        return self._project(self._users, user_RD, self._tables.user_UD[user_R], self._drawn().user_UE[user_R])
+        teacher_RT = embedding(user_R, self._tables.user_UD)
+        return self._project(self._users, user_RD, teacher_RT, self._drawn().user_UE[user_R])
 
     def project_items(self, item_RD: Tensor, item_R: Tensor) -> Tensor:
         """The same for items."""
-        return self._project(self._items, item_RD, self._tables.item_ID[item_R], self._drawn().item_IE[item_R])
+        teacher_RT = embedding(item_R, self._tables.item_ID)
+        return self._project(self._items, item_RD, teacher_RT, self._drawn().item_IE[item_R])
 
     def _project(self, experts: GatedExperts, student_RD: Tensor, teacher_RT: Tensor, noise_RE: Tensor) -> Tensor:
         projected_RT: Tensor = experts(student_RD, experts.choose(teacher_RT, noise_RE, self._temperature))

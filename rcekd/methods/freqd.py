@@ -116,7 +116,7 @@ class FreqD(Method):
         node_R = torch.cat([found.user_R, found.item_R + n_users])
         projected_RT = self._projected(student, self._graph_NN, node_R, found.user_R.numel())
         weight_R = torch.cat([found.place_R.new_ones(found.user_R.numel()), 0.5 * found.place_R])
-        return (weight_R * self._distance(projected_RT, self._teacher_NT[node_R])).sum()
+        return (weight_R * self._distance(projected_RT, embedding(node_R, self._teacher_NT))).sum()
 
     def _projected(self, student: Backbone, graph_NN: Tensor, node_R: Tensor, n_users: int) -> Tensor:
         """The student's side of the nodes of a batch, [R, d_T]; its first `n_users` nodes are users."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rcekd.datasets import Interactions
 from rcekd.methods.base import Method
-from rcekd.methods.common.entities import entities, gather
+from rcekd.methods.common.entities import entities, gather, rows_of
 from rcekd.methods.common.feature_settings import FeatureSettings
 from rcekd.methods.common.topology import full_gap, unit_rows
 from rcekd.models import Backbone, Batch, FactorTables
@@ -49,5 +49,5 @@ class FTD(Method):
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         found = entities(batch)
         student_RD = torch.cat(gather(student, found))
-        teacher_RT = torch.cat([self._unit.user_UD[found.user_R], self._unit.item_ID[found.item_R]])
+        teacher_RT = torch.cat(rows_of(self._unit, found))
         return full_gap(unit_rows(student_RD), teacher_RT)

@@ -21,7 +21,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from rcekd.datasets import Interactions
-from rcekd.methods.common.entities import Entities, entities, gather
+from rcekd.methods.common.entities import Entities, entities, gather, rows_of
 from rcekd.methods.common.feature_settings import ExpertSettings
 from rcekd.methods.common.topology import grouped_gap, unit_rows
 from rcekd.methods.de import DE
@@ -72,7 +72,7 @@ class HTD(DE):
 
     def _gaps(self, found: Entities, student_RD: Tensor) -> Tensor:
         """Entity-level and group-level topology."""
-        user_RT, item_RT = self._tables.user_UD[found.user_R], self._tables.item_ID[found.item_R]
+        user_RT, item_RT = rows_of(self._tables, found)
         teacher_RT = torch.cat([user_RT, item_RT])
         group_R = torch.cat([self._users.assign(user_RT), self._items.assign(item_RT) + self._settings.experts])
         spaces = unit_rows(student_RD), unit_rows(teacher_RT)

@@ -130,8 +130,8 @@ class TARec(Method):
             return loss
         teacher = self._knowledge.tables
         positive_R, count_R = torch.unique(batch.positive_B.long(), return_counts=True)
-        users = self._contrast("user", user_RD, teacher.user_UD[user_R], weight_R)
-        items = self._contrast("item", embedding(positive_R, item_ID), teacher.item_ID[positive_R], count_R)
+        users = self._contrast("user", user_RD, embedding(user_R, teacher.user_UD), weight_R)
+        items = self._contrast("item", embedding(positive_R, item_ID), embedding(positive_R, teacher.item_ID), count_R)
         return loss + self._settings.contrast * (users + items)
 
     def _contrast(self, side: str, student_RD: Tensor, teacher_RD: Tensor, weight_R: Tensor) -> Tensor:

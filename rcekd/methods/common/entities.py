@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from rcekd.models import Backbone, Batch
+from rcekd.models import Backbone, Batch, FactorTables
 
 
 class Entities(NamedTuple):
@@ -31,3 +31,8 @@ def entities(batch: Batch) -> Entities:
 def gather(student: Backbone, found: Entities) -> tuple[Tensor, Tensor]:
     """The student's factors of these users and items, differentiable: [users, D] and [items, D]."""
     return student.user_factors(found.user_R), embedding(found.item_R, student.item_factors())
+
+
+def rows_of(tables: FactorTables, found: Entities) -> FactorTables:
+    """The same of fixed tables."""
+    return FactorTables(embedding(found.user_R, tables.user_UD), embedding(found.item_R, tables.item_ID))

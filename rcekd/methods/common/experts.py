@@ -20,6 +20,7 @@ from rcekd.settings import Settings
 from rcekd.streams import stream
 
 NEGLIGIBLE = 2.0**-24  # float32's rounding of 1
+WORTH_GATHERING = 0.9  # share of pairs up to which rows are gathered by expert: a row costs little beside its products
 # Softmax at a lower temperature is one-hot except near ties, where its gradient is of size 1/T: the limit is taken.
 HARD_BELOW = 1e-4
 
@@ -105,11 +106,10 @@ class GatedExperts(nn.Module):
         """Σ_m z_m · expert_m(s), [R, d_T]."""
         with torch.no_grad():
             taken_RE = choice_RE > NEGLIGIBLE
-            count_E = taken_RE.sum(0)
-            longest = int(count_E.max()) if taken_RE.numel() else 0
-        if 2 * longest > taken_RE.shape[0]:
+            pairs = int(taken_RE.sum())
+        if pairs > WORTH_GATHERING * taken_RE.numel():
             return self._all(student_RD, choice_RE)
-        return self._taken(student_RD, choice_RE, taken_RE, count_E, longest)
+        return self._taken(student_RD, choice_RE, taken_RE)
 
     def _all(self, student_RD: Tensor, choice_RE: Tensor) -> Tensor:
         """Every expert on every row; mixing before the outer layer makes that layer one product."""
@@ -120,17 +120,19 @@ class GatedExperts(nn.Module):
         value_RX = (value_RX.view(rows, experts, hidden) * choice_RE[:, :, None]).view(rows, -1)
         return value_RX @ self.outer_EHT.reshape(experts * hidden, -1) + choice_RE @ self.outer_bias_ET
 
-    def _taken(self, student_RD: Tensor, choice_RE: Tensor, taken_RE: Tensor, count_E: Tensor, longest: int) -> Tensor:
-        """Each expert on the rows that take it, padded to the longest such list: [E, longest]."""
+    def _taken(self, student_RD: Tensor, choice_RE: Tensor, taken_RE: Tensor) -> Tensor:
+        """Each expert on the rows that take it, which stand together: its products have no padding."""
         expert_P, row_P = taken_RE.T.nonzero(as_tuple=True)
-        begin_E = count_E.cumsum(0) - count_E
-        slot_P = expert_P * longest + torch.arange(expert_P.numel(), device=row_P.device) - begin_E[expert_P]
-        experts, width = self.inner_EDH.shape[:2]
-        input_SD = student_RD.new_zeros(experts * longest, width)
-        input_SD = input_SD.index_copy(0, slot_P, student_RD.index_select(0, row_P))
-        value_ELH = torch.baddbmm(self.inner_bias_EH[:, None], input_SD.view(experts, longest, width), self.inner_EDH)
-        output_ELT = torch.baddbmm(self.outer_bias_ET[:, None], value_ELH.relu(), self.outer_EHT)
-        share_P = choice_RE.flatten().index_select(0, row_P * experts + expert_P)
-        output_PT = output_ELT.flatten(0, 1).index_select(0, slot_P) * share_P[:, None]
+        input_PD = student_RD.index_select(0, row_P)
+        layers = (self.inner_bias_EH, self.inner_EDH, self.outer_bias_ET, self.outer_EHT)
+        output_PT = torch.cat(
+            [
+                torch.addmm(outer_bias_T, torch.addmm(inner_bias_H, input_LD, inner_DH).relu(), outer_HT)
+                for input_LD, inner_bias_H, inner_DH, outer_bias_T, outer_HT in zip(
+                    torch.split(input_PD, taken_RE.sum(0).tolist()), *(layer.unbind() for layer in layers), strict=True
+                )
+            ]
+        )
+        share_P = choice_RE.flatten().index_select(0, row_P * taken_RE.shape[1] + expert_P)
         rows = student_RD.new_zeros(student_RD.shape[0], output_PT.shape[1])
-        return rows.index_add(0, row_P, output_PT)
+        return rows.index_add(0, row_P, output_PT * share_P[:, None])

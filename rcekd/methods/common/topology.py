@@ -43,7 +43,7 @@ def grouped_gap(student_RD: Tensor, teacher_RT: Tensor, group_R: Tensor, *, posi
     """Σ over ordered pairs of one group, of unit rows; `positive` leaves out pairs whose teacher cosine is ≤ 0."""
     order_R = torch.argsort(group_R, stable=True)
     total: Tensor = _GroupedGap.apply(  # type: ignore[no-untyped-call]
-        student_RD.index_select(0, order_R), teacher_RT[order_R].detach(), group_R[order_R], positive
+        student_RD.index_select(0, order_R), teacher_RT.index_select(0, order_R).detach(), group_R[order_R], positive
     )
     return total
 
