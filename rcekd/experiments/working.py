@@ -45,13 +45,29 @@ def chosen_cells(experiment: Experiment, only: Sequence[str]) -> list[Cell]:
 
     Equal cells once. InputError for none.
     """
-    cells = {cell.identity: cell for cell in experiment.cells()}
-    found = [cell for cell in cells.values() if all(f" {label} " in f" {cell.labels} " for label in only)]
+    cells = list(experiment.cells())
+    # Labels first: a cell may stand in the tables more than once, and any of its labels is its own.
+    found = {cell.identity: cell for cell in cells if all(_has(cell, label) for label in only)}
     if not found:
-        example = next(iter(cells.values())).labels
         asked = " ".join(f"--only {label!r}" for label in only)
-        raise InputError(f"{asked}: no cell has these labels; one is labelled {str(example)!r}")
-    return found
+        raise InputError(f"{asked}: {_missing(cells, only)}")
+    return list(found.values())
+
+
+def _has(cell: Cell, label: str) -> bool:
+    return f" {label} " in f" {cell.labels} "
+
+
+def _missing(cells: Sequence[Cell], only: Sequence[str]) -> str:
+    """Why no cell has these labels, and which there are."""
+    unknown = [label for label in only if not any(_has(cell, label) for cell in cells)]
+    if not unknown:
+        return "no cell has these labels together"
+    known = [
+        ", ".join(dict.fromkeys(str(part) for part in column if part != ""))
+        for column in zip(*(cell.labels for cell in cells), strict=True)
+    ]
+    return f"no cell has the label {unknown[0]!r}; there are {'; '.join(filter(None, known))}"
 
 
 def work(cells: Sequence[Cell], folder: CellFolder, place: Place, tell: Tell) -> None:

@@ -88,7 +88,10 @@ def test_a_failed_cell_stops_nothing_and_is_tried_again(rcekd: Command, written:
 def test_only_some_cells(rcekd: Command, written: Callable[..., Path]) -> None:
     done = run(rcekd, written(), "--only", "ce", "--only", "1")
     assert (done.result["cells"], done.result["done"]) == (1, 1)
-    assert "no cell has these labels" in run(rcekd, written(), "--only", "cee").err
+    refused = run(rcekd, written(), "--only", "mf-mf", "--only", "cee")
+    assert refused.code == 2
+    assert "no cell has the label 'cee'; there are synthetic; mf-mf; " in refused.err
+    assert "no cell has these labels together" in run(rcekd, written(), "--only", "teacher", "--only", "ce").err
 
 
 def test_a_label_of_several_words_can_be_asked_for(rcekd: Command, written: Callable[..., Path]) -> None:
@@ -99,6 +102,15 @@ def test_a_label_of_several_words_can_be_asked_for(rcekd: Command, written: Call
         for label in ("w/o S", "w/o S T", "w/o", "seed 1")
     }
     assert found == {"w/o S": 4, "w/o S T": 2, "w/o": 4, "seed 1": 3}
+
+
+def test_a_cell_of_two_labels_is_found_by_either(rcekd: Command, written: Callable[..., Path]) -> None:
+    same = [{"label": label, "set": {"method.K": 10}} for label in ("K = 10", "as it is")]
+    file = written(methods=["ce"], variants=same, seeds=[0])
+    assert [
+        run(rcekd, file, "--dry-run", "--only", "ce", *only).result["cells"]
+        for only in ((), ("--only", "K = 10"), ("--only", "as it is"))
+    ] == [1, 1, 1]
 
 
 def test_a_dry_run_writes_nothing_and_estimates(rcekd: Command, written: Callable[..., Path]) -> None:
