@@ -21,7 +21,8 @@ class GapRace {
           early_(arena->take<float>(most + kLanes)),
           fast_(arena->take<float>(most + kLanes)),
           spare_(arena->take<float>(most + kLanes)),
-          edge_(arena->take<Timed>(most)),
+          at_(arena->take<int32_t>(most + kLanes)),
+          timed_(arena->take<Timed>(most)),
           timed_spare_(arena->take<Timed>(most)) {}
 
     // The runners, ascending: to be written by the caller, who may write up to kLanes beyond them.
@@ -72,37 +73,42 @@ class GapRace {
     void keep_earliest(int64_t n, int64_t want) {
         for (int64_t i = 0; i < n; ++i) fast_[i] = early_[i];
         const float last = kth_largest(fast_, spare_, n, want);
-        int64_t sure = 0, contenders = 0;
-        for (int64_t i = 0; i < n; ++i) {
-            edge_[contenders] = {log_time_[i], number[i]};
-            contenders += early_[i] == last ? 1 : 0;
-            sure += early_[i] > last ? 1 : 0;
-        }
-        const int64_t open = want - sure;
-        Timed latest = {0.0, 0};
-        if (open < contenders) {
-            select_first(edge_, contenders, open, Sooner());
-            latest = edge_[open - 1];
-        }
+        int32_t sure = 0, level = 0;
+        for (int64_t i = 0; i < n; ++i) sure += early_[i] > last ? 1 : 0;
+        for (int64_t i = 0; i < n; ++i) level += early_[i] == last ? 1 : 0;
+        if (sure + level > want) shut_out(n, last, want - sure);
+        const Vec bar = Vec::fill(last);
         int64_t kept = 0;
-        for (int64_t i = 0; i < n; ++i) {
-            const Timed here = {log_time_[i], number[i]};
-            const bool level = early_[i] == last && (open == contenders || !Sooner()(latest, here));
-            number[kept] = here.number;
-            log_time_[kept] = here.log_time;
-            kept += early_[i] > last || level ? 1 : 0;
+        for (int64_t i = 0; i < n; i += Vec::width) {
+            const Vec early = Vec::load(early_ + i);
+            const uint32_t here = n - i < Vec::width ? (1u << (n - i)) - 1u : (uint32_t)((1ull << Vec::width) - 1u);
+            kept += append(fast_ + kept, at_ + kept, early, (int32_t)i, here & ~(greater(bar, early) | is_nan(early)));
         }
+        for (int64_t i = 0; i < want; ++i) number[i] = number[at_[i]];
+        for (int64_t i = 0; i < want; ++i) log_time_[i] = log_time_[at_[i]];
+    }
+
+    // Of the runners level with the last, all but the `open` earliest get NaN for a time.
+    void shut_out(int64_t n, float last, int64_t open) {
+        int64_t level = 0;
+        for (int64_t i = 0; i < n; ++i)
+            if (early_[i] == last) timed_[level++] = {log_time_[i], number[i]};
+        select_first(timed_, level, open, Sooner());
+        const Timed latest = timed_[open - 1];
+        for (int64_t i = 0; i < n; ++i)
+            if (early_[i] == last && Sooner()(latest, {log_time_[i], number[i]})) early_[i] = NAN;
     }
 
     void sort(int64_t n) {
-        for (int64_t i = 0; i < n; ++i) edge_[i] = {log_time_[i], number[i]};
-        sort_all(edge_, n, timed_spare_, Sooner());
-        for (int64_t i = 0; i < n; ++i) number[i] = edge_[i].number;
+        for (int64_t i = 0; i < n; ++i) timed_[i] = {log_time_[i], number[i]};
+        sort_all(timed_, n, timed_spare_, Sooner());
+        for (int64_t i = 0; i < n; ++i) number[i] = timed_[i].number;
     }
 
     double* log_time_;
     float *early_, *fast_, *spare_;
-    Timed *edge_, *timed_spare_;
+    int32_t* at_;
+    Timed *timed_, *timed_spare_;
 };
 
 }  // namespace RCEKD_ISA

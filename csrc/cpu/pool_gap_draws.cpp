@@ -7,6 +7,7 @@
 
 #include "gap_race.h"
 #include "listed.h"
+#include "pool_ranks.h"
 #include "workspace.h"
 
 namespace rcekd {
@@ -24,28 +25,17 @@ void tabulate(const rcekd_pool_gap_draws_args& a, double* table) {
     }
 }
 
-struct Scored {
-    uint32_t falling;  // smaller for a higher score
-    int32_t place;
-};
-
-struct Higher {
-    bool operator()(const Scored& a, const Scored& b) const { return a.falling < b.falling; }
-    static uint32_t word(const Scored& a) { return a.falling; }
-};
-
 // One thread's scratch memory.
 struct Memory {
     float* score;
-    Scored *scored, *spare;
     int32_t* gap;  // rank by score − place in the pool
+    PoolRanks ranks;
     GapRace race;
 
     Memory(int64_t listed, Arena* arena)
         : score(arena->take<float>(listed + lanes::kWide)),
-          scored(arena->take<Scored>(listed)),
-          spare(arena->take<Scored>(listed)),
           gap(arena->take<int32_t>(listed)),
+          ranks(listed, arena),
           race(listed, arena) {}
 };
 
@@ -80,13 +70,12 @@ class Worker {
 
     void set_gaps(const int32_t* pool) {
         int64_t n = 0;
-        for (int64_t p = 0; p < a_.listed; ++p) {
-            m_.scored[n] = {~rcekd_ordered_word(m_.score[p]), (int32_t)p};
-            n += pool[p] >= 0 ? 1 : 0;
-            m_.gap[p] = 0;
+        const uint64_t* order = m_.ranks.order(m_.score, pool, a_.listed, &n);
+        for (int64_t p = 0; p < a_.listed; ++p) m_.gap[p] = 0;
+        for (int64_t rank = 0; rank < n; ++rank) {
+            const int32_t place = (int32_t)(uint32_t)order[rank];
+            m_.gap[place] = (int32_t)rank - place;
         }
-        if (n) sort_all(m_.scored, n, m_.spare, Higher());
-        for (int64_t rank = 0; rank < n; ++rank) m_.gap[m_.scored[rank].place] = (int32_t)rank - m_.scored[rank].place;
     }
 
     // The places drawn into the race's numbers; returns how many.

@@ -24,7 +24,7 @@ SHAPES = [
     (9, 300, 5, 33),
     (5, 400, 8, 256),
     (5, 400, 8, 257),
-    (3, 1500, 65, 1100),
+    (2, 900, 65, 700),
 ]
 
 
@@ -61,17 +61,16 @@ def check(given: tuple[Tensor, ...], asked: list[GapDraws], **options: Any) -> N
             assert torch.equal(a, b), request
 
 
-@pytest.mark.parametrize("eps", [1e-3, 0.1, 5.0])
 @pytest.mark.parametrize("padding", ["nowhere", "end", "anywhere", "rows"])
 @pytest.mark.parametrize("tied", [False, True], ids=["distinct", "tied"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_equals_twin(shape: tuple[int, ...], tied: bool, padding: str, eps: float) -> None:
+def test_equals_twin(shape: tuple[int, ...], tied: bool, padding: str) -> None:
     given = inputs(shape, tied=tied, padding=padding)
-    for draws in (0, 1, 9, shape[3] // 2, shape[3] + 3):
-        check(given, requests(draws, eps))
+    for draws in (1, shape[3] // 4, shape[3] + 3):
+        check(given, requests(draws, 1e-3, 5.0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.tuples(st.integers(0, 6), st.integers(0, 30), st.integers(1, 3), st.integers(0, 40)),
     st.booleans(),
@@ -84,6 +83,17 @@ def test_equals_twin_on_small_pools(
     shape: tuple[int, ...], tied: bool, padding: str, draws: int, eps: float, seed: int
 ) -> None:
     check(inputs(shape, tied=tied, padding=padding), requests(draws, eps), seed=seed)
+
+
+@pytest.mark.parametrize("far", [1.0, 1e-3, 1e30, 3e38])
+def test_scores_that_crowd_together(far: float) -> None:
+    """A few scores far from all others, or all within the last bits: buckets of equal width do not tell them apart."""
+    generator = torch.Generator().manual_seed(5)
+    for scale in (0.0, 1e-7, 1e-3, 1e-40):
+        candidate = 1.0 + scale * torch.randn(300, 1, generator=generator)
+        candidate[:2], candidate[2] = far, -far / 4
+        pool = torch.rand(4, 300, generator=generator).argsort(1)
+        check((torch.ones(4, 1), candidate, pool), requests(40, 0.1))
 
 
 def test_one_score_for_all_ranks_as_the_pool() -> None:
