@@ -48,7 +48,7 @@ class GapRace {
     };
     struct Sooner {
         bool operator()(const Timed& a, const Timed& b) const {
-            return a.log_time < b.log_time || (a.log_time == b.log_time && a.number < b.number);
+            return (a.log_time < b.log_time) | ((a.log_time == b.log_time) & (a.number < b.number));  // no branch
         }
         static uint32_t word(const Timed& a) { return rcekd_ordered_word((float)a.log_time); }  // rounding keeps order
     };
