@@ -7,8 +7,8 @@
 namespace rcekd {
 namespace cuda {
 
-// The first `draws` arrivals among those of 0 ... n − 1 for whom runs() holds, in order, in timed[0 ...), which has room
-// for n; returns how many.
+// The first `draws` arrivals among those of 0 ... n − 1 for whom runs() holds, in order, go into `timed`, which has
+// room for n; returns how many.
 template <class Runs, class Gap>
 __device__ inline int64_t race_gaps(const rcekd_gap_request& q, uint32_t row, int64_t n, int64_t draws, Runs runs,
                                     Gap gap, Arrival* timed) {

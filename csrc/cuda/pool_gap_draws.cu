@@ -51,8 +51,7 @@ __device__ inline void set_gaps(const Pass& p, int64_t row, const Room& room) {
     __syncthreads();
 }
 
-// By place instead of by time.
-struct Sooner {
+struct ByPlace {
     __device__ bool operator()(const Arrival& a, const Arrival& b) const { return a.item < b.item; }
 };
 
@@ -64,7 +63,7 @@ __device__ inline void draw(const Pass& p, const rcekd_gap_request& q, int64_t r
     const auto gap_of = [=](int64_t at) { return sign * gap[at]; };
     const uint32_t number = (uint32_t)(p.a.number ? p.a.number[row] : (int32_t)row);
     const int64_t count = race_gaps(q, number, p.a.listed, q.draws, runs, gap_of, room.timed);
-    if (q.flags & RCEKD_GAP_IN_ORDER) sort(room.timed, count, Sooner());
+    if (q.flags & RCEKD_GAP_IN_ORDER) sort(room.timed, count, ByPlace());
     for (int64_t l = threadIdx.x; l < q.draws; l += blockDim.x)
         q.item[row * q.draws + l] = l < count ? pool[room.timed[l].item] : -1;
     __syncthreads();

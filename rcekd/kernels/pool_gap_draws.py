@@ -30,14 +30,15 @@ def pool_gap_lists(
 ) -> list[Tensor]:
     """For each request candidates of every row's pool by the gap between two ranks, int32 [N, draws].
 
-    The other model's rank of a candidate is its place in its row of `pool_NM` (best first, −1: nothing); the own one is
-    its rank there by `row_ND` · `candidate_ID`, equal scores in the pool's order. Draws are without replacement, weights
-    those of `GapDraws`; where fewer candidates have a weight above 0 than a request wants, −1 follows. They stand in the
-    order of their draw, or `in_order` of the pool, which costs less: of a race, only its first need be found.
+    The other model's rank of a candidate is its place in its row of `pool_NM` (best first, −1: nothing); the own one
+    is its rank there by `row_ND` · `candidate_ID`, equal scores in the pool's order. Draws are without replacement,
+    weights those of `GapDraws`; where fewer candidates have a weight above 0 than a request wants, −1 follows. They
+    stand in the order of their draw, or `in_order` of the pool, which costs less: of a race, only its first need be
+    found.
 
-    Draws are keyed by (seed, epoch, stream, row, place), the row being `rows_N`, where given. By tanh a candidate can be
-    drawn in one direction only, so that one request for each are independent even with one stream. Raises
-    FloatingPointError, naming the row, when a score is NaN or infinite; TypeError or ValueError on misuse.
+    Draws are keyed by (seed, epoch, stream, row, place), the row being `rows_N`, where given. By tanh a candidate can
+    be drawn in one direction only, so that one request for each direction are independent even with one stream.
+    Raises FloatingPointError, naming the row, when a score is NaN or infinite; TypeError or ValueError on misuse.
 
     The weights are those of Lee and Kim, "Dual Correction Strategy for Ranking Distillation" (CIKM'21), and Kweon et
     al., "Bidirectional Distillation for Top-K Recommender System" (WWW'21).
@@ -112,7 +113,8 @@ def _pool_gap_draws_cuda(
     keys: list[int],
 ) -> list[Tensor]:
     item_NL = [pool_NM.new_empty(pool_NM.shape[0], one) for one in draws]
-    requests = (GapRequest * len(draws))(*as_structs(draws, flags, eps, keys, item_NL))
+    fields = as_structs(draws, flags, eps, keys, item_NL)
+    requests = (GapRequest * len(draws))(*(GapRequest(*one) for one in fields))
     numbers_N = _numbers(rows_N, pool_NM)
     bad_row = scan_inputs.no_bad_row(numbers_N)
     cuda_library.run(

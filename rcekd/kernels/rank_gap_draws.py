@@ -142,7 +142,8 @@ def _rank_gap_draws_cuda(
     keys: list[int],
 ) -> list[Tensor]:
     item_BL = [users_B.new_empty(users_B.numel(), one) for one in draws]
-    requests = (GapRequest * len(draws))(*as_structs(draws, flags, eps, keys, item_BL))
+    fields = as_structs(draws, flags, eps, keys, item_BL)
+    requests = (GapRequest * len(draws))(*(GapRequest(*one) for one in fields))
     bad_row = scan_inputs.no_bad_row(users_B)
     cuda_library.run(
         "rank_gap_draws",

@@ -228,7 +228,10 @@ def test_same_bytes(same_bytes: Callable[[Callable[[], list[Tensor]]], None]) ->
 
 def test_float64_takes_the_twin() -> None:
     row, candidate, pool = inputs((5, 40, 3, 20), tied=True)
-    drawn = [pool_gap_lists(*t, pool, requests(4, 0.1), seed=0, epoch=0) for t in ((row, candidate), (row.double(), candidate.double()))]
+    drawn = [
+        pool_gap_lists(*t, pool, requests(4, 0.1), seed=0, epoch=0)
+        for t in ((row, candidate), (row.double(), candidate.double()))
+    ]
     for a, b in zip(*drawn, strict=True):
         assert torch.equal(a, b)
 

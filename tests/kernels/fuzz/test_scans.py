@@ -119,7 +119,9 @@ def pool_call(m: Making) -> Call:
         "in_order": m.among(True, False),
         "rows_N": names if m.spoiled == "rows_N" or m.among(True, False) else None,
     }
-    return Call(partial(pool_gap_lists, *arguments, **options), partial(reference.pool_gap_lists, *arguments, **options))
+    return Call(
+        partial(pool_gap_lists, *arguments, **options), partial(reference.pool_gap_lists, *arguments, **options)
+    )
 
 
 @at_length
