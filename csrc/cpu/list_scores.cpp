@@ -4,6 +4,7 @@
 
 #include <omp.h>
 
+#include "listed.h"
 #include "owners.h"
 #include "workspace.h"
 
@@ -12,25 +13,6 @@ namespace RCEKD_ISA {
 namespace {
 
 using namespace lanes;
-
-void score_row(const rcekd_list_scores_args& a, int64_t row) {
-    const float* user = a.user_factor + row * a.width;
-    const int32_t* id = a.item + row * a.listed;
-    float* score = a.score + row * a.listed;
-    for (int64_t i = 0; i < a.listed; i += kWide) {
-        const int64_t n = a.listed - i < kWide ? a.listed - i : kWide;
-        const float* item[kWide];
-        bool padded = false;
-        for (int j = 0; j < kWide; ++j) {
-            const int32_t one = id[i + (j < n ? j : 0)];
-            padded |= one < 0;
-            item[j] = one < 0 ? user : a.item_factor + one * a.width;  // anything of this width will do for nothing
-        }
-        scores_of_user(user, item, a.width).store(score + i, n);
-        if (!padded) continue;
-        for (int64_t j = i; j < i + n; ++j) score[j] = id[j] < 0 ? 0.0f : score[j];
-    }
-}
 
 void user_gradient(const rcekd_list_scores_args& a, int64_t row) {
     const WeightedItems<true> sum{a.item + row * a.listed,    a.grad + row * a.listed, a.item_factor, a.listed, a.width,
@@ -59,7 +41,9 @@ extern "C" int RCEKD_ENTRY(list_scores)(rcekd_list_scores_args* args) {
     const int threads = team(a.threads, a.rows * a.listed * a.width, 32768);
     if (a.score) {
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 8)
-        for (int64_t row = 0; row < a.rows; ++row) score_row(a, row);
+        for (int64_t row = 0; row < a.rows; ++row)
+            scores_of_list(a.user_factor + row * a.width, a.item_factor, a.width, a.item + row * a.listed, a.listed,
+                           a.score + row * a.listed);
     }
     if (!a.user_grad && !a.item_grad) return RCEKD_OK;
     const int64_t room = a.listed + Owner::kRoom;

@@ -7,29 +7,17 @@
 
 #include <omp.h>
 
+#include "gap_race.h"
 #include "marks.h"
 #include "philox_lanes.h"
 #include "ranks.h"
 #include "rcekd/rank_key.h"
 #include "rcekd/unseen.h"
 #include "scan.h"
-#include "select.h"
 
 namespace rcekd {
 namespace RCEKD_ISA {
 namespace {
-
-struct Timed {
-    double log_time;
-    int32_t at;
-};
-
-struct Sooner {
-    bool operator()(const Timed& a, const Timed& b) const {
-        return a.log_time < b.log_time || (a.log_time == b.log_time && a.at < b.at);
-    }
-    static uint32_t word(const Timed& a) { return rcekd_ordered_word((float)a.log_time); }  // rounding keeps order
-};
 
 int64_t most_draws(const rcekd_rank_gap_draws_args& a) {
     int64_t most = 0;
@@ -43,10 +31,10 @@ struct Memory {
     float *own_score, *other_score;  // [rows][stride]
     int32_t *gap, *other_rank;       // per unseen item: own rank − other rank
     int32_t* drawn;                  // [most draws]: unseen items by their number
-    Timed *timed, *spare;
     double* sum;
     uint64_t* mark;
     Ranks ranks;
+    GapRace race;
 
     Memory(const rcekd_rank_gap_draws_args& a, int64_t rows, int64_t stride, Arena* arena)
         : own(make_group(rows, a.d, 0, arena)),
@@ -56,17 +44,16 @@ struct Memory {
           gap(arena->take<int32_t>(stride)),
           other_rank(arena->take<int32_t>(stride)),
           drawn(arena->take<int32_t>(most_draws(a))),
-          timed(arena->take<Timed>(stride + PhiloxLanes::kLanes)),
-          spare(arena->take<Timed>(stride)),
           sum(arena->take<double>(stride)),
           mark(arena->take<uint64_t>(Marks::words(a.n_items))),
-          ranks(stride, arena) {}
+          ranks(stride, arena),
+          race(stride, arena) {}
 };
 
 // One request of one user.
 class Drawer {
   public:
-    Drawer(const rcekd_gap_request& request, uint32_t user, const int32_t* gap, int64_t unseen, const Memory& memory,
+    Drawer(const rcekd_gap_request& request, uint32_t user, const int32_t* gap, int64_t unseen, Memory& memory,
            Marks* taken)
         : q_(request), user_(user), gap_(gap), n_(unseen), m_(memory), taken_(*taken) {}
 
@@ -111,32 +98,13 @@ class Drawer {
     void race() {
         int64_t n = 0;
         for (int64_t at = 0; at < n_; ++at) {
-            m_.timed[n].at = (int32_t)at;
+            m_.race.number[n] = (int32_t)at;
             n += possible(at) && !taken_.has((int32_t)at) ? 1 : 0;
         }
-        for (int64_t i = n; i < n + kLanes; ++i) m_.timed[i].at = 0;
-        for (int64_t i = 0; i < n; i += kLanes) set_times(m_.timed + i);
         const int64_t want = std::min(n, q_.draws - count_);
-        if (want == 0) return;
-        select_first(m_.timed, n, want, Sooner());
-        sort_all(m_.timed, want, m_.spare, Sooner());
-        for (int64_t i = 0; i < want; ++i) take(m_.timed[i].at);
-    }
-
-    void set_times(Timed* entry) {
-        uint32_t number[kLanes];
-        double t[kLanes];
-        PhiloxLanes random;
-        for (int l = 0; l < kLanes; ++l) number[l] = (uint32_t)entry[l].at;
-        random.draw(q_.key, number, user_, RCEKD_GAP_RACE);
-        for (int l = 0; l < kLanes; ++l) t[l] = rcekd_uniform53(random.word[0][l], random.word[1][l]);
-        for (int l = 0; l < kLanes; ++l) t[l] = -rcekd_log(t[l]);
-        for (int l = 0; l < kLanes; ++l) t[l] = rcekd_log(t[l]);
-        for (int l = 0; l < kLanes; ++l) {
-            const int32_t here = gap(entry[l].at);  // not above 0 only where the lane is filling
-            if (has(RCEKD_GAP_EXPONENTIAL) || here > 0) t[l] -= rcekd_gap_log_weight(q_.flags, q_.eps, here);
-            entry[l].log_time = t[l];
-        }
+        const auto log_weight = [this](int32_t at) { return rcekd_gap_log_weight(q_.flags, q_.eps, gap(at)); };
+        m_.race.run(q_.key, user_, n, want, false, log_weight);
+        for (int64_t i = 0; i < want; ++i) take(m_.race.number[i]);
     }
 
     // The rest with replacement: by inversion of the summed weights.
@@ -167,7 +135,7 @@ class Drawer {
     uint32_t user_;
     const int32_t* gap_;
     int64_t n_;
-    const Memory& m_;
+    Memory& m_;
     Marks& taken_;
     int64_t count_ = 0;
 };

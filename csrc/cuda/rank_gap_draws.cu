@@ -1,7 +1,7 @@
 // A chunk of users at a time: a block per user ranks the unseen items by both models, then for each request a block per
 // user draws. The method, and every number drawn, are those of csrc/cpu/rank_gap_draws.cpp; the proposals, which must
 // be looked at in order, and the sums of weights are one thread's.
-#include "race.h"
+#include "gap_race.h"
 #include "rcekd/rank_gap_draws.h"
 #include "rcekd/unseen.h"
 
@@ -129,27 +129,14 @@ struct Drawer {
 
     // The rest without replacement: the earliest of the times E / w.
     __device__ void race() const {
-        __shared__ int32_t found;
-        if (threadIdx.x == 0) found = 0;
+        const auto runs = [this](int64_t at) {
+            return (has(RCEKD_GAP_EXPONENTIAL) || gap(at) > 0) && !m.taken.has((int32_t)at);
+        };
+        const auto gap_of = [this](int64_t at) { return gap(at); };
+        const int64_t found = race_gaps(q, user, n, q.draws - *count, runs, gap_of, m.timed);
+        for (int64_t i = threadIdx.x; i < found; i += blockDim.x) m.drawn[*count + i] = m.timed[i].item;
         __syncthreads();
-        for (int64_t at = threadIdx.x; at < n; at += blockDim.x) {
-            if (!(has(RCEKD_GAP_EXPONENTIAL) || gap(at) > 0) || m.taken.has((int32_t)at)) continue;
-            const rcekd_u32x4 word = rcekd_philox(q.key, (uint32_t)at, user, RCEKD_GAP_RACE, 0);
-            const double log_time =
-                rcekd_log_exponential(word.v[0], word.v[1]) - rcekd_gap_log_weight(q.flags, q.eps, gap(at));
-            m.timed[atomicAdd(&found, 1)] = {log_time, (int32_t)at, 0.0f};
-        }
-        int64_t left = publish(found);
-        const int64_t want = left < q.draws - *count ? left : q.draws - *count;
-        if (want == 0) return;
-        const Arrival* timed = m.timed;
-        const auto late = [timed](int64_t i) { return ~time_order(timed[i].log_time); };
-        const uint64_t last = ~kth_largest_of(late, left, want);
-        left = keep_if(m.timed, left, [last](const Arrival& one) { return time_order(one.log_time) <= last; });
-        sort(m.timed, left, Earlier());
-        for (int64_t i = threadIdx.x; i < want; i += blockDim.x) m.drawn[*count + i] = m.timed[i].item;
-        __syncthreads();
-        if (threadIdx.x == 0) *count += want;
+        if (threadIdx.x == 0) *count += found;
         __syncthreads();
     }
 

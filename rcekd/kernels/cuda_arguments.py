@@ -31,7 +31,7 @@ class Call(ctypes.Structure):
 
 
 class GapRequest(ctypes.Structure):
-    """csrc/include/rcekd/rank_gap_draws.h: one request, in host memory."""
+    """csrc/include/rcekd/gap.h: one request, in host memory."""
 
     _fields_ = (
         ("draws", ctypes.c_int64),
@@ -68,6 +68,8 @@ _LAYOUTS = {
     "unseen_draws": "user,seen_indptr,seen_item:p batch,draws,n_items:q key:Q item:p threads:i",
     "rank_gap_draws": "user_factor,item_factor,other_user_factor,other_item_factor,user,seen_indptr,seen_item:p"
     " rows,n_items,d,other_d:q request:p requests,bad_row:q threads:i",
+    "pool_gap_draws": "row_factor,candidate_factor,pool,number:p rows,d,listed:q request:p requests,bad_row:q"
+    " threads:i",
     "propagate": "indptr,indices,row_scale,column_scale,x,base:p rows,columns,width:q factor:f y:p threads:i",
     "rest_log_sum": "user_factor,item_factor,user,left_indptr,left_item:p rows,items,width:q sum,mean,grad,item_grad:p"
     " threads:i",

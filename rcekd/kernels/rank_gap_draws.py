@@ -2,31 +2,19 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import get_args
 
 import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference, scan_inputs
-from rcekd.kernels.checks import (
-    INT64_MAX,
-    as_ids,
-    check_ascending_rows,
-    check_count,
-    check_indptr,
-    check_tables,
-    is_native,
-)
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables, is_native
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.cuda_arguments import GapRequest
-from rcekd.kernels.gap import Direction, GapDraws, Weight
-from rcekd.kernels.library import address, as_signed, as_unsigned, register
-from rcekd.kernels.reference.rank_gap_draws import gap_key
+from rcekd.kernels.gap import Direction, GapDraws, Weight, as_structs, check_request, flags
+from rcekd.kernels.library import address, as_signed, register
+from rcekd.kernels.reference.gap import gap_key
 
 __all__ = ["GapDraws", "rank_gap_draws", "rank_gap_lists"]
-
-# enum rcekd_gap_flags
-EXPONENTIAL, OVER, REPLACEMENT = 1, 2, 4
 
 
 def rank_gap_draws(
@@ -87,7 +75,7 @@ def rank_gap_lists(
     if others != (users, items):
         raise ValueError(f"the other model has {others[0]} users and {others[1]} items, not {users} and {items}")
     for request in requests:
-        _check_request(request)
+        check_request(request)
     seen = None if seen is None else _check_seen(seen, users, items)
     users_B = torch.arange(users, device=user_UD.device) if users_B is None else users_B
     users_B = as_ids("users_B", users_B, users, dims=1)
@@ -100,16 +88,11 @@ def rank_gap_lists(
         users_B,
         *(seen or (None, None)),
         [request.draws for request in requests],
-        [_flags(request) for request in requests],
+        [flags(request) for request in requests],
         [request.eps for request in requests],
         keys,
     )
     return drawn
-
-
-def _flags(request: GapDraws) -> int:
-    exponential, over = request.weight == "exp", request.direction == "over"
-    return EXPONENTIAL * exponential + OVER * over + REPLACEMENT * request.replacement
 
 
 def _rank_gap_draws_cpu(
@@ -126,7 +109,6 @@ def _rank_gap_draws_cpu(
     keys: list[int],
 ) -> list[Tensor]:
     item_BL = [torch.empty(users_B.numel(), one, dtype=torch.int32) for one in draws]
-    words, places = map(as_unsigned, keys), map(address, item_BL)
     status, bad_row = _native.rank_gap_draws(
         user_UD.data_ptr(),
         item_ID.data_ptr(),
@@ -139,7 +121,7 @@ def _rank_gap_draws_cpu(
         item_ID.shape[0],
         item_ID.shape[1],
         other_item_IE.shape[1],
-        list(zip(draws, flags, eps, words, places, strict=True)),
+        as_structs(draws, flags, eps, keys, item_BL),
         torch.get_num_threads(),
     )
     scan_inputs.raise_for(status, users_B, bad_row)
@@ -160,9 +142,8 @@ def _rank_gap_draws_cuda(
     keys: list[int],
 ) -> list[Tensor]:
     item_BL = [users_B.new_empty(users_B.numel(), one) for one in draws]
-    words, places = map(as_unsigned, keys), map(address, item_BL)
-    listed = [GapRequest(*request) for request in zip(draws, flags, eps, words, places, strict=True)]
-    requests = (GapRequest * len(listed))(*listed)
+    fields = as_structs(draws, flags, eps, keys, item_BL)
+    requests = (GapRequest * len(draws))(*(GapRequest(*one) for one in fields))
     bad_row = scan_inputs.no_bad_row(users_B)
     cuda_library.run(
         "rank_gap_draws",
@@ -192,17 +173,6 @@ _operation = register(
     _rank_gap_draws_cpu,
     _rank_gap_draws_cuda,
 )
-
-
-def _check_request(request: GapDraws) -> None:
-    check_count("draws", request.draws)
-    check_count("stream", request.stream, highest=INT64_MAX)
-    if not 1e-100 <= request.eps <= 1e100:
-        raise ValueError(f"eps must lie in [1e-100, 1e100], not {request.eps}")
-    if request.weight not in get_args(Weight):
-        raise ValueError(f"weight must be 'tanh' or 'exp', not {request.weight!r}")
-    if request.direction not in get_args(Direction):
-        raise ValueError(f"direction must be 'under' or 'over', not {request.direction!r}")
 
 
 def _check_seen(seen: CSR, users: int, items: int) -> CSR:

@@ -22,6 +22,7 @@ from rcekd.kernels.horizon import horizon_draws
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.negatives import sample_negatives
 from rcekd.kernels.pair_scores import pair_scores
+from rcekd.kernels.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.propagate import layer_mean
 from rcekd.kernels.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.closure import closure as closure_twin
@@ -158,6 +159,11 @@ def _rank_gap_draws(run: Any) -> Answer:
     return tuple(run(*_factors(17), *_factors(18), requests, seed=19, epoch=5, seen=_seen().sorted_unique()))
 
 
+def _pool_gap_draws(run: Any) -> Answer:
+    requests = [GapDraws(5, "tanh", 0.1, "under", 1), GapDraws(5, "exp", 0.1, "over", 2)]
+    return tuple(run(*_factors(21), _lists(22, 20), requests, seed=23, epoch=6))
+
+
 def _horizon(run: Any) -> Answer:
     return (run(_lists(12, 20), _lists(13), draws=5, tau=2.0, seed=14, epoch=3, top_k=LISTED),)
 
@@ -181,6 +187,7 @@ CHECKS: Mapping[str, tuple[Callable[[], Answer], Callable[[], Answer]]] = Mappin
         "negatives": _both(_negatives, sample_negatives, reference.sample_negatives),
         "unseen_draws": _both(_unseen_draws, unseen_draws, reference.unseen_draws),
         "rank_gap_draws": _both(_rank_gap_draws, rank_gap_lists, reference.rank_gap_lists),
+        "pool_gap_draws": _both(_pool_gap_draws, pool_gap_lists, reference.pool_gap_lists),
         "horizon": _both(_horizon, horizon_draws, reference.horizon_draws),
     }
 )

@@ -10,7 +10,8 @@ Sources: the abstract, and the authors' loop dudwns511/DCD_CIKM21, run_dcd.py (r
 stored). It takes both ranks inside the teacher's top 500 (`pool`), counts each user and each positive item of a batch
 once, and adds base + λ_U L_UCD + λ_I L_ICD. Summaries of the paper name RRD's loss as a third term: `--method
 rrd+dcd`. It redraws for every batch and ranks every third epoch; here both happen once an epoch, so that an epoch is
-a function of its seed. `pool: null` ranks and draws over the whole catalogue instead (rcekd.kernels.rank_gap_draws).
+a function of its seed. Draws inside the pool are rcekd.kernels.pool_gap_draws; `pool: null` ranks and draws over
+the whole catalogue instead (rcekd.kernels.rank_gap_draws).
 
 `variant: code` is the version of woriazzc/KDs, the one in the RCE-KD paper's tables: users only (ρ = 0), under-rated
 items in the order of their draw, the student's rank taken in the whole catalogue with training items in it, and every
@@ -28,6 +29,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
+from rcekd.kernels.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
 from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common.ordering import descending
@@ -103,16 +105,33 @@ class Side:
 
     def draw(self, student: FactorTables, seed: int, epoch: int) -> RankedLists:
         """The epoch's under- and over-rated candidates of every row."""
+        key = stream_seed(seed, self._purpose, epoch)
         if self._pool_NM is None:
-            return self._from_catalogue(student, seed, epoch)
+            return self._from_catalogue(student, key, epoch)
+        if self._settings.ranks == "pool" and not self._settings.floor:
+            return self._from_pool(student, self._pool_NM, key, epoch)
         generator = stream(seed, self._purpose, epoch)
         parts = [
-            self._from_pool(FactorTables(student.user_UD[rows], student.item_ID), self._pool_NM[rows], generator)
+            self._floored(FactorTables(student.user_UD[rows], student.item_ID), self._pool_NM[rows], generator)
             for rows in blocks(*self._pool_NM.shape)
         ]
         return RankedLists(*(torch.cat(side) for side in zip(*parts, strict=True)))
 
-    def _from_pool(self, student: FactorTables, pool_BM: Tensor, generator: torch.Generator) -> RankedLists:
+    def _requests(self) -> list[GapDraws]:
+        """Nothing can be drawn for both, so that they are independent by one stream or two."""
+        settings = self._settings
+        return [
+            GapDraws(settings.under, "tanh", settings.eps, "under", stream=0),
+            GapDraws(settings.over, "tanh", settings.eps, "over", stream=1),
+        ]
+
+    def _from_pool(self, student: FactorTables, pool_NM: Tensor, key: int, epoch: int) -> RankedLists:
+        ordered = self._settings.teacher_order  # of the over-rated no one asks the order
+        drawn = pool_gap_lists(*student, pool_NM, self._requests(), seed=key, epoch=epoch, in_order=ordered)
+        return RankedLists(*drawn)
+
+    def _floored(self, student: FactorTables, pool_BM: Tensor, generator: torch.Generator) -> RankedLists:
+        """With ranks taken elsewhere, or weights above 0 for all, so that an item can be drawn for both."""
         settings = self._settings
         rank_of = rank_in_pool if settings.ranks == "pool" else rank_in_catalogue
         gap_BM = rank_of(student, pool_BM) - torch.arange(pool_BM.shape[1], device=pool_BM.device)
@@ -123,17 +142,12 @@ class Side:
         under_BK = in_order(places[0]) if settings.teacher_order else places[0]
         return RankedLists(take(pool_BM, under_BK), take(pool_BM, places[1]))
 
-    def _from_catalogue(self, student: FactorTables, seed: int, epoch: int) -> RankedLists:
+    def _from_catalogue(self, student: FactorTables, key: int, epoch: int) -> RankedLists:
         if self._teacher is None:
             raise RuntimeError("draws over the whole catalogue need the teacher's factors")
-        settings = self._settings
-        requests = [
-            GapDraws(settings.under, "tanh", settings.eps, "under", stream=0),
-            GapDraws(settings.over, "tanh", settings.eps, "over", stream=1),
-        ]
-        key = stream_seed(seed, self._purpose, epoch)
-        under_NK, over_NL = rank_gap_lists(*student, *self._teacher, requests, seed=key, epoch=epoch, seen=self._seen)
-        if settings.teacher_order:
+        tables = *student, *self._teacher
+        under_NK, over_NL = rank_gap_lists(*tables, self._requests(), seed=key, epoch=epoch, seen=self._seen)
+        if self._settings.teacher_order:
             score_NK = list_scores(*self._teacher, under_NK).masked_fill(under_NK < 0, -torch.inf)
             under_NK = under_NK.gather(1, descending(score_NK))
         return RankedLists(under_NK, over_NL)

@@ -1,12 +1,4 @@
-from libc.stdlib cimport free, malloc
-
 cdef extern from "rcekd/rank_gap_draws.h" nogil:
-    ctypedef struct rcekd_gap_request:
-        int64_t draws
-        int flags
-        double eps
-        uint64_t key
-        int32_t* item
     ctypedef struct rcekd_rank_gap_draws_args:
         const float* user_factor
         const float* item_factor
@@ -43,34 +35,24 @@ def rank_gap_draws(
 ) -> tuple[int, int]:
     """csrc/include/rcekd/rank_gap_draws.h: status and bad_row; requests are (draws, flags, eps, key, item)."""
     cdef rcekd_rank_gap_draws_args args
-    cdef rcekd_gap_request* request = <rcekd_gap_request*>malloc((len(requests) + 1) * sizeof(rcekd_gap_request))
-    if request == NULL:
-        raise MemoryError
+    cdef rcekd_gap_request* request = gap_requests(requests)
     cdef int status
-    try:
-        for q, (draws, flags, eps, key, item) in enumerate(requests):
-            request[q].draws = draws
-            request[q].flags = flags
-            request[q].eps = eps
-            request[q].key = key
-            request[q].item = <int32_t*><uintptr_t>item
-        args.user_factor = <const float*>user_factor
-        args.item_factor = <const float*>item_factor
-        args.other_user_factor = <const float*>other_user_factor
-        args.other_item_factor = <const float*>other_item_factor
-        args.user = <const int32_t*>user
-        args.seen_indptr = <const int64_t*>seen_indptr
-        args.seen_item = <const int32_t*>seen_item
-        args.rows = rows
-        args.n_items = n_items
-        args.d = d
-        args.other_d = other_d
-        args.request = request
-        args.requests = len(requests)
-        args.bad_row = 0
-        args.threads = threads
-        with nogil:
-            status = rcekd_rank_gap_draws(&args)
-    finally:
-        free(request)
+    args.user_factor = <const float*>user_factor
+    args.item_factor = <const float*>item_factor
+    args.other_user_factor = <const float*>other_user_factor
+    args.other_item_factor = <const float*>other_item_factor
+    args.user = <const int32_t*>user
+    args.seen_indptr = <const int64_t*>seen_indptr
+    args.seen_item = <const int32_t*>seen_item
+    args.rows = rows
+    args.n_items = n_items
+    args.d = d
+    args.other_d = other_d
+    args.request = request
+    args.requests = len(requests)
+    args.bad_row = 0
+    args.threads = threads
+    with nogil:
+        status = rcekd_rank_gap_draws(&args)
+    free(request)
     return status, args.bad_row

@@ -6,6 +6,7 @@ from rcekd.kernels.reference.horizon import horizon_draws
 from rcekd.kernels.reference.list_scores import list_scores
 from rcekd.kernels.reference.negatives import sample_negatives
 from rcekd.kernels.reference.pair_scores import pair_scores
+from rcekd.kernels.reference.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.reference.propagate import layer_mean, propagate
 from rcekd.kernels.reference.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.rest_log_sum import rest_log_sum
@@ -20,6 +21,7 @@ __all__ = [
     "layer_mean",
     "list_scores",
     "pair_scores",
+    "pool_gap_lists",
     "propagate",
     "rank_gap_lists",
     "rest_log_sum",

@@ -7,17 +7,12 @@ from torch import Tensor
 
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.gap import GapDraws
-from rcekd.kernels.reference.philox import Stream, below, mix, philox, philox_key, uniform53
+from rcekd.kernels.reference.gap import PROPOSE, REPLACE, gap_key, gap_words, race, towards
+from rcekd.kernels.reference.philox import below, uniform53
 from rcekd.kernels.reference.scores import chain_scores, require_finite
 from rcekd.kernels.reference.unseen import nth_unseen
 
 BLOCK = 64  # users at a time: the twin holds their rows of the score matrix
-PROPOSE, RACE, REPLACE = 0, 1, 2  # third word of the counters
-
-
-def gap_key(seed: int, epoch: int, stream: int) -> int:
-    """The key of one request's random numbers."""
-    return mix(philox_key(seed, epoch, Stream.RANK_GAP) ^ stream)
 
 
 def proposals(unseen: Tensor, draws: int) -> Tensor:
@@ -57,15 +52,13 @@ class _Drawer:
 
     def __init__(self, request: GapDraws, key: int, gap_BI: Tensor, hidden_BI: Tensor, user_B: Tensor) -> None:
         self.request, self.key, self.hidden_BI, self.user_B = request, key, hidden_BI, user_B
-        self.gap_BI = gap_BI if request.direction == "under" else -gap_BI
+        self.gap_BI = towards(request, gap_BI)
         self.unseen_B = (~hidden_BI).sum(1)
         self.drawn_BL = torch.full((user_B.numel(), request.draws), -1, device=user_B.device)
         self.count_B = torch.zeros_like(user_B)
 
     def words(self, number: Tensor, what: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Philox at counters (number, user, what, 0)."""
-        zero = torch.zeros((), dtype=torch.int64, device=number.device)
-        return philox(self.key, number, self.user_B[:, None], zero + what, zero)
+        return gap_words(self.key, number, self.user_B, what)
 
     def append(self, item_BN: Tensor, good_BN: Tensor) -> None:
         """The good ones, in order, behind what has been drawn, as far as there is room."""
@@ -94,17 +87,12 @@ class _Drawer:
         self.append(item_BP, good_BP)
 
     def race(self) -> None:
-        """The rest without replacement: the smallest of the times E / w, E ~ Exp(1) (Efraimidis and Spirakis 2006)."""
-        highest_B1 = torch.zeros_like(self.unseen_B)[:, None]
+        """The rest without replacement."""
         taken_BI = torch.nn.functional.pad(torch.zeros_like(self.hidden_BI), (0, 1))
         taken_BI = taken_BI.scatter(1, self.drawn_BL % taken_BI.shape[1], value=True)[:, :-1]
-        if self.request.weight == "tanh":
-            log_weight_BI = _weights(self.gap_BI, self.hidden_BI, self.request, highest_B1).log()
-        else:
-            log_weight_BI = (self.request.eps * self.gap_BI.double()).masked_fill(self.hidden_BI, -torch.inf)
-        word = self.words((~self.hidden_BI).cumsum(1) - 1 & 0xFFFFFFFF, RACE)
-        log_time_BI = (-uniform53(word[0], word[1]).log()).log() - log_weight_BI
-        time_BI, item_BI = log_time_BI.masked_fill(taken_BI, torch.inf).sort(dim=1, stable=True)
+        number_BI = (~self.hidden_BI).cumsum(1) - 1
+        closed_BI = taken_BI | self.hidden_BI
+        time_BI, item_BI = race(self.request, self.key, self.user_B, number_BI, self.gap_BI, closed_BI)
         self.append(item_BI, time_BI < torch.inf)
 
     def replace(self) -> None:

@@ -1,4 +1,4 @@
-"""Doors that scan a catalogue: topk, closure, rank_gap_lists."""
+"""Doors that rank by scores: topk, closure, rank_gap_lists, pool_gap_lists."""
 
 from dataclasses import astuple
 from functools import partial
@@ -11,6 +11,7 @@ from rcekd.kernels import reference
 from rcekd.kernels.closure import closure
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.gap import GapDraws
+from rcekd.kernels.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.closure import closure as reference_closure
 from rcekd.kernels.reference.topk import topk as reference_topk
@@ -80,25 +81,46 @@ def closure_call(m: Making) -> Call:
     )
 
 
-def gap_call(m: Making) -> Call:
-    users, items = m.size(), m.size()
-    arguments = *tables(m, users, items), *tables(m, users, items, ("other_user", "other_item"))
-    requests = [
+def gap_requests(m: Making, *, replacement: bool) -> list[GapDraws]:
+    """None or some; with replacement, where that may be."""
+    return [
         GapDraws(
             m.number("draws", m.among(0, 1, 7, 50, 300), -1, -(2**63), *HUGE),
             m.number("weight", m.among("tanh", "exp"), "", "log"),
             m.number("eps", m.among(1e-100, 1e-3, 0.1, 1e100), 0.0, -1.0, 1e-300, float("nan"), float("inf")),
             m.number("direction", m.among("under", "over"), "", "both"),
             m.number("stream", m.among(0, 7, 2**40), -1, 2**64, 2**100),
-            m.among(True, False),
+            m.among(True, False) if replacement else m.number("replacement", False, True),
         )
         for _ in range(m.among(0, 1, 3))
     ]
+
+
+def gap_call(m: Making) -> Call:
+    users, items = m.size(), m.size()
+    arguments = *tables(m, users, items), *tables(m, users, items, ("other_user", "other_item"))
+    requests = gap_requests(m, replacement=True)
     options = rows(m, users) | history(m, users, items)
     options |= {"seed": m.among(0, 3, 2**63 - 1, -(2**63), 2**100), "epoch": m.among(0, 5, 2**40)}
     return Call(
         partial(rank_gap_lists, *arguments, requests, **options),
         partial(reference.rank_gap_lists, *arguments, requests, **options),
+    )
+
+
+def pool_call(m: Making) -> Call:
+    rows, candidates = m.size(), m.size()
+    pool = m.integers(candidates, rows, m.among(0, 1, 7, 16, 49, 200, 300), lowest=-1)
+    arguments = *tables(m, rows, candidates), m.passed("pool", pool, *IDS), gap_requests(m, replacement=False)
+    names = m.passed("rows_N", m.integers(10**6, rows), *IDS)
+    options = {
+        "seed": m.among(0, 3, 2**63 - 1, -(2**63), 2**100),
+        "epoch": m.among(0, 5, 2**40),
+        "in_order": m.among(True, False),
+        "rows_N": names if m.spoiled == "rows_N" or m.among(True, False) else None,
+    }
+    return Call(
+        partial(pool_gap_lists, *arguments, **options), partial(reference.pool_gap_lists, *arguments, **options)
     )
 
 
@@ -116,3 +138,9 @@ def test_closure(examples: int) -> None:
 def test_rank_gap_lists(examples: int) -> None:
     requests = ["draws", "weight", "eps", "direction", "stream"]
     fuzz(gap_call, [*SCAN, "other_user", "other_item", *requests], examples)
+
+
+@at_length
+def test_pool_gap_lists(examples: int) -> None:
+    requests = ["draws", "weight", "eps", "direction", "stream", "replacement"]
+    fuzz(pool_call, [*TABLES, "pool", "rows_N", *requests], examples)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rcekd.methods.common.plackett_luce import plackett_luce
+from rcekd.methods.common.plackett_luce import listed_plackett_luce, plackett_luce
 
 
 def by_hand(positive: list[float], other: list[float]) -> float:
@@ -45,6 +45,19 @@ def test_gradients() -> None:
     assert not positive.grad[~mask].any()
     assert not other.grad[~other_mask].any()
     assert torch.allclose(positive.grad.sum(1) + other.grad.sum(1), torch.zeros(7, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_rows_without_padding_are_as_those_among_padded_ones(scale: float) -> None:
+    positive, other, mask, other_mask = make_rows(scale=scale)
+    mask[:3], other_mask[:3] = True, True
+    among = plackett_luce(positive, other, mask, other_mask)[:3]
+    alone = plackett_luce(positive[:3], other[:3], mask[:3], other_mask[:3])
+    assert among.tolist() == pytest.approx(alone.tolist())
+    scores = torch.cat([positive, other], dim=1)[:3].clone().requires_grad_()
+    listed = listed_plackett_luce(scores, torch.ones(3, 9).bool(), positives=5)
+    assert listed.tolist() == alone.tolist()
+    assert torch.autograd.gradcheck(lambda s: listed_plackett_luce(s, torch.ones(3, 9).bool(), positives=5), scores)
 
 
 def test_the_rankings_of_a_set_share_out_its_probability() -> None:
@@ -88,3 +101,8 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         plackett_luce(positive, other, mask[:, :4], other_mask)
     with pytest.raises(ValueError, match="N do not fit"):
         plackett_luce(positive, other[:3], mask, other_mask[:3])
+    for positives in (0, 6):
+        with pytest.raises(ValueError, match=f"and {positives} positives do not fit"):
+            listed_plackett_luce(positive, mask, positives=positives)
+    with pytest.raises(ValueError, match="5 positives do not fit"):
+        listed_plackett_luce(positive, mask[:, :4], positives=5)
