@@ -8,6 +8,7 @@ Only validation counts in it. A study's first trial is what the dataset's preset
 
 import argparse
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,31 @@ from benchmarks.measure import stamp
 def main() -> None:
     arguments = parse()
     studies = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in arguments.studies}
-    text = report(studies)
+    watch = next(iter(studies.values()))["watch"]
+    lines = kept(arguments.out, studies) + [line for name, study in studies.items() for line in trials(name, study)]
+    text = report(lines, watch)
     print(text)
     if arguments.out:
         arguments.out.with_suffix(".md").write_text(text, encoding="utf-8")
-        lines = [json.dumps(line) for name, study in studies.items() for line in trials(name, study)]
-        arguments.out.with_suffix(".jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        written = "".join(json.dumps(line) + "\n" for line in lines)
+        arguments.out.with_suffix(".jsonl").write_text(written, encoding="utf-8")
+
+
+def kept(out: Path | None, studies: Collection[str]) -> list[dict[str, Any]]:
+    """What stands in the record already of methods other than these."""
+    record = out and out.with_suffix(".jsonl")
+    if record is None or not record.exists():
+        return []
+    lines = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["method"] not in studies]
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("studies", nargs="+", type=Path, help="METHOD.json: what `rcekd sweep --json` printed")
-    parser.add_argument("--out", type=Path, help="write OUT.md and OUT.jsonl too")
+    parser.add_argument(
+        "--out", type=Path, help="write OUT.md and OUT.jsonl too; what OUT.jsonl says of other methods stays"
+    )
     return parser.parse_args()
 
 
@@ -47,25 +61,28 @@ def trials(method: str, study: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def report(studies: dict[str, dict[str, Any]]) -> str:
+def report(lines: list[dict[str, Any]], watch: str) -> str:
     """The Markdown table, the best method first."""
-    watch = next(iter(studies.values()))["watch"]
-    lines = [
+    table = [
         f"# What `rcekd sweep` found: validation {watch}, one seed",
         "",
         stamp(),
+        "- this is where the latest studies were added; those of earlier ones are in the file's history",
         "",
         "| method | trials | stopped early | first trial | best | at |",
         "|---|---|---|---|---|---|",
     ]
-    for method, study in sorted(studies.items(), key=lambda entry: -entry[1]["best"]["value"]):
-        found, best = study["trials"], study["best"]
-        pruned = sum(trial["state"] == "pruned" for trial in found)
-        point = ", ".join(f"{key.removeprefix('method.')} {_short(value)}" for key, value in best["point"].items())
-        lines.append(
-            f"| {method} | {len(found)} | {pruned} | {found[0]['value']:.4f} | {best['value']:.4f} | {point} |"
+    methods = {line["method"]: [other for other in lines if other["method"] == line["method"]] for line in lines}
+    best = {name: max(found, key=lambda line: line[watch] or 0.0) for name, found in methods.items()}
+    for name in sorted(methods, key=lambda name: -best[name][watch]):
+        found, pruned = methods[name], sum(line["state"] == "pruned" for line in methods[name])
+        point = ", ".join(
+            f"{key.removeprefix('method.')} {_short(value)}" for key, value in best[name].items() if "method." in key
         )
-    return "\n".join([*lines, ""])
+        table.append(
+            f"| {name} | {len(found)} | {pruned} | {found[0][watch]:.4f} | {best[name][watch]:.4f} | {point} |"
+        )
+    return "\n".join([*table, ""])
 
 
 def _short(value: Any) -> str:
