@@ -26,6 +26,8 @@ namespace {
 
 using namespace lanes;
 
+constexpr int kRows = 4;  // side by side
+
 struct Row {
     const float* score;
     const uint8_t* mask;
@@ -35,8 +37,8 @@ struct Row {
     float* sum;    // [positives]: r_k, infinite where the place does not count
     float* rest;   // [positives]: r_k without the place's own share
 
-    // −∞ where the place does not count.
-    float counted(int64_t i) const { return mask[i] ? score[i] : -INFINITY; }
+    // Scores i … i + 15, those of n places at most; −∞ where a place does not count, or there is none.
+    F16 counted(int64_t i, int64_t n) const { return load_where(score + i, mask + i, n, -INFINITY); }
 };
 
 // What comes from behind: the largest score, −FLT_MAX while there is none, and the sum relative to it.
@@ -49,9 +51,12 @@ struct Tail {
 Tail others(const Row& r) {
     const int64_t n = r.width - r.positives;
     float* e = r.slope + r.positives;
-    for (int64_t i = 0; i < n; ++i) e[i] = r.counted(r.positives + i);
     F16 top = F16::fill(-FLT_MAX), total = F16::fill(0.0f);
-    for (int64_t i = 0; i < n; i += kWide) top = larger(F16::load(e + i, n - i, -INFINITY), top);
+    for (int64_t i = 0; i < n; i += kWide) {
+        const F16 score = r.counted(r.positives + i, n - i);
+        top = larger(score, top);
+        score.store(e + i, n - i);
+    }
     const float highest = largest(top);
     const F16 shift = F16::fill(highest);
     for (int64_t i = 0; i < n; i += kWide) {
@@ -62,65 +67,103 @@ Tail others(const Row& r) {
     return {highest, (double)sum(total)};
 }
 
-// Fills slope, drop, sum and rest of the ranked places, last to first; returns the loss.
-double suffixes(const Row& r, Tail tail) {
-    rcekd_product product = {1.0, 0};
-    double below_top = 0.0;
-    for (int64_t end = r.positives; end > 0; end = (end - 1) / kWide * kWide) {
-        const int64_t begin = (end - 1) / kWide * kWide;
-        float below[kWide], drop[kWide];
-        for (int64_t k = end - 1; k >= begin; --k) {
-            const float score = r.counted(k), top = score > tail.top ? score : tail.top;
-            below[k - begin] = score - top;
-            drop[k - begin] = tail.top - top;
-            below_top += r.mask[k] ? (double)(top - score) : 0.0;
-            tail.top = top;
+// Fills slope, drop, sum and rest of the ranked places, last to first; the losses of N rows.
+template <int N>
+void suffixes(const Row* r, Tail* tail, double* loss) {
+    rcekd_product product[N];
+    for (int j = 0; j < N; ++j) product[j] = {1.0, 0}, loss[j] = 0.0;
+    for (int64_t end = r->positives; end > 0; end = (end - 1) / kWide * kWide) {
+        const int64_t begin = (end - 1) / kWide * kWide, n = end - begin;
+        float score[N][kWide], below[N][kWide], drop[N][kWide];
+        for (int j = 0; j < N; ++j) r[j].counted(begin, n).store(score[j]);
+        for (int64_t i = n - 1; i >= 0; --i)
+            for (int j = 0; j < N; ++j) {
+                const float before = tail[j].top, top = score[j][i] > before ? score[j][i] : before;
+                below[j][i] = score[j][i] - top;
+                drop[j][i] = before - top;
+                loss[j] += r[j].mask[begin + i] ? (double)(top - score[j][i]) : 0.0;
+                tail[j].top = top;
+            }
+        for (int j = 0; j < N; ++j) {
+            const F16 e = exp_nonpositive(F16::load(below[j], n)), keep = exp_nonpositive(F16::load(drop[j], n));
+            e.store(below[j]);
+            keep.store(drop[j]);
+            e.store(r[j].slope + begin, n);
+            keep.store(r[j].drop + begin, n);
         }
-        exp_nonpositive(F16::load(below, end - begin)).store(r.slope + begin, end - begin);
-        exp_nonpositive(F16::load(drop, end - begin)).store(r.drop + begin, end - begin);
-        for (int64_t k = end - 1; k >= begin; --k) {
-            const double rest = tail.sum * (double)r.drop[k];
-            tail.sum = rest + (double)r.slope[k];
-            r.rest[k] = (float)rest;
-            r.sum[k] = r.mask[k] ? (float)tail.sum : INFINITY;
-            product.factor *= r.mask[k] ? tail.sum : 1.0;
-        }
-        product = rcekd_normalised(product);
+        for (int64_t i = n - 1; i >= 0; --i)
+            for (int j = 0; j < N; ++j) {
+                const bool counts = r[j].mask[begin + i];
+                const double rest = tail[j].sum * (double)drop[j][i], sum = rest + (double)below[j][i];
+                r[j].rest[begin + i] = (float)rest;
+                r[j].sum[begin + i] = counts ? (float)sum : INFINITY;
+                product[j].factor *= counts ? sum : 1.0;
+                tail[j].sum = sum;
+            }
+        for (int j = 0; j < N; ++j) product[j] = rcekd_normalised(product[j]);
     }
-    return below_top + rcekd_log_of_product(product);
+    for (int j = 0; j < N; ++j) loss[j] += rcekd_log_of_product(product[j]);
 }
 
-// Turns the exponentials into slopes, first to last; returns Σ 1 / r_k over the places that count.
-float prefixes(const Row& r) {
-    F16 total = F16::fill(0.0f);
-    double q = 0.0;
-    for (int64_t begin = 0; begin < r.positives; begin += kWide) {
-        const int64_t n = r.positives - begin < kWide ? r.positives - begin : kWide;
-        const F16 sums = F16::load(r.sum + begin, n, INFINITY), left = div(F16::load(r.rest + begin, n), sums);
-        const F16 inverses = div(F16::fill(1.0f), sums);
-        float inverse[kWide], earlier[kWide];
-        inverses.store(inverse);
-        total = add(total, inverses);
-        for (int64_t i = 0; i < n; ++i) {
-            const double chance = begin + i ? q * (double)r.drop[begin + i - 1] : 0.0;
-            earlier[i] = (float)chance;
-            q = chance + (double)inverse[i];
+// Turns the exponentials into slopes, first to last; Σ 1 / r_k over the places that count, of N rows.
+template <int N>
+void prefixes(const Row* r, float* inverses) {
+    F16 total[N];
+    double q[N];
+    for (int j = 0; j < N; ++j) total[j] = F16::fill(0.0f), q[j] = 0.0;
+    for (int64_t begin = 0; begin < r->positives; begin += kWide) {
+        const int64_t n = r->positives - begin < kWide ? r->positives - begin : kWide;
+        float inverse[N][kWide], earlier[N][kWide];
+        for (int j = 0; j < N; ++j) {
+            const F16 whole = F16::load(r[j].sum + begin, n, INFINITY), one = div(F16::fill(1.0f), whole);
+            total[j] = add(total[j], one);
+            one.store(inverse[j]);
+            div(F16::load(r[j].rest + begin, n), whole).store(r[j].rest + begin, n);
         }
-        sub(mul(F16::load(r.slope + begin, n), F16::load(earlier, n)), left).store(r.slope + begin, n);
+        for (int64_t i = 0; i < n; ++i)
+            for (int j = 0; j < N; ++j) {
+                const double chance = begin + i ? q[j] * (double)r[j].drop[begin + i - 1] : 0.0;
+                earlier[j][i] = (float)chance;
+                q[j] = chance + (double)inverse[j][i];
+            }
+        for (int j = 0; j < N; ++j) {
+            const F16 slope = mul(F16::load(r[j].slope + begin, n), F16::load(earlier[j], n));
+            sub(slope, F16::load(r[j].rest + begin, n)).store(r[j].slope + begin, n);
+        }
     }
-    const F16 rate = F16::fill((float)(q * (double)r.drop[r.positives - 1]));
-    for (int64_t i = r.positives; i < r.width; i += kWide)
-        mul(F16::load(r.slope + i, r.width - i), rate).store(r.slope + i, r.width - i);
-    return sum(total);
+    for (int j = 0; j < N; ++j) {
+        const F16 rate = F16::fill((float)(q[j] * (double)r[j].drop[r[j].positives - 1]));
+        for (int64_t i = r[j].positives; i < r[j].width; i += kWide)
+            mul(F16::load(r[j].slope + i, r[j].width - i), rate).store(r[j].slope + i, r[j].width - i);
+        inverses[j] = sum(total[j]);
+    }
 }
 
-float visit(const Row& r) {
-    const double loss = suffixes(r, others(r));
-    const float inverses = prefixes(r);
+// The loss, or what stands in its place and in the slopes'.
+float checked(const Row& r, double loss, float inverses) {
     if (inverses > 0.0f && inverses <= FLT_MAX) return (float)loss;
     const float instead = inverses == 0.0f ? 0.0f : NAN;  // no ranked place counts, or the probability is no number
     for (int64_t i = 0; i < r.width; ++i) r.slope[i] = r.mask[i] ? instead : 0.0f;
     return instead;
+}
+
+// N rows side by side, each of whose scans waits for its own last place only.
+template <int N>
+void visit(const rcekd_plackett_luce_args& a, int64_t first, float* scratch) {
+    Row r[N];
+    Tail tail[N];
+    double loss[N];
+    float inverses[N];
+    for (int j = 0; j < N; ++j) {
+        const int64_t at = (first + j) * a.width;
+        float* mine = scratch + 3 * j * a.positives;
+        r[j] = {a.score + at, a.mask + at, a.width, a.positives, a.slope + at, mine, mine + a.positives,
+                mine + 2 * a.positives};
+        tail[j] = others(r[j]);
+    }
+    suffixes<N>(r, tail, loss);
+    prefixes<N>(r, inverses);
+    for (int j = 0; j < N; ++j) a.loss[first + j] = checked(r[j], loss[j], inverses[j]);
 }
 
 }  // namespace
@@ -131,14 +174,16 @@ extern "C" int RCEKD_ENTRY(plackett_luce)(rcekd_plackett_luce_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_plackett_luce_args& a = *args;
     const int threads = team(a.threads, a.rows * a.width, 8192);
-    Workspace<float> scratch(3 * a.positives * threads);
+    const int64_t room = 3 * kRows * a.positives;
+    Workspace<float> scratch(room * threads);
     if (scratch.failed()) return RCEKD_NO_MEMORY;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t row = 0; row < a.rows; ++row) {
-        float* mine = scratch.data() + 3 * a.positives * omp_get_thread_num();
-        const int64_t first = row * a.width;
-        a.loss[row] = visit({a.score + first, a.mask + first, a.width, a.positives, a.slope + first, mine,
-                             mine + a.positives, mine + 2 * a.positives});
+    for (int64_t first = 0; first < a.rows; first += kRows) {
+        float* mine = scratch.data() + room * omp_get_thread_num();
+        if (first + kRows <= a.rows)
+            visit<kRows>(a, first, mine);
+        else
+            for (int64_t row = first; row < a.rows; ++row) visit<1>(a, row, mine);
     }
     return RCEKD_OK;
 }
