@@ -28,13 +28,24 @@ using namespace lanes;
 
 constexpr int kRows = 4;  // side by side
 
+// a where it counts, else b: no jump, for where lists are padded no processor could foresee it.
+inline double where(bool counts, double a, double b) {
+    const uint64_t keep = 0 - (uint64_t)counts;
+    uint64_t x, y;
+    memcpy(&x, &a, 8);
+    memcpy(&y, &b, 8);
+    x = (x & keep) | (y & ~keep);
+    memcpy(&a, &x, 8);
+    return a;
+}
+
 struct Row {
     const float* score;
     const uint8_t* mask;
     int64_t width, positives;
     float* slope;  // on the way e^{s_i − m_k}
     float* drop;   // [positives]: e^{m_{k+1} − m_k}
-    float* sum;    // [positives]: r_k, infinite where the place does not count
+    float* sum;    // [positives]: r_k
     float* rest;   // [positives]: r_k without the place's own share
 
     // Scores i … i + 15, those of n places at most; −∞ where a place does not count, or there is none.
@@ -81,7 +92,7 @@ void suffixes(const Row* r, Tail* tail, double* loss) {
                 const float before = tail[j].top, top = score[j][i] > before ? score[j][i] : before;
                 below[j][i] = score[j][i] - top;
                 drop[j][i] = before - top;
-                loss[j] += r[j].mask[begin + i] ? (double)(top - score[j][i]) : 0.0;
+                loss[j] += where(r[j].mask[begin + i], (double)(top - score[j][i]), 0.0);
                 tail[j].top = top;
             }
         for (int j = 0; j < N; ++j) {
@@ -93,11 +104,10 @@ void suffixes(const Row* r, Tail* tail, double* loss) {
         }
         for (int64_t i = n - 1; i >= 0; --i)
             for (int j = 0; j < N; ++j) {
-                const bool counts = r[j].mask[begin + i];
                 const double rest = tail[j].sum * (double)drop[j][i], sum = rest + (double)below[j][i];
                 r[j].rest[begin + i] = (float)rest;
-                r[j].sum[begin + i] = counts ? (float)sum : INFINITY;
-                product[j].factor *= counts ? sum : 1.0;
+                r[j].sum[begin + i] = (float)sum;
+                product[j].factor *= where(r[j].mask[begin + i], sum, 1.0);
                 tail[j].sum = sum;
             }
         for (int j = 0; j < N; ++j) product[j] = rcekd_normalised(product[j]);
@@ -115,7 +125,7 @@ void prefixes(const Row* r, float* inverses) {
         const int64_t n = r->positives - begin < kWide ? r->positives - begin : kWide;
         float inverse[N][kWide], earlier[N][kWide];
         for (int j = 0; j < N; ++j) {
-            const F16 whole = F16::load(r[j].sum + begin, n, INFINITY), one = div(F16::fill(1.0f), whole);
+            const F16 whole = load_where(r[j].sum + begin, r[j].mask + begin, n, INFINITY), one = div(F16::fill(1.0f), whole);
             total[j] = add(total[j], one);
             one.store(inverse[j]);
             div(F16::load(r[j].rest + begin, n), whole).store(r[j].rest + begin, n);
