@@ -5,8 +5,8 @@
 //     e^{s_k − m_k} p_k − (r_{k+1} e^{m_{k+1} − m_k}) / r_k  for a ranked place,  e^{s_i − m_K} q_K  for another,
 // the ranked places' own share 1 / r_k not being taken from 1, which would lose the digits of a small slope. No
 // exponent is above 0, and 1 ≤ r_k ≤ width: sound for any finite scores. The scans go from place to place, in double
-// precision; exponentials, inverses and the others' sum are made in sixteen lanes, so that every instruction set gives
-// the same bits.
+// precision; exponentials, inverses and the others' sum are made in lanes, so that every instruction set gives the
+// same bits.
 #include "rcekd/plackett_luce.h"
 
 #include <float.h>
@@ -26,154 +26,198 @@ namespace {
 
 using namespace lanes;
 
-constexpr int kRows = 4;  // side by side
+constexpr int kRows = 4;  // side by side, their places interleaved, so that a step of a scan is one of all four
+constexpr int64_t kTurns = 32;  // factors of at most 2^31 that a product takes before it must be normalised
 
-// a where it counts, else b: no jump, for where lists are padded no processor could foresee it.
-inline double where(bool counts, double a, double b) {
-    const uint64_t keep = 0 - (uint64_t)counts;
-    uint64_t x, y;
-    memcpy(&x, &a, 8);
-    memcpy(&y, &b, 8);
-    x = (x & keep) | (y & ~keep);
-    memcpy(&a, &x, 8);
-    return a;
+// One number of each row, in the compiler's vectors: every lane rounds as a lone number does.
+typedef float Floats __attribute__((vector_size(4 * kRows)));
+typedef double Doubles __attribute__((vector_size(8 * kRows)));
+typedef int64_t Counts __attribute__((vector_size(8 * kRows)));  // all bits where the place counts, else none
+
+template <class V, class T>
+inline void load(V& v, const T* from) {
+    memcpy(&v, from, sizeof v);
 }
+template <class V, class T>
+inline void store(const V& v, T* to) {
+    memcpy(to, &v, sizeof v);
+}
+#define RCEKD_WIDENED(v) __builtin_convertvector(v, Doubles)
+#define RCEKD_NARROWED(v) __builtin_convertvector(v, Floats)
 
-struct Row {
-    const float* score;
-    const uint8_t* mask;
-    int64_t width, positives;
-    float* slope;  // on the way e^{s_i − m_k}
-    float* drop;   // [positives]: e^{m_{k+1} − m_k}
-    float* sum;    // [positives]: r_k
-    float* rest;   // [positives]: r_k without the place's own share
-
-    // Scores i … i + 15, those of n places at most; −∞ where a place does not count, or there is none.
-    F16 counted(int64_t i, int64_t n) const { return load_where(score + i, mask + i, n, -INFINITY); }
+// The ranked places of a tile, place k of row j at [k · kRows + j].
+struct Places {
+    float* share;      // s_k, −∞ where the place does not count; s_k − m_k; its exponential; in the end the slope
+    float* drop;       // e^{m_{k+1} − m_k}
+    float* sum;        // r_k, its inverse, p_k
+    float* rest;       // r_k without the place's own share; relative to r_k
+    int64_t* counts;
+    Places(int64_t positives, Arena* arena)
+        : share(arena->take<float>(positives * kRows)),
+          drop(arena->take<float>(positives * kRows)),
+          sum(arena->take<float>(positives * kRows)),
+          rest(arena->take<float>(positives * kRows)),
+          counts(arena->take<int64_t>(positives * kRows)) {}
 };
 
-// What comes from behind: the largest score, −FLT_MAX while there is none, and the sum relative to it.
-struct Tail {
-    float top;
-    double sum;
+// A tile of four rows; those beyond the last have no place that counts.
+struct Tile {
+    const rcekd_plackett_luce_args& a;
+    int64_t first, rows;
+    Places p;
+    float top[kRows];    // of what comes from behind the largest score, −FLT_MAX while there is none,
+    double sum[kRows];   // and the sum relative to it
+    double loss[kRows];
+    double chance[kRows];  // q_K e^{m_{K+1} − m_K}, the others' rate
+    float inverses[kRows];  // Σ 1 / r_k over the places that count, in any order: only whether it is a number matters
+
+    int64_t at(int j) const { return (first + j) * a.width; }
+    int64_t entries() const { return a.positives * kRows; }
 };
 
-// Of the others, whose exponentials go into their slopes.
-Tail others(const Row& r) {
-    const int64_t n = r.width - r.positives;
-    float* e = r.slope + r.positives;
+// The largest of a row's other scores, and their exponentials into their slopes.
+void others(Tile& t, int j) {
+    const int64_t n = t.a.width - t.a.positives, begin = t.at(j) + t.a.positives;
+    float* e = t.a.slope + begin;
     F16 top = F16::fill(-FLT_MAX), total = F16::fill(0.0f);
     for (int64_t i = 0; i < n; i += kWide) {
-        const F16 score = r.counted(r.positives + i, n - i);
+        const F16 score = load_where(t.a.score + begin + i, t.a.mask + begin + i, n - i, -INFINITY);
         top = larger(score, top);
         score.store(e + i, n - i);
     }
-    const float highest = largest(top);
-    const F16 shift = F16::fill(highest);
+    t.top[j] = largest(top);
+    const F16 shift = F16::fill(t.top[j]);
     for (int64_t i = 0; i < n; i += kWide) {
         const F16 share = exp_nonpositive(sub(F16::load(e + i, n - i, -INFINITY), shift));
         total = add(total, share);
         share.store(e + i, n - i);
     }
-    return {highest, (double)sum(total)};
+    t.sum[j] = (double)sum(total);
 }
 
-// Fills slope, drop, sum and rest of the ranked places, last to first; the losses of N rows.
-template <int N>
-void suffixes(const Row* r, Tail* tail, double* loss) {
-    rcekd_product product[N];
-    for (int j = 0; j < N; ++j) product[j] = {1.0, 0}, loss[j] = 0.0;
-    for (int64_t end = r->positives; end > 0; end = (end - 1) / kWide * kWide) {
-        const int64_t begin = (end - 1) / kWide * kWide, n = end - begin;
-        float score[N][kWide], below[N][kWide], drop[N][kWide];
-        for (int j = 0; j < N; ++j) r[j].counted(begin, n).store(score[j]);
-        for (int64_t i = n - 1; i >= 0; --i)
-            for (int j = 0; j < N; ++j) {
-                const float before = tail[j].top, top = score[j][i] > before ? score[j][i] : before;
-                below[j][i] = score[j][i] - top;
-                drop[j][i] = before - top;
-                loss[j] += where(r[j].mask[begin + i], (double)(top - score[j][i]), 0.0);
-                tail[j].top = top;
-            }
-        for (int j = 0; j < N; ++j) {
-            const F16 e = exp_nonpositive(F16::load(below[j], n)), keep = exp_nonpositive(F16::load(drop[j], n));
-            e.store(below[j]);
-            keep.store(drop[j]);
-            e.store(r[j].slope + begin, n);
-            keep.store(r[j].drop + begin, n);
+void gather(Tile& t) {
+    for (int j = 0; j < kRows; ++j) {
+        const float* score = t.a.score + t.at(j);
+        const uint8_t* mask = t.a.mask + t.at(j);
+        for (int64_t k = 0; k < t.a.positives; ++k) {
+            const bool counts = j < t.rows && mask[k];
+            t.p.counts[k * kRows + j] = -(int64_t)counts;
+            t.p.share[k * kRows + j] = counts ? score[k] : -INFINITY;
         }
-        for (int64_t i = n - 1; i >= 0; --i)
-            for (int j = 0; j < N; ++j) {
-                const double rest = tail[j].sum * (double)drop[j][i], sum = rest + (double)below[j][i];
-                r[j].rest[begin + i] = (float)rest;
-                r[j].sum[begin + i] = (float)sum;
-                product[j].factor *= where(r[j].mask[begin + i], sum, 1.0);
-                tail[j].sum = sum;
-            }
-        for (int j = 0; j < N; ++j) product[j] = rcekd_normalised(product[j]);
-    }
-    for (int j = 0; j < N; ++j) loss[j] += rcekd_log_of_product(product[j]);
-}
-
-// Turns the exponentials into slopes, first to last; Σ 1 / r_k over the places that count, of N rows.
-template <int N>
-void prefixes(const Row* r, float* inverses) {
-    F16 total[N];
-    double q[N];
-    for (int j = 0; j < N; ++j) total[j] = F16::fill(0.0f), q[j] = 0.0;
-    for (int64_t begin = 0; begin < r->positives; begin += kWide) {
-        const int64_t n = r->positives - begin < kWide ? r->positives - begin : kWide;
-        float inverse[N][kWide], earlier[N][kWide];
-        for (int j = 0; j < N; ++j) {
-            const F16 whole = load_where(r[j].sum + begin, r[j].mask + begin, n, INFINITY), one = div(F16::fill(1.0f), whole);
-            total[j] = add(total[j], one);
-            one.store(inverse[j]);
-            div(F16::load(r[j].rest + begin, n), whole).store(r[j].rest + begin, n);
-        }
-        for (int64_t i = 0; i < n; ++i)
-            for (int j = 0; j < N; ++j) {
-                const double chance = begin + i ? q[j] * (double)r[j].drop[begin + i - 1] : 0.0;
-                earlier[j][i] = (float)chance;
-                q[j] = chance + (double)inverse[j][i];
-            }
-        for (int j = 0; j < N; ++j) {
-            const F16 slope = mul(F16::load(r[j].slope + begin, n), F16::load(earlier[j], n));
-            sub(slope, F16::load(r[j].rest + begin, n)).store(r[j].slope + begin, n);
-        }
-    }
-    for (int j = 0; j < N; ++j) {
-        const F16 rate = F16::fill((float)(q[j] * (double)r[j].drop[r[j].positives - 1]));
-        for (int64_t i = r[j].positives; i < r[j].width; i += kWide)
-            mul(F16::load(r[j].slope + i, r[j].width - i), rate).store(r[j].slope + i, r[j].width - i);
-        inverses[j] = sum(total[j]);
+        t.top[j] = -FLT_MAX;
+        t.sum[j] = 0.0;
+        if (j < t.rows) others(t, j);
     }
 }
 
-// The loss, or what stands in its place and in the slopes'.
-float checked(const Row& r, double loss, float inverses) {
-    if (inverses > 0.0f && inverses <= FLT_MAX) return (float)loss;
-    const float instead = inverses == 0.0f ? 0.0f : NAN;  // no ranked place counts, or the probability is no number
-    for (int64_t i = 0; i < r.width; ++i) r.slope[i] = r.mask[i] ? instead : 0.0f;
-    return instead;
+void exponentials(float* x, int64_t n) {
+    for (int64_t i = 0; i < n; i += kWide) exp_nonpositive(F16::load(x + i, n - i)).store(x + i, n - i);
 }
 
-// N rows side by side, each of whose scans waits for its own last place only.
-template <int N>
-void visit(const rcekd_plackett_luce_args& a, int64_t first, float* scratch) {
-    Row r[N];
-    Tail tail[N];
-    double loss[N];
-    float inverses[N];
-    for (int j = 0; j < N; ++j) {
-        const int64_t at = (first + j) * a.width;
-        float* mine = scratch + 3 * j * a.positives;
-        r[j] = {a.score + at, a.mask + at, a.width, a.positives, a.slope + at, mine, mine + a.positives,
-                mine + 2 * a.positives};
-        tail[j] = others(r[j]);
+// Shares and drops, and Σ (m_k − s_k), last place to first.
+void exponents(Tile& t) {
+    Floats top;
+    load(top, t.top);
+    Doubles loss = {};
+    for (int64_t i = t.entries() - kRows; i >= 0; i -= kRows) {
+        Floats score;
+        Counts counts;
+        load(score, t.p.share + i);
+        load(counts, t.p.counts + i);
+        const Floats before = top;
+        top = score > before ? score : before;
+        store(score - top, t.p.share + i);
+        store(before - top, t.p.drop + i);
+        loss += counts ? RCEKD_WIDENED(top - score) : Doubles{};
     }
-    suffixes<N>(r, tail, loss);
-    prefixes<N>(r, inverses);
-    for (int j = 0; j < N; ++j) a.loss[first + j] = checked(r[j], loss[j], inverses[j]);
+    store(loss, t.loss);
+    exponentials(t.p.share, t.entries());
+    exponentials(t.p.drop, t.entries());
+}
+
+void normalise(Doubles& factor, int64_t* exponent) {
+    for (int j = 0; j < kRows; ++j) {
+        const rcekd_product product = rcekd_normalised({factor[j], exponent[j]});
+        factor[j] = product.factor;
+        exponent[j] = product.exponent;
+    }
+}
+
+// Sums and rests, last place to first, and the logarithm of the sums' product into the losses.
+void sums(Tile& t) {
+    int64_t exponent[kRows] = {0};
+    const Doubles one = Doubles{} + 1.0, infinite = one * (double)INFINITY;
+    Doubles factor = one, sum;
+    load(sum, t.sum);
+    for (int64_t k = t.a.positives - 1; k >= 0; --k) {
+        Floats share, drop;
+        Counts counts;
+        load(share, t.p.share + k * kRows);
+        load(drop, t.p.drop + k * kRows);
+        load(counts, t.p.counts + k * kRows);
+        const Doubles rest = sum * RCEKD_WIDENED(drop);
+        sum = rest + RCEKD_WIDENED(share);
+        store(RCEKD_NARROWED(rest), t.p.rest + k * kRows);
+        store(RCEKD_NARROWED(counts ? sum : infinite), t.p.sum + k * kRows);
+        factor *= counts ? sum : one;
+        if (k % kTurns == 0) normalise(factor, exponent);
+    }
+    for (int j = 0; j < kRows; ++j) t.loss[j] += rcekd_log_of_product({factor[j], exponent[j]});
+}
+
+// Turns r_k into its inverse, the rest into its share of r_k.
+void divide(Tile& t) {
+    F16 total = F16::fill(0.0f);
+    const int64_t n = t.entries();
+    for (int64_t i = 0; i < n; i += kWide) {
+        const F16 sum = F16::load(t.p.sum + i, n - i, INFINITY), inverse = div(F16::fill(1.0f), sum);
+        div(F16::load(t.p.rest + i, n - i), sum).store(t.p.rest + i, n - i);
+        inverse.store(t.p.sum + i, n - i);
+        total = add(total, inverse);
+    }
+    float lane[kWide];
+    total.store(lane);
+    for (float& inverses : t.inverses) inverses = 0.0f;
+    for (int l = 0; l < kWide; ++l) t.inverses[l % kRows] += lane[l];
+}
+
+// p_k first place to last, and the ranked places' slopes.
+void prefixes(Tile& t) {
+    Doubles chance = {};
+    for (int64_t i = 0; i < t.entries(); i += kRows) {
+        Floats share, drop, inverse, rest;
+        load(share, t.p.share + i);
+        load(drop, t.p.drop + i);
+        load(inverse, t.p.sum + i);
+        load(rest, t.p.rest + i);
+        store(share * RCEKD_NARROWED(chance) - rest, t.p.share + i);
+        chance = (chance + RCEKD_WIDENED(inverse)) * RCEKD_WIDENED(drop);
+    }
+    store(chance, t.chance);
+}
+
+void scatter(const Tile& t, int j) {
+    float* slope = t.a.slope + t.at(j);
+    const int64_t positives = t.a.positives, width = t.a.width;
+    for (int64_t k = 0; k < positives; ++k) slope[k] = t.p.share[k * kRows + j];
+    const F16 rate = F16::fill((float)t.chance[j]);
+    for (int64_t i = positives; i < width; i += kWide)
+        mul(F16::load(slope + i, width - i), rate).store(slope + i, width - i);
+    t.a.loss[t.first + j] = (float)t.loss[j];
+    if (t.inverses[j] > 0.0f && t.inverses[j] <= FLT_MAX) return;
+    const float instead = t.inverses[j] == 0.0f ? 0.0f : NAN;  // no ranked place counts; the probability is no number
+    t.a.loss[t.first + j] = instead;
+    const uint8_t* mask = t.a.mask + t.at(j);
+    for (int64_t i = 0; i < width; ++i) slope[i] = mask[i] ? instead : 0.0f;
+}
+
+void visit(Tile t) {
+    gather(t);
+    exponents(t);
+    sums(t);
+    divide(t);
+    prefixes(t);
+    for (int j = 0; j < t.rows; ++j) scatter(t, j);
 }
 
 }  // namespace
@@ -184,16 +228,17 @@ extern "C" int RCEKD_ENTRY(plackett_luce)(rcekd_plackett_luce_args* args) {
     using namespace rcekd::RCEKD_ISA;
     const rcekd_plackett_luce_args& a = *args;
     const int threads = team(a.threads, a.rows * a.width, 8192);
-    const int64_t room = 3 * kRows * a.positives;
-    Workspace<float> scratch(room * threads);
+    Arena measure(nullptr);
+    Places(a.positives, &measure);
+    Workspace<char> scratch(threads * measure.used());
     if (scratch.failed()) return RCEKD_NO_MEMORY;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t first = 0; first < a.rows; first += kRows) {
-        float* mine = scratch.data() + room * omp_get_thread_num();
-        if (first + kRows <= a.rows)
-            visit<kRows>(a, first, mine);
-        else
-            for (int64_t row = first; row < a.rows; ++row) visit<1>(a, row, mine);
+#pragma omp parallel num_threads(threads)
+    {
+        Arena arena(scratch.data() + omp_get_thread_num() * measure.used());
+        const Places places(a.positives, &arena);
+#pragma omp for schedule(static)
+        for (int64_t first = 0; first < a.rows; first += kRows)
+            visit({a, first, a.rows - first < kRows ? a.rows - first : kRows, places, {}, {}, {}, {}, {}});
     }
     return RCEKD_OK;
 }
