@@ -26,7 +26,7 @@ namespace {
 
 using namespace lanes;
 
-constexpr int kRows = 4;  // side by side, their places interleaved, so that a step of a scan is one of all four
+constexpr int kRows = 4;        // side by side, their places interleaved, so that a step of a scan is one of all four
 constexpr int64_t kTurns = 32;  // factors of at most 2^31 that a product takes before it must be normalised
 
 // One number of each row, in the compiler's vectors: every lane rounds as a lone number does.
@@ -47,10 +47,10 @@ inline void store(const V& v, T* to) {
 
 // The ranked places of a tile, place k of row j at [k · kRows + j].
 struct Places {
-    float* share;      // s_k, −∞ where the place does not count; s_k − m_k; its exponential; in the end the slope
-    float* drop;       // e^{m_{k+1} − m_k}
-    float* sum;        // r_k, its inverse, p_k
-    float* rest;       // r_k without the place's own share; relative to r_k
+    float* share;  // s_k, −∞ where the place does not count; s_k − m_k; its exponential; in the end the slope
+    float* drop;   // e^{m_{k+1} − m_k}
+    float* sum;    // r_k, its inverse, p_k
+    float* rest;   // r_k without the place's own share; relative to r_k
     int64_t* counts;
     Places(int64_t positives, Arena* arena)
         : share(arena->take<float>(positives * kRows)),
@@ -65,10 +65,10 @@ struct Tile {
     const rcekd_plackett_luce_args& a;
     int64_t first, rows;
     Places p;
-    float top[kRows];    // of what comes from behind the largest score, −FLT_MAX while there is none,
-    double sum[kRows];   // and the sum relative to it
+    float top[kRows];   // of what comes from behind the largest score, −FLT_MAX while there is none,
+    double sum[kRows];  // and the sum relative to it
     double loss[kRows];
-    double chance[kRows];  // q_K e^{m_{K+1} − m_K}, the others' rate
+    double chance[kRows];   // q_K e^{m_{K+1} − m_K}, the others' rate
     float inverses[kRows];  // Σ 1 / r_k over the places that count, in any order: only whether it is a number matters
 
     int64_t at(int j) const { return (first + j) * a.width; }

@@ -1,7 +1,7 @@
 // Sixteen lanes a row, as in csrc/cpu/plackett_luce.cpp; the first of them alone goes from place to place.
-#include "rcekd/plackett_luce.h"
 #include "rcekd/float_maths.h"
 #include "rcekd/maths.h"
+#include "rcekd/plackett_luce.h"
 #include "segments.h"
 
 namespace rcekd {

@@ -175,7 +175,9 @@ def test_rest_log_sum(same_as_native: Check, rows: int, items: int, width: int) 
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e3])
-@pytest.mark.parametrize(("rows", "width", "positives"), [(1, 1, 1), (9, 40, 17), (37, 33, 33), (5, 150, 100), (0, 2, 1)])
+@pytest.mark.parametrize(
+    ("rows", "width", "positives"), [(1, 1, 1), (9, 40, 17), (37, 33, 33), (5, 150, 100), (0, 2, 1)]
+)
 def test_plackett_luce(same_as_native: Check, rows: int, width: int, positives: int, scale: float) -> None:
     score = (torch.randn(rows, width, generator=generator()) * scale).requires_grad_()
     mask = torch.rand(rows, width, generator=generator(1)) < 0.7
