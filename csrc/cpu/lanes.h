@@ -156,6 +156,30 @@ struct F16 {
     }
 };
 
+// The first n lanes where `mask` is not 0, `rest` in the others; reads nothing beyond a[n - 1] and mask[n - 1].
+inline F16 load_where(const float* a, const uint8_t* mask, int64_t n, float rest) {
+#if defined(__AVX512F__)
+    const __mmask16 first = n >= kWide ? (__mmask16)0xFFFFu : (__mmask16)((1u << n) - 1u);
+    const __m128i byte = _mm_maskz_loadu_epi8(first, mask);
+    return {{{_mm512_mask_loadu_ps(_mm512_set1_ps(rest), _mm_test_epi8_mask(byte, byte), a)}}};
+#else
+#if defined(__AVX2__)
+    if (n >= kWide) {
+        F16 r;
+        for (int p = 0; p < kParts; ++p) {
+            const __m256i byte = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)(mask + p * Vec::width)));
+            const __m256 hole = _mm256_castsi256_ps(_mm256_cmpeq_epi32(byte, _mm256_setzero_si256()));
+            r.part[p].x = _mm256_blendv_ps(_mm256_loadu_ps(a + p * Vec::width), _mm256_set1_ps(rest), hole);
+        }
+        return r;
+    }
+#endif
+    float lane[kWide];
+    for (int64_t i = 0; i < kWide; ++i) lane[i] = i < n && mask[i] ? a[i] : rest;
+    return F16::load(lane);
+#endif
+}
+
 #define RCEKD_PARTS(expr)                              \
     F16 r;                                             \
     for (int p = 0; p < kParts; ++p) r.part[p] = expr; \

@@ -73,6 +73,7 @@ _LAYOUTS = {
     "propagate": "indptr,indices,row_scale,column_scale,x,base:p rows,columns,width:q factor:f y:p threads:i",
     "rest_log_sum": "user_factor,item_factor,user,left_indptr,left_item:p rows,items,width:q sum,mean,grad,item_grad:p"
     " threads:i",
+    "plackett_luce": "score,mask:p rows,width,positives:q loss,slope:p threads:i",
     "horizon": "student,teacher,user:p batch,listed,taught,draws,top_k,n_items,clip:q tau:d key:Q flags:i item:p"
     " threads:i",
 }

@@ -22,6 +22,7 @@ from rcekd.kernels.horizon import horizon_draws
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.negatives import sample_negatives
 from rcekd.kernels.pair_scores import pair_scores
+from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.propagate import layer_mean
 from rcekd.kernels.rank_gap_draws import rank_gap_lists
@@ -133,6 +134,13 @@ def _rest_log_sum(run: Any) -> Answer:
     return _with_gradients(lambda user_UD, item_ID: run(user_UD, item_ID, torch.arange(USERS), left_out).square().sum())
 
 
+def _plackett_luce(run: Any) -> Answer:
+    score_RW, mask_RW = _factors(24)[1].requires_grad_(), _factors(25)[1] < 1
+    loss_R = run(score_RW, mask_RW, positives=LISTED)
+    (gradient,) = torch.autograd.grad(loss_R.square().sum(), score_RW)
+    return loss_R.detach(), gradient
+
+
 def _propagate(run: Any) -> Answer:
     graph = BipartiteGraph.of(_seen().sorted_unique(), ITEMS)
     user_UD, item_ID = (table.requires_grad_() for table in _factors(20))
@@ -182,6 +190,7 @@ CHECKS: Mapping[str, tuple[Callable[[], Answer], Callable[[], Answer]]] = Mappin
         "pair_scores": _both(_pair_scores, pair_scores, reference.pair_scores),
         "list_scores": _both(_list_scores, list_scores, reference.list_scores),
         "rest_log_sum": _both(_rest_log_sum, rest_log_sum, reference.rest_log_sum),
+        "plackett_luce": _both(_plackett_luce, plackett_luce, reference.plackett_luce),
         "propagate": _both(_propagate, layer_mean, reference.layer_mean),
         "set_softmax": _both(_set_softmax, set_softmax, reference.set_softmax),
         "negatives": _both(_negatives, sample_negatives, reference.sample_negatives),

@@ -4,7 +4,7 @@
     over-rated:  L items by weight tanh(max(ε (Rᵀ − Rˢ), 0))
     L_UCD = PL(under; over) per user;  L_ICD = the same per item over users;  loss = L_UCD + ρ L_ICD
 
-PL is that of rcekd.methods.common.plackett_luce; draws are without replacement, training pairs take no part.
+PL is that of rcekd.kernels.plackett_luce; draws are without replacement, training pairs take no part.
 
 Sources: the abstract, and the authors' loop dudwns511/DCD_CIKM21, run_dcd.py (read; its options' values are not
 stored). It takes both ranks inside the teacher's top 500 (`pool`), counts each user and each positive item of a batch

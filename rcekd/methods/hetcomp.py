@@ -30,12 +30,12 @@ from torch import Tensor
 from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
+from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common import trajectories
 from rcekd.methods.common.item_sets import joined
-from rcekd.methods.common.plackett_luce import plackett_luce
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
@@ -233,21 +233,17 @@ class HetComp(Method):
 
     def _fine(self, score_RW: Tensor, real_RW: Tensor, rest_R1: Tensor, *, n_plus: int) -> Tensor:
         """L_F of every row."""
-        (plus_RK, minus_RK), (plus_real_RK, minus_real_RK) = (
-            (t[:, :n_plus], t[:, n_plus:]) for t in (score_RW, real_RW)
-        )
-        lengths = [minus_RK.shape[1]]
+        lengths = [score_RW.shape[1] - n_plus]
         if self._settings.fine == "heads":
-            lengths = [max(1, minus_RK.shape[1] // 2), max(1, minus_RK.shape[1] // 10)]
-        left_RL = torch.cat([rest_R1, minus_RK], dim=1)
-        left_real_RL = torch.cat([rest_R1 > -torch.inf, minus_real_RK], dim=1)
-        # Z belongs to the items outside the part of P⁻ that is ranked; for P⁺ that part is the longest one.
-        place_L = torch.arange(left_RL.shape[1], device=left_RL.device)
+            lengths = [max(1, lengths[0] // 2), max(1, lengths[0] // 10)]
+        score_RW = torch.cat([score_RW, rest_R1], dim=1)
+        real_RW = torch.cat([real_RW, rest_R1 > -torch.inf], dim=1)
         loss_R = score_RW.new_zeros(score_RW.shape[0])
         for length in lengths:
-            beside = left_real_RL & ~((place_L != 0) & (place_L <= length))
-            loss_R = loss_R + plackett_luce(minus_RK[:, :length], left_RL, minus_real_RK[:, :length], beside) / len(
-                lengths
-            )
-        beside = left_real_RL & ~((place_L != 0) & (place_L <= lengths[0]))
-        return loss_R + plackett_luce(plus_RK, left_RL, plus_real_RK, beside)
+            minus_R = plackett_luce(score_RW[:, n_plus:], real_RW[:, n_plus:], positives=length)
+            loss_R = loss_R + minus_R / len(lengths)
+        # Z belongs to the items outside the part of P⁻ that is ranked; for P⁺ that part is the longest one.
+        beside_RW, beside_real_RW = (
+            torch.cat([t[:, :n_plus], t[:, n_plus + lengths[0] :]], dim=1) for t in (score_RW, real_RW)
+        )
+        return loss_R + plackett_luce(beside_RW, beside_real_RW, positives=n_plus)

@@ -23,10 +23,10 @@ from torch import Tensor
 from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
+from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.common.item_sets import hidden_items, joined, padded_scores
-from rcekd.methods.common.plackett_luce import listed_plackett_luce
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
 from rcekd.teachers import TeacherKnowledge
@@ -119,5 +119,5 @@ class RankDistil(Method):
         score_QW = score_RW.gather(1, place_RV).view(-1, item_RW.shape[1])
         real_QW = (item_RW >= 0).gather(1, place_RV).view(-1, item_RW.shape[1])
         k = min(settings.top_k, order_RSN.shape[2])
-        loss_Q = listed_plackett_luce(score_QW, real_QW, positives=k)
+        loss_Q = plackett_luce(score_QW, real_QW, positives=k)
         return (weight_R * loss_Q.view(-1, settings.samples).mean(1)).sum()

@@ -4,7 +4,7 @@
     N_u = L items drawn uniformly outside the user's training items and that top M
     L_RRD = Σ_u PL(P_u; N_u)
 
-with PL of common/plackett_luce.py; both draws are made anew each epoch, training items stand in neither. IR-RRD
+with PL of kernels/plackett_luce.py; both draws are made anew each epoch, training items stand in neither. IR-RRD
 adds ρ Σ_i PL over *users*: the same two draws per item, for every item drawn for the batch's users.
 
 Sources: the authors' papers as later codes of theirs repeat them (SeongKu-Kang's IR-RRD run file and the continual

@@ -1,5 +1,6 @@
-// The natural logarithm in double precision, the same bits on every processor: additions, products and one division, no
-// fused operation and no library call (compile with -ffp-contract=off, or -fmad=false for device code).
+// The natural logarithm in double precision, of a number or of a long product: the same bits on every processor, by
+// additions, products and one division, no fused operation and no library call (compile with -ffp-contract=off, or
+// -fmad=false for device code).
 #pragma once
 #include <string.h>
 
@@ -29,4 +30,24 @@ RCEKD_HD double rcekd_log(double x) {
     const double twice = s + s;
     const double low = twice * (q * p) + k * 1.90821492927058770002e-10;  // ln 2 in two parts: k · high is exact
     return k * 6.93147180369123816490e-01 + (twice + low);
+}
+
+// A product of numbers of at least 1, that may itself be beyond all doubles: factor · 2^exponent.
+typedef struct {
+    double factor;
+    int64_t exponent;
+} rcekd_product;
+
+// Moves the factor back into [1, 2); due before its own exponent comes to 1024.
+RCEKD_HD rcekd_product rcekd_normalised(rcekd_product p) {
+    uint64_t bits;
+    memcpy(&bits, &p.factor, 8);
+    p.exponent += (int64_t)(bits >> 52) - 1023;
+    bits = (bits & 0x000FFFFFFFFFFFFFull) | 0x3FF0000000000000ull;
+    memcpy(&p.factor, &bits, 8);
+    return p;
+}
+
+RCEKD_HD double rcekd_log_of_product(rcekd_product p) {
+    return rcekd_log(p.factor) + (double)p.exponent * 6.93147180559945309417e-01;
 }

@@ -8,6 +8,7 @@
 #include "rcekd/list_scores.h"
 #include "rcekd/negatives.h"
 #include "rcekd/pair_scores.h"
+#include "rcekd/plackett_luce.h"
 #include "rcekd/pool_gap_draws.h"
 #include "rcekd/propagate.h"
 #include "rcekd/rank_gap_draws.h"

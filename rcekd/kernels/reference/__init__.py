@@ -6,6 +6,7 @@ from rcekd.kernels.reference.horizon import horizon_draws
 from rcekd.kernels.reference.list_scores import list_scores
 from rcekd.kernels.reference.negatives import sample_negatives
 from rcekd.kernels.reference.pair_scores import pair_scores
+from rcekd.kernels.reference.plackett_luce import plackett_luce
 from rcekd.kernels.reference.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.reference.propagate import layer_mean, propagate
 from rcekd.kernels.reference.rank_gap_draws import rank_gap_lists
@@ -21,6 +22,7 @@ __all__ = [
     "layer_mean",
     "list_scores",
     "pair_scores",
+    "plackett_luce",
     "pool_gap_lists",
     "propagate",
     "rank_gap_lists",

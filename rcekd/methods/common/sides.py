@@ -7,8 +7,8 @@ from torch import Tensor
 
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
+from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.topk import topk
-from rcekd.methods.common.plackett_luce import listed_plackett_luce
 from rcekd.models import FactorTables
 
 
@@ -23,7 +23,7 @@ def ranking_loss(row_RD: Tensor, candidate_ID: Tensor, lists: RankedLists, row_R
     """PL(positive; other) under row · candidate for rows `row_R` of the lists, whose vectors `row_RD` holds: [R]."""
     listed_RW = torch.cat([lists.positive_NK[row_R], lists.other_NL[row_R]], dim=1)
     score_RW = list_scores(row_RD, candidate_ID, listed_RW)
-    return listed_plackett_luce(score_RW, listed_RW >= 0, positives=lists.positive_NK.shape[1])
+    return plackett_luce(score_RW, listed_RW >= 0, positives=lists.positive_NK.shape[1])
 
 
 def swapped(tables: FactorTables) -> FactorTables:

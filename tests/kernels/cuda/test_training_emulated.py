@@ -13,6 +13,7 @@ from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.pair_scores import pair_scores
+from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.propagate import layer_mean
 from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.set_cross_entropy import set_cross_entropy
@@ -171,6 +172,36 @@ def test_rest_log_sum(same_as_native: Check, rows: int, items: int, width: int) 
             *with_gradients((user, item), squares)[1:],
         ]
     )
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+@pytest.mark.parametrize(
+    ("rows", "width", "positives"), [(1, 1, 1), (9, 40, 17), (37, 33, 33), (5, 150, 100), (0, 2, 1)]
+)
+def test_plackett_luce(same_as_native: Check, rows: int, width: int, positives: int, scale: float) -> None:
+    score = (torch.randn(rows, width, generator=generator()) * scale).requires_grad_()
+    mask = torch.rand(rows, width, generator=generator(1)) < 0.7
+    mask[:1, :positives], mask[1:2, positives:], mask[2:3] = False, False, True
+
+    def compute() -> list[Tensor]:
+        loss_R = plackett_luce(score, mask, positives=positives)
+        return [loss_R.detach(), *torch.autograd.grad(loss_R.square().sum(), score)]
+
+    same_as_native(compute)
+
+
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
+def test_plackett_luce_of_what_is_no_number(same_as_native: Check, wrong: float) -> None:
+    score, mask = torch.randn(20, 20, generator=generator()), torch.rand(20, 20, generator=generator(1)) < 0.8
+    score.fill_diagonal_(wrong)
+
+    def compute() -> list[Tensor]:
+        leaf = score.clone().requires_grad_()
+        loss_R = plackett_luce(leaf, mask, positives=12)
+        (slope_RW,) = torch.autograd.grad(loss_R.sum(), leaf)
+        return [loss_R.detach().nan_to_num(7.0), slope_RW.nan_to_num(7.0)]  # a NaN has many bit patterns
+
+    same_as_native(compute)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

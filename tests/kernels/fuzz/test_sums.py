@@ -14,13 +14,14 @@ from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.pair_scores import pair_scores
+from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.propagate import layer_mean
 from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.set_softmax import set_softmax
 from rcekd.kernels.sets import ItemSets
 from tests.kernels.fuzz.judging import Answer, Call, at_length, fuzz
-from tests.kernels.fuzz.making import FACTORS, IDS, MODERATE, Making, other_dtype, other_shape, sparse
+from tests.kernels.fuzz.making import FACTORS, IDS, INT64, MODERATE, Making, other_dtype, other_shape, sparse
 
 WIDTHS = (0, 1, 2, 3, 15, 16, 17, 20, 64, 65, 130)
 TAUS = (0.1, 1.0, 10.0), (0.0, -1.0, 1e-320, float("nan"), float("inf"))
@@ -135,6 +136,19 @@ def propagate_call(m: Making) -> Call:
     return compared(partial(mean, layer_mean), partial(mean, reference.layer_mean), *tables(m, users, items))
 
 
+def plackett_luce_call(m: Making) -> Call:
+    rows, width = m.size(), m.size(least=1)
+    score = m.passed("score_RW", m.special(m.among(1.0, 9.0, 1e3) * m.normal(rows, width), MODERATE), *FACTORS)
+    mask = torch.rand(rows, width, generator=m.generator) < m.among(0.0, 0.5, 0.9, 1.1)
+    mask = m.passed("mask_RW", mask, *FACTORS)
+    positives = m.number("positives", m.among(1, (width + 1) // 2, width), 0, -1, width + 1, INT64, -INT64)
+    return compared(
+        lambda score: [plackett_luce(score, mask, positives=positives)],
+        lambda score: [reference.plackett_luce(score, mask, positives=positives)],
+        score,
+    )
+
+
 def rest_log_sum_call(m: Making) -> Call:
     users, items, rows = m.size(), m.size(), m.size()
     left_out = m.seen(users, items)
@@ -240,6 +254,11 @@ def test_set_cross_entropy(examples: int) -> None:
 @at_length
 def test_layer_mean(examples: int) -> None:
     fuzz(propagate_call, [*PAIR, "seen.indptr", "seen.indices", "n_items", "layers"], examples)
+
+
+@at_length
+def test_plackett_luce(examples: int) -> None:
+    fuzz(plackett_luce_call, ["score_RW", "mask_RW", "positives"], examples)
 
 
 @at_length
