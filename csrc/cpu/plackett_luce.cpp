@@ -95,19 +95,28 @@ void others(Tile& t, int j) {
     t.sum[j] = (double)sum(total);
 }
 
-void gather(Tile& t) {
-    for (int j = 0; j < kRows; ++j) {
-        const float* score = t.a.score + t.at(j);
-        const uint8_t* mask = t.a.mask + t.at(j);
-        for (int64_t k = 0; k < t.a.positives; ++k) {
-            const bool counts = j < t.rows && mask[k];
-            t.p.counts[k * kRows + j] = -(int64_t)counts;
-            t.p.share[k * kRows + j] = counts ? score[k] : -INFINITY;
+// Row j into its places.
+void gather(const Tile& t, int j) {
+    const float* score = t.a.score + t.at(j);
+    const uint8_t* mask = t.a.mask + t.at(j);
+    for (int64_t begin = 0; begin < t.a.positives; begin += kWide) {
+        const int64_t n = t.a.positives - begin < kWide ? t.a.positives - begin : kWide;
+        float lane[kWide];
+        load_where(score + begin, mask + begin, n, -INFINITY).store(lane);
+        for (int64_t i = 0; i < n; ++i) {
+            t.p.share[(begin + i) * kRows + j] = lane[i];
+            t.p.counts[(begin + i) * kRows + j] = -(int64_t)(mask[begin + i] != 0);
         }
-        t.top[j] = -FLT_MAX;
-        t.sum[j] = 0.0;
-        if (j < t.rows) others(t, j);
     }
+}
+
+void gather_nothing(Tile& t, int j) {
+    for (int64_t i = j; i < t.entries(); i += kRows) {
+        t.p.share[i] = -INFINITY;
+        t.p.counts[i] = 0;
+    }
+    t.top[j] = -FLT_MAX;
+    t.sum[j] = 0.0;
 }
 
 void exponentials(float* x, int64_t n) {
@@ -212,7 +221,11 @@ void scatter(const Tile& t, int j) {
 }
 
 void visit(Tile t) {
-    gather(t);
+    for (int j = 0; j < t.rows; ++j) {
+        gather(t, j);
+        others(t, j);
+    }
+    for (int j = (int)t.rows; j < kRows; ++j) gather_nothing(t, j);
     exponents(t);
     sums(t);
     divide(t);
