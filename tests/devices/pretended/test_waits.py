@@ -63,7 +63,7 @@ def test_a_step_waits_for_nothing(pretend: Pretend, tmp_path: Path, asked: dict[
 
 
 def test_a_wait_in_a_step_is_seen(pretend: Pretend, tmp_path: Path) -> None:
-    """The measure measures: RRD asks for the batch's distinct users in every step."""
+    """The measure measures: RRD asks for the batch's distinct users in every step, and for nothing else."""
     asked = {"method": "rrd", "case": {"K": 4, "L": 3, "pool": 5, "T": 2.0}}
     one, four = (of_an_epoch(pretend, tmp_path, size, asked) for size in (ONE_STEP, FOUR_STEPS))
     four.subtract(one)
