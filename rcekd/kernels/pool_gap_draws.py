@@ -8,10 +8,9 @@ from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference, scan_inputs
 from rcekd.kernels.checks import INT32_MAX, as_ids, check_count, check_shape, check_tables, is_native
-from rcekd.kernels.cuda_arguments import GapRequest
-from rcekd.kernels.gap import IN_ORDER, GapDraws, as_structs, check_request, flags
-from rcekd.kernels.library import address, as_signed, register
-from rcekd.kernels.reference.gap import gap_key
+from rcekd.kernels.gap import GapDraws
+from rcekd.kernels.gap_requests import as_array, as_operands, as_structs, check_request, empty_lists
+from rcekd.kernels.library import address, register
 
 __all__ = ["GapDraws", "pool_gap_lists"]
 
@@ -63,10 +62,7 @@ def pool_gap_lists(
         candidate_ID.contiguous(),
         pool_NM,
         rows_N,
-        [request.draws for request in requests],
-        [flags(request) + IN_ORDER * in_order for request in requests],
-        [request.eps for request in requests],
-        [as_signed(gap_key(seed, epoch, request.stream)) for request in requests],
+        *as_operands(requests, seed=seed, epoch=epoch, in_order=in_order),
     )
     return drawn
 
@@ -86,7 +82,7 @@ def _pool_gap_draws_cpu(
     eps: list[float],
     keys: list[int],
 ) -> list[Tensor]:
-    item_NL = [torch.empty(pool_NM.shape[0], one, dtype=torch.int32) for one in draws]
+    item_NL = empty_lists(pool_NM.shape[0], draws, pool_NM.device)
     status, bad_row = _native.pool_gap_draws(
         row_ND.data_ptr(),
         candidate_ID.data_ptr(),
@@ -95,7 +91,7 @@ def _pool_gap_draws_cpu(
         pool_NM.shape[0],
         row_ND.shape[1],
         pool_NM.shape[1],
-        as_structs(draws, flags, eps, keys, item_NL),
+        as_structs((draws, flags, eps, keys), item_NL),
         torch.get_num_threads(),
     )
     scan_inputs.raise_for(status, _numbers(rows_N, pool_NM), bad_row)
@@ -112,9 +108,8 @@ def _pool_gap_draws_cuda(
     eps: list[float],
     keys: list[int],
 ) -> list[Tensor]:
-    item_NL = [pool_NM.new_empty(pool_NM.shape[0], one) for one in draws]
-    fields = as_structs(draws, flags, eps, keys, item_NL)
-    requests = (GapRequest * len(draws))(*(GapRequest(*one) for one in fields))
+    item_NL = empty_lists(pool_NM.shape[0], draws, pool_NM.device)
+    requests = as_array((draws, flags, eps, keys), item_NL)
     numbers_N = _numbers(rows_N, pool_NM)
     bad_row = scan_inputs.no_bad_row(numbers_N)
     cuda_library.run(

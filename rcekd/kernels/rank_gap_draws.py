@@ -9,10 +9,9 @@ from torch import Tensor
 from rcekd.kernels import _native, cuda_library, reference, scan_inputs
 from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables, is_native
 from rcekd.kernels.csr import CSR
-from rcekd.kernels.cuda_arguments import GapRequest
-from rcekd.kernels.gap import Direction, GapDraws, Weight, as_structs, check_request, flags
-from rcekd.kernels.library import address, as_signed, register
-from rcekd.kernels.reference.gap import gap_key
+from rcekd.kernels.gap import Direction, GapDraws, Weight
+from rcekd.kernels.gap_requests import as_array, as_operands, as_structs, check_request, empty_lists
+from rcekd.kernels.library import address, register
 
 __all__ = ["GapDraws", "rank_gap_draws", "rank_gap_lists"]
 
@@ -82,15 +81,11 @@ def rank_gap_lists(
     tables = user_UD, item_ID, other_user_UE, other_item_IE
     if not is_native(*tables):
         return reference.rank_gap_lists(*tables, requests, seed=seed, epoch=epoch, seen=seen, users_B=users_B)
-    keys = [as_signed(gap_key(seed, epoch, request.stream)) for request in requests]
     drawn: list[Tensor] = _operation(
         *(table.contiguous() for table in tables),
         users_B,
         *(seen or (None, None)),
-        [request.draws for request in requests],
-        [flags(request) for request in requests],
-        [request.eps for request in requests],
-        keys,
+        *as_operands(requests, seed=seed, epoch=epoch),
     )
     return drawn
 
@@ -108,7 +103,7 @@ def _rank_gap_draws_cpu(
     eps: list[float],
     keys: list[int],
 ) -> list[Tensor]:
-    item_BL = [torch.empty(users_B.numel(), one, dtype=torch.int32) for one in draws]
+    item_BL = empty_lists(users_B.numel(), draws, users_B.device)
     status, bad_row = _native.rank_gap_draws(
         user_UD.data_ptr(),
         item_ID.data_ptr(),
@@ -121,7 +116,7 @@ def _rank_gap_draws_cpu(
         item_ID.shape[0],
         item_ID.shape[1],
         other_item_IE.shape[1],
-        as_structs(draws, flags, eps, keys, item_BL),
+        as_structs((draws, flags, eps, keys), item_BL),
         torch.get_num_threads(),
     )
     scan_inputs.raise_for(status, users_B, bad_row)
@@ -141,9 +136,8 @@ def _rank_gap_draws_cuda(
     eps: list[float],
     keys: list[int],
 ) -> list[Tensor]:
-    item_BL = [users_B.new_empty(users_B.numel(), one) for one in draws]
-    fields = as_structs(draws, flags, eps, keys, item_BL)
-    requests = (GapRequest * len(draws))(*(GapRequest(*one) for one in fields))
+    item_BL = empty_lists(users_B.numel(), draws, users_B.device)
+    requests = as_array((draws, flags, eps, keys), item_BL)
     bad_row = scan_inputs.no_bad_row(users_B)
     cuda_library.run(
         "rank_gap_draws",
