@@ -81,6 +81,18 @@ def test_uncoalesced_gradient_is_summed() -> None:
     assert torch.equal(run(adam_step_, param, [grad])[0], run(adam_step_, param, [grad.to_dense()])[0])
 
 
+def test_repeated_rows_are_summed_whatever_the_gradient_is_called() -> None:
+    """torch.Tensor.to_dense believes the flag, and lets the threads or lanes that write one row run a race."""
+    width, times = 257, 1000
+    index, value = torch.zeros(1, times, dtype=torch.int64), torch.ones(times, width)
+    param = torch.ones(2, width)
+    named = torch.sparse_coo_tensor(index, value, param.shape, is_coalesced=True, check_invariants=False)
+    plain = torch.tensor([[float(times)], [0.0]]).expand_as(param).contiguous()
+    for step in (adam_step_, reference.adam_step_):
+        for found, expected in zip(run(step, param, [named]), run(step, param, [plain]), strict=True):
+            assert torch.equal(found, expected)
+
+
 def test_unnamed_row_decays_and_moves() -> None:
     param = torch.ones(2, 4)
     grads = [row_sparse(torch.ones(2, 4), [0])]

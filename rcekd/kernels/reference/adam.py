@@ -25,7 +25,7 @@ def adam_step_(
 
     lazy: rows (of the first dimension) whose gradient is zero keep their parameter and moments.
     """
-    full = grad.to_dense() if grad.is_sparse else grad
+    full = _summed(grad) if grad.is_sparse else grad
     before = [tensor.clone() for tensor in (param, exp_avg, exp_avg_sq)] if lazy else []
     rests = full == 0
     while rests.dim() > 1:
@@ -37,3 +37,8 @@ def adam_step_(
     param.addcdiv_(exp_avg, denominator, value=-lr / (1 - beta1**step))
     for tensor, old in zip((param, exp_avg, exp_avg_sq), before, strict=False):
         tensor[rests] = old[rests]
+
+
+def _summed(grad: Tensor) -> Tensor:
+    """The dense gradient. Anyone may call a sparse one coalesced, and torch then adds up repeated rows in a race."""
+    return torch.sparse_coo_tensor(grad._indices(), grad._values(), grad.shape, check_invariants=False).to_dense()
