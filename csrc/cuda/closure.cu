@@ -63,8 +63,7 @@ Pass lay_out(const rcekd_closure_args& a, void* start, int64_t* bytes) {
     p.scratch_bytes = one.used();
     const int64_t limit = p.plan.limit > 0 ? p.plan.limit : 1, fit = kSurvivorBytes / (8 * limit);
     p.chunk = a.rows < fit ? a.rows : ceil_div(fit, kTileUsers) * kTileUsers;
-    const int64_t most = kScratchBytes / p.scratch_bytes;
-    p.blocks = blocks_for(p.chunk, most < 1 ? 1 : most < kMostBlocks ? most : kMostBlocks);
+    p.blocks = blocks_for(p.chunk, at_once(kMostBlocks, p.scratch_bytes, kScratchBytes));
     Carver carver(start);
     p.arrays.log_weight = carver.take<double>(a.k + 1);
     p.arrays.accept = carver.take<double>(a.k + 1);

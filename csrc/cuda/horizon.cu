@@ -95,9 +95,8 @@ int64_t room_bytes(const rcekd_horizon_args& a) {
 }
 
 unsigned block_count(const rcekd_horizon_args& a) {
-    constexpr int64_t kMost = 2048, kBytes = (int64_t)256 << 20;
-    const int64_t fit = kBytes / room_bytes(a);
-    return blocks_for(a.batch, fit < 1 ? 1 : fit < kMost ? fit : kMost);
+    constexpr int64_t kMost = 2048;
+    return blocks_for(a.batch, at_once(kMost, room_bytes(a)));
 }
 
 }  // namespace

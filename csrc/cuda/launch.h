@@ -32,6 +32,15 @@ inline unsigned blocks_for(int64_t work, int64_t most = 1 << 20) {
     return (unsigned)(work < 1 ? 1 : work < most ? work : most);
 }
 
+// Scratch memory that pieces of work with room of their own share, where nothing else decides.
+constexpr int64_t kRoomBytes = (int64_t)256 << 20;
+
+// How many of `pieces` can have `each` bytes of `bytes` at once; one, however little that is.
+inline int64_t at_once(int64_t pieces, int64_t each, int64_t bytes = kRoomBytes) {
+    const int64_t fit = bytes / each, some = fit < 1 ? 1 : fit;
+    return pieces < some ? pieces : some;
+}
+
 constexpr int kThreads = 128;  // of a block, where nothing else decides
 
 // A grid-stride loop: kernels are launched with blocks_of(n) blocks of kThreads.

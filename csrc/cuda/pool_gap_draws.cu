@@ -91,11 +91,7 @@ int64_t room_bytes(const rcekd_pool_gap_draws_args& a) {
 }
 
 // Rows ranked before they draw, each with room of its own.
-int64_t chunk_of(const rcekd_pool_gap_draws_args& a) {
-    constexpr int64_t kBytes = (int64_t)256 << 20;
-    const int64_t fit = kBytes / room_bytes(a), some = fit < 1 ? 1 : fit;
-    return a.rows < some ? a.rows : some;
-}
+int64_t chunk_of(const rcekd_pool_gap_draws_args& a) { return at_once(a.rows, room_bytes(a)); }
 
 }  // namespace
 }  // namespace cuda

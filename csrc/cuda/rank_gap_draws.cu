@@ -215,15 +215,14 @@ int64_t most_draws(const rcekd_rank_gap_draws_args& a) {
 
 // Lays a call out in the workspace at `start`; with a null one it measures.
 Pass lay_out(const rcekd_rank_gap_draws_args& a, void* start, int64_t* bytes) {
-    constexpr int64_t kGapBytes = (int64_t)256 << 20, kScratchBytes = (int64_t)512 << 20, kMostBlocks = 1024;
+    constexpr int64_t kScratchBytes = (int64_t)512 << 20, kMostBlocks = 1024;
     Pass p;
     p.a = a;
     Carver one(nullptr);
     carve(a.n_items, most_draws(a), &one);
     p.scratch_bytes = one.used();
-    const int64_t fit = kGapBytes / (4 * (a.n_items + 1)), most = kScratchBytes / p.scratch_bytes;
-    p.chunk = a.rows < fit ? a.rows : fit < 1 ? 1 : fit;
-    p.blocks = blocks_for(p.chunk, most < 1 ? 1 : most < kMostBlocks ? most : kMostBlocks);
+    p.chunk = at_once(a.rows, 4 * (a.n_items + 1));
+    p.blocks = blocks_for(p.chunk, at_once(kMostBlocks, p.scratch_bytes, kScratchBytes));
     Carver carver(start);
     p.gap = carver.take<int32_t>(p.chunk * a.n_items);
     p.scratch = carver.take<char>(p.blocks * p.scratch_bytes);

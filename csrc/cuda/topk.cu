@@ -16,9 +16,8 @@ int64_t buffer_capacity(int64_t k) { return k + (k > 64 ? k : 64) + kTileItems; 
 
 // Blocks at once, each with buffers for its users.
 unsigned block_count(const rcekd_topk_args& a) {
-    constexpr int64_t kMost = 1024, kBytes = (int64_t)256 << 20;
-    const int64_t each = kTileUsers * buffer_capacity(a.k) * 8, fit = kBytes / each;
-    return blocks_for(ceil_div(a.rows, kTileUsers), fit < 1 ? 1 : fit < kMost ? fit : kMost);
+    constexpr int64_t kMost = 1024;
+    return blocks_for(ceil_div(a.rows, kTileUsers), at_once(kMost, kTileUsers * buffer_capacity(a.k) * 8));
 }
 
 struct Scan {

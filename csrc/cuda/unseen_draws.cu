@@ -11,9 +11,8 @@ int64_t table_room(const rcekd_unseen_draws_args& a) {
 }
 
 unsigned block_count(const rcekd_unseen_draws_args& a) {
-    constexpr int64_t kBytes = (int64_t)256 << 20;
-    const int64_t fit = kBytes / (kThreads * table_room(a) * 8);
-    return blocks_for(ceil_div(a.batch, kThreads), fit < 1 ? 1 : fit);
+    const int64_t blocks = ceil_div(a.batch, kThreads);
+    return blocks_for(at_once(blocks, kThreads * table_room(a) * 8));
 }
 
 __global__ void unseen_kernel(rcekd_unseen_draws_args a, int32_t* table, int64_t room) {
