@@ -63,7 +63,7 @@ extern "C" int64_t rcekd_cuda_adam_workspace(const rcekd_adam_args* a) {
 
 extern "C" int rcekd_cuda_adam(const rcekd_adam_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     if (a->lazy) {
         uint8_t* moves = (uint8_t*)call->workspace;
         const int64_t rows = gradient_rows(*a);

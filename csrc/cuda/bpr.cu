@@ -75,7 +75,7 @@ extern "C" int64_t rcekd_cuda_bpr_workspace(const rcekd_bpr_args* a) {
 // user_rows and item_rows, which the CPU operation returns, say here how many rows the tables have.
 extern "C" int rcekd_cuda_bpr(const rcekd_bpr_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     Carver carver(call->workspace);
     const Batch batch = lay_out(*a, &carver);
     RCEKD_LAUNCH(samples_kernel, blocks_of(a->batch), kThreads, call->stream, batch);

@@ -61,7 +61,7 @@ Pass lay_out(const rcekd_closure_args& a, void* start, int64_t* bytes) {
     Carver one(nullptr);
     carve_scratch(a, &one);
     p.scratch_bytes = one.used();
-    const int64_t limit = p.plan.limit > 0 ? p.plan.limit : 1, fit = kSurvivorBytes / (8 * limit);
+    const int64_t limit = p.plan.limit > 0 ? p.plan.limit : 1, fit = at_once(INT64_MAX, 8 * limit, kSurvivorBytes);
     p.chunk = a.rows < fit ? a.rows : ceil_div(fit, kTileUsers) * kTileUsers;
     p.blocks = blocks_for(p.chunk, at_once(kMostBlocks, p.scratch_bytes, kScratchBytes));
     Carver carver(start);
@@ -339,7 +339,7 @@ extern "C" int64_t rcekd_cuda_closure_workspace(const rcekd_closure_args* a) {
 
 extern "C" int rcekd_cuda_closure(const rcekd_closure_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     if (a->rows == 0) return 0;
     int64_t bytes = 0;
     Pass pass = lay_out(*a, call->workspace, &bytes);

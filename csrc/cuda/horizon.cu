@@ -109,7 +109,7 @@ extern "C" int64_t rcekd_cuda_horizon_workspace(const rcekd_horizon_args* a) {
 
 extern "C" int rcekd_cuda_horizon(const rcekd_horizon_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     const Lists lists = {*a, (char*)call->workspace, room_bytes(*a)};
     RCEKD_LAUNCH(horizon_kernel, block_count(*a), kThreads, call->stream, lists);
     return (int)cudaGetLastError();

@@ -48,10 +48,11 @@ inline unsigned blocks_of(int64_t n) { return blocks_for(ceil_div(n, kThreads));
 __device__ inline int64_t first_index() { return (int64_t)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ inline int64_t index_step() { return (int64_t)gridDim.x * blockDim.x; }
 
-// Makes the call's device current; what was wrong before is not this call's fault.
-inline void begin(const rcekd_cuda_call* call) {
-    cudaSetDevice(call->device);
+// Makes the call's device current, whose context the thread may not have yet; 0, or a cudaError_t. What was wrong
+// before is not this call's fault. The caller puts the device back that was current.
+inline int begin(const rcekd_cuda_call* call) {
     (void)cudaGetLastError();
+    return (int)cudaSetDevice(call->device);
 }
 
 // Cuts device scratch memory into aligned arrays. With a null start it measures.

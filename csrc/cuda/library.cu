@@ -6,10 +6,19 @@
     extern "C" int64_t rcekd_cuda_##name##_size(void) { return (int64_t)sizeof(Args); }
 #include "ops.def"
 
-// The number of usable devices, or minus a cudaError_t: no driver, too old a driver, no device.
+namespace {
+__global__ void probe_kernel() {}
+}  // namespace
+
+// The number of devices, or minus a cudaError_t: no driver, too old a driver, no device, or no code in this library
+// that the current device can run. Every kernel is compiled for the same devices, so one answers for all.
 extern "C" int rcekd_cuda_devices(void) {
     int count = 0;
-    const cudaError_t error = cudaGetDeviceCount(&count);
+    cudaError_t error = cudaGetDeviceCount(&count);
+#if !defined(RCEKD_EMULATED)
+    cudaFuncAttributes attributes;
+    if (error == cudaSuccess && count > 0) error = cudaFuncGetAttributes(&attributes, probe_kernel);
+#endif
     (void)cudaGetLastError();
     return error == cudaSuccess ? count : -(int)error;
 }

@@ -36,7 +36,7 @@ extern "C" int64_t rcekd_cuda_list_scores_workspace(const rcekd_list_scores_args
 
 extern "C" int rcekd_cuda_list_scores(const rcekd_list_scores_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     if (a->score) RCEKD_LAUNCH(list_scores_kernel, blocks_of(a->rows * a->listed), kThreads, call->stream, *a);
     if (a->user_grad) RCEKD_LAUNCH(list_user_kernel, blocks_of(a->rows * a->width), kThreads, call->stream, *a);
     if (a->item_grad)

@@ -21,7 +21,7 @@ extern "C" int64_t rcekd_cuda_negatives_workspace(const rcekd_negatives_args*) {
 
 extern "C" int rcekd_cuda_negatives(const rcekd_negatives_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     RCEKD_LAUNCH(negatives_kernel, blocks_of(a->batch * a->negatives), kThreads, call->stream, *a);
     return (int)cudaGetLastError();
 }

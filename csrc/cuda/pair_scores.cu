@@ -20,7 +20,7 @@ extern "C" int64_t rcekd_cuda_pair_scores_workspace(const rcekd_pair_scores_args
 
 extern "C" int rcekd_cuda_pair_scores(const rcekd_pair_scores_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     RCEKD_LAUNCH(pair_scores_kernel, blocks_of(a->rows * kWarp), kThreads, call->stream, *a);
     return (int)cudaGetLastError();
 }

@@ -147,7 +147,7 @@ extern "C" int64_t rcekd_cuda_plackett_luce_workspace(const rcekd_plackett_luce_
 
 extern "C" int rcekd_cuda_plackett_luce(const rcekd_plackett_luce_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     Carver carver(call->workspace);
     float* room = carver.take<float>(3 * a->rows * a->positives);
     RCEKD_LAUNCH(plackett_luce_kernel, blocks_of(a->rows * kLanes), kThreads, call->stream, *a, room);

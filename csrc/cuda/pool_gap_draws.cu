@@ -104,7 +104,7 @@ extern "C" int64_t rcekd_cuda_pool_gap_draws_workspace(const rcekd_pool_gap_draw
 // `request` is host memory; the lists it points to are on the device.
 extern "C" int rcekd_cuda_pool_gap_draws(const rcekd_pool_gap_draws_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     const Pass pass = {*a, (char*)call->workspace, room_bytes(*a), call->bad_row};
     const int64_t chunk = chunk_of(*a);
     for (int64_t first = 0; first < a->rows; first += chunk) {

@@ -25,7 +25,7 @@ extern "C" int64_t rcekd_cuda_propagate_workspace(const rcekd_propagate_args*) {
 
 extern "C" int rcekd_cuda_propagate(const rcekd_propagate_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     RCEKD_LAUNCH(propagate_kernel, blocks_of(a->rows * kWarp), kThreads, call->stream, *a);
     return (int)cudaGetLastError();
 }

@@ -243,7 +243,7 @@ extern "C" int64_t rcekd_cuda_rank_gap_draws_workspace(const rcekd_rank_gap_draw
 // `request` is host memory; the item lists it points to are on the device.
 extern "C" int rcekd_cuda_rank_gap_draws(const rcekd_rank_gap_draws_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     if (a->rows == 0) return 0;
     int64_t bytes = 0;
     Pass pass = lay_out(*a, call->workspace, &bytes);

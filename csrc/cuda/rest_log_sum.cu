@@ -98,7 +98,7 @@ extern "C" int64_t rcekd_cuda_rest_log_sum_workspace(const rcekd_rest_log_sum_ar
 
 extern "C" int rcekd_cuda_rest_log_sum(const rcekd_rest_log_sum_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     if (a->item_grad)
         RCEKD_LAUNCH(item_kernel, blocks_for(a->items), kThreads, call->stream, *a);
     else

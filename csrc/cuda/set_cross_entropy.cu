@@ -110,7 +110,7 @@ extern "C" int64_t rcekd_cuda_set_cross_entropy_workspace(const rcekd_set_cross_
 
 extern "C" int rcekd_cuda_set_cross_entropy(const rcekd_set_cross_entropy_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     Carver carver(call->workspace);
     float* row_loss = carver.take<float>(a->rows);
     float* user_part = carver.take<float>(a->user_grad ? a->rows * a->width : 0);

@@ -40,7 +40,7 @@ extern "C" int64_t rcekd_cuda_set_softmax_workspace(const rcekd_set_softmax_args
 
 extern "C" int rcekd_cuda_set_softmax(const rcekd_set_softmax_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     RCEKD_LAUNCH(set_softmax_kernel, blocks_of(a->rows * kLanes), kThreads, call->stream, *a);
     return (int)cudaGetLastError();
 }

@@ -107,7 +107,7 @@ extern "C" int64_t rcekd_cuda_topk_workspace(const rcekd_topk_args* a) {
 
 extern "C" int rcekd_cuda_topk(const rcekd_topk_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     if (a->rows == 0) return 0;
     const Scan scan{*a,
                     {a->user_factor, a->user, a->item_factor, a->rows, a->n_items, a->d},

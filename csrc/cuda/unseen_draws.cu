@@ -32,7 +32,7 @@ extern "C" int64_t rcekd_cuda_unseen_draws_workspace(const rcekd_unseen_draws_ar
 
 extern "C" int rcekd_cuda_unseen_draws(const rcekd_unseen_draws_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
-    begin(call);
+    if (const int error = begin(call)) return error;
     RCEKD_LAUNCH(unseen_kernel, block_count(*a), kThreads, call->stream, *a, (int32_t*)call->workspace, table_room(*a));
     return (int)cudaGetLastError();
 }

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference
-from rcekd.kernels.checks import check_strided, is_native
+from rcekd.kernels.checks import check_strided, demand_later, is_native
 from rcekd.kernels.library import address, register
 from rcekd.work import report
 
@@ -86,6 +86,9 @@ def _rows(grad: Tensor) -> tuple[Tensor, Tensor]:
     if (on_cpu or not grad.is_coalesced()) and bool((row.diff() <= 0).any()):
         grad = torch.sparse_coo_tensor(grad._indices(), grad._values(), grad.shape, check_invariants=False).coalesce()
         row = grad._indices()[0]
+    if not on_cpu:
+        sound = ((row >= 0) & (row < grad.shape[0])).all() & (row.diff() > 0).all()
+        demand_later(sound, f"rows of the sparse gradient must ascend and lie in [0, {grad.shape[0]})")
     return row.contiguous(), grad._values().contiguous()
 
 

@@ -6,6 +6,7 @@ place and run the very same code on tensors of the CPU.
 
 import ctypes
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -57,7 +58,9 @@ class CudaLibrary:
         stream = torch.cuda.current_stream(device).cuda_stream if on_gpu else 0
         number = (torch.cuda.current_device() if device.index is None else device.index) if on_gpu else 0
         call = _filled(Call, {"workspace": workspace, "stream": stream, "device": number, **beside})
-        code = self._function(name)(ctypes.byref(arguments), ctypes.byref(call))
+        # The library makes the tensors' device the current one of this thread, which is torch's as well.
+        with torch.cuda.device(number) if on_gpu else nullcontext():
+            code = self._function(name)(ctypes.byref(arguments), ctypes.byref(call))
         if code:
             raise RuntimeError(f"the CUDA operation {name} failed: {self.error(code)}")
 

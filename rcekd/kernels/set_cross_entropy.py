@@ -205,7 +205,7 @@ def _set_cross_entropy_cuda(
 
 def _slot_items(indptr: Tensor, items: Tensor, set_R: Tensor, offset: Tensor, slots: int) -> Tensor:
     """The item of every slot, int32 [slots]: row by row the items of its set, and −1 beyond the last row's."""
-    slot_S = torch.arange(slots if items.numel() else 0, device=items.device)
+    slot_S = torch.arange(slots if items.numel() and set_R.numel() else 0, device=items.device)
     row_S = (torch.searchsorted(offset, slot_S, right=True) - 1).clamp(max=max(set_R.numel() - 1, 0))
     entry_S = indptr[set_R.long()[row_S]] + slot_S - offset[row_S]
     return items[entry_S.clamp(max=items.numel() - 1)].masked_fill(slot_S >= offset[-1], -1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import cuda_library, self_check
+from rcekd.kernels.topk import topk
 
 pytestmark = pytest.mark.gpu
 
@@ -54,3 +55,15 @@ def test_same_answer_as_on_the_cpu(device: torch.device, name: str, monkeypatch:
     for a, b in zip(found, expected, strict=True):
         assert a.device.type == "cuda"
         assert torch.equal(a.cpu(), b)
+
+
+@pytest.mark.usefixtures("device")
+def test_the_current_device_stays_what_it_was() -> None:
+    if torch.cuda.device_count() < 2:
+        pytest.skip("this machine has one GPU")
+    before = torch.cuda.current_device()
+    other = torch.device("cuda", (before + 1) % torch.cuda.device_count())
+    tables = [torch.rand(40, 8, device=other) for _ in range(2)]
+    found, _ = topk(*tables, 5)
+    assert torch.cuda.current_device() == before
+    assert found.device == other

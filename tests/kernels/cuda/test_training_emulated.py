@@ -108,9 +108,12 @@ def test_set_cross_entropy_without_rows_and_with_a_frozen_table(same_as_native: 
     sets = ItemSets(indptr, items, torch.rand(items.numel(), generator=generator(4)))
     nothing = torch.empty(0, dtype=torch.int64)
     row = ids(5, 6, seed=5), ids(4, 6, seed=6), torch.ones(6)
-    same_as_native(
-        lambda: with_gradients((user, item), lambda: set_cross_entropy(user, item, sets, nothing, nothing, row[2][:0]))
-    )
+    for slots in (None, 4):
+        same_as_native(
+            lambda slots=slots: with_gradients(
+                (user, item), lambda: set_cross_entropy(user, item, sets, nothing, nothing, row[2][:0], slots=slots)
+            )
+        )
     same_as_native(
         lambda: with_gradients((user, item), lambda: set_cross_entropy(user.detach(), item, sets, *row, tau=1.0))
     )
