@@ -88,8 +88,15 @@ def _lasting(dataset: str) -> str:
 
 def _fitting(chosen: Values, asked: Values) -> Values:
     """The preset, without the method settings it tuned for another variant than the one asked for."""
-    method = chosen.get("method", {})
-    variant = asked.get("method", {}).get("variant")
+    return {**chosen, "method": _of_variant(chosen["method"], asked.get("method"))} if "method" in chosen else chosen
+
+
+def _of_variant(method: Values, asked: Any) -> Values:
+    """The same for a method's own settings, or those of each part of a combination."""
+    given = asked if isinstance(asked, dict) else {}
+    variant = given.get("variant")
     if variant is not None and method.get("variant", variant) != variant:
-        chosen = {**chosen, "method": {key: value for key, value in method.items() if key in SHARED_BY_VARIANTS}}
-    return chosen
+        return {key: value for key, value in method.items() if key in SHARED_BY_VARIANTS}
+    return {
+        key: _of_variant(value, given.get(key)) if isinstance(value, dict) else value for key, value in method.items()
+    }

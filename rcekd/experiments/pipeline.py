@@ -153,6 +153,7 @@ def _distill_locked(
     teacher_dirs = [Path(path) for path in own.get("teacher_dirs", [])]
     teacher = teaching.find_or_train(settings, data, place, teacher_dirs)
     check_needs(settings.method, teacher.knowledge)
+    teaching.check_assistant(teacher, settings)
     scratch = runs.student_alone(settings, data, place, train=bool(own.get("with_scratch")))
     nearest = teaching.assisted(teacher, settings, data, place)
     method = build_method(settings.method, nearest.knowledge, data, seed=settings.seed)

@@ -172,15 +172,34 @@ def assisted(teaching: Teaching, settings: RunSettings, data: Interactions, plac
     return Teaching(summary, _trained(folder, student, data))
 
 
+def check_assistant(teaching: Teaching, settings: RunSettings) -> None:
+    """InputError where the assistant, which teaches in the teacher's place, lacks what the method asks of a teacher."""
+    student = _assistant(teaching, settings)
+    if student is None:
+        return
+    gives = {"lists", "scores", "factors", "live"} | ({"modalities"} if student.READS_FEATURES else set())
+    lacking = sorted(settings.method.needs() - gives)
+    if lacking:
+        raise InputError(
+            f"method {settings.method.name} distils an assistant first, which then teaches the student and has no "
+            f"{' or '.join(lacking)} to teach from; do without it, by method.assistant=0 (in a combination "
+            "method.tarec.assistant=0)"
+        )
+
+
 def _assistant(teaching: Teaching, settings: RunSettings) -> ModelSettings | None:
     """The assistant's settings, where the method wants one between this teacher and the student."""
     dim = getattr(settings.student, "dim", None)
     if dim is None:
         return None
-    width = settings.method.assistant_dim(teaching.summary["dim"], dim)
-    if width is None or not dim < width < teaching.summary["dim"]:
+    # Of a teacher of lists the summary has their length, which is no width.
+    teacher_dim = teaching.summary["dim"] if "factors" in teaching.knowledge.gives else None
+    wanted = settings.method.assistant_dim(teacher_dim, dim)
+    if wanted is None:
         return None
-    return settings.student.model_copy(update={"dim": width})
+    student = settings.student.of_width(wanted)
+    width = getattr(student, "dim")  # noqa: B009 - like the student it has one
+    return student if dim < width and (teacher_dim is None or width < teacher_dim) else None
 
 
 def _trained(folder: RunFolder, backbone: ModelSettings, data: Interactions) -> FactorTeacher:

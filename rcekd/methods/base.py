@@ -35,8 +35,11 @@ class MethodSettings(Settings):
         """What the teacher must give for these settings."""
         return frozenset({"lists", "scores"})
 
-    def assistant_dim(self, teacher_dim: int, student_dim: int) -> int | None:
-        """Width of the teacher assistant to be distilled first, by the same method; None: there is none."""
+    def assistant_dim(self, teacher_dim: int | None, student_dim: int) -> int | None:
+        """Width of the teacher assistant to be distilled first, by the same method; None: there is none.
+
+        teacher_dim: None for a teacher of lists, which has no width.
+        """
         del teacher_dim, student_dim
         return None
 

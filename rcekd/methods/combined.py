@@ -32,7 +32,7 @@ class CombinedSettings(MethodSettings):
     def needs(self) -> frozenset[Need]:
         return frozenset[Need]().union(*(part.needs() for part in self.parts.values()))
 
-    def assistant_dim(self, teacher_dim: int, student_dim: int) -> int | None:
+    def assistant_dim(self, teacher_dim: int | None, student_dim: int) -> int | None:
         dims = (part.assistant_dim(teacher_dim, student_dim) for part in self.parts.values())
         return next((dim for dim in dims if dim is not None), None)
 

@@ -12,7 +12,7 @@ Gowalla settings (K 5, α 0.5) and a description, joins each user to the K users
 items likewise, and filters after P: `variant: neighbours`. Its edge dropout, its dropout in P and its five averaged
 projectors (a slip of an argument) are left out, and `distance: squared` is what it did without normalising.
 
-P has one hidden layer of width (D + Dᵀ)/2, as DE's single expert; the width of the authors' projector was not found.
+P has one hidden layer of width (D + Dᵀ)/2, as DE's single expert; in the authors' repository it has Dᵀ/2.
 Both sides are filtered as `user_factors` and `item_factors` give them: for a student that propagates (LightGCN) that is
 after propagation, where the authors' code takes its ID table.
 """

@@ -82,13 +82,16 @@ class RD(Method):
         user_R, weight_R = self.rows(batch)
         user_RD, item_ID, item_RK = student.user_factors(user_R), student.item_factors(), self._item_UK[user_R]
         score_RK = list_scores(user_RD, item_ID, item_RK)
-        importance_RK = self._position_K.expand_as(score_RK)
-        if self._sample_UQ is not None:
+        missing_RK = item_RK < 0
+        position_RK = self._position_K.masked_fill(missing_RK, 0.0)
+        if self._sample_UQ is None:
+            importance_RK = torch.where(missing_RK.any(1, keepdim=True), _shares(position_RK), position_RK)
+        else:
             with torch.no_grad():
                 sample_RQ = self._sample_UQ[user_R]
                 rank_RK = self._estimated_rank(score_RK, list_scores(user_RD, item_ID, sample_RQ), sample_RQ >= 0)
-                importance_RK = self._hybrid(rank_RK)
-        return -(weight_R[:, None] * importance_RK * logsigmoid(score_RK)).masked_fill(item_RK < 0, 0.0).sum()
+                importance_RK = self._hybrid(position_RK, rank_RK)
+        return -(weight_R[:, None] * importance_RK * logsigmoid(score_RK)).masked_fill(missing_RK, 0.0).sum()
 
     def _estimated_rank(self, score_RK: Tensor, sample_RQ: Tensor, known_RQ: Tensor) -> Tensor:
         """r̂ by the share of the sampled items with a higher score; counts from 0."""
@@ -98,10 +101,13 @@ class RD(Method):
         n_items = self._data.n_items
         return (share_RK * (n_items - 1 if self._settings.variant == "paper" else n_items)).floor()
 
-    def _hybrid(self, rank_RK: Tensor) -> Tensor:
+    def _hybrid(self, position_RK: Tensor, rank_RK: Tensor) -> Tensor:
         """a·b, with ranks counted from 0 on both sides; a row whose every item the student ranks well keeps 0."""
         behind_RK = rank_RK - torch.arange(rank_RK.shape[1], device=rank_RK.device)
-        weight_RK = self._position_K * (self._settings.sharpness * behind_RK).clamp(min=0.0).tanh()
-        if not self._settings.renormalise:
-            return weight_RK
-        return weight_RK / weight_RK.sum(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+        weight_RK = position_RK * (self._settings.sharpness * behind_RK).clamp(min=0.0).tanh()
+        return _shares(weight_RK) if self._settings.renormalise else weight_RK
+
+
+def _shares(weight_RK: Tensor) -> Tensor:
+    """Each row divided by its sum; a row of zeros stays one."""
+    return weight_RK / weight_RK.sum(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)

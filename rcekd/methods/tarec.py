@@ -48,7 +48,7 @@ class TARecSettings(MethodSettings):
     logit_tau: PositiveFloat = Field(default=1.0, description="τ: temperature of both softmaxes")
     mask: Literal["none", "train"] = Field(default="none", description="whether training items are left out of C_u")
     assistant: NonNegativeInt | None = Field(
-        default=None, description="width of the assistant; none given: the geometric mean; 0: there is no assistant"
+        default=None, description="width of the assistant; none given: the geometric mean; 0: there is none"
     )
     contrast: float = Field(default=0.0, ge=0.0, description="c: weight of InfoNCE on the factors; 0: without")
     contrast_tau: PositiveFloat = Field(default=0.2, description="τ_c: temperature of InfoNCE")
@@ -56,9 +56,10 @@ class TARecSettings(MethodSettings):
     def needs(self) -> frozenset[Need]:
         return super().needs() | {"factors"} if self.contrast > 0 else super().needs()
 
-    def assistant_dim(self, teacher_dim: int, student_dim: int) -> int | None:
-        wanted = round(math.sqrt(teacher_dim * student_dim)) if self.assistant is None else self.assistant
-        return wanted or None
+    def assistant_dim(self, teacher_dim: int | None, student_dim: int) -> int | None:
+        if self.assistant is not None:
+            return self.assistant or None
+        return None if teacher_dim is None else round(math.sqrt(teacher_dim * student_dim))
 
     def list_lengths(self) -> dict[str, int]:
         return {"K": self.top_k, "L": self.draws}

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,10 @@ class ModelSettings(Settings):
     """Whether the model depends on the features of items that come with the data."""
 
     model: str
+
+    def of_width(self, dim: int) -> Self:
+        """The same model of about this width, one that its other settings allow. ValueError for none."""
+        return self.model_validate({**self.model_dump(by_alias=True), "dim": dim})
 
     def reads_times(self, data: Interactions) -> bool:
         """Whether the model depends on when things in this data happened. InputError where it would but cannot."""

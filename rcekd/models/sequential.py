@@ -45,6 +45,10 @@ class SequentialSettings(ModelSettings):
             raise ValueError(f"dim={self.dim} cannot be shared by heads={self.heads}; give a multiple of it")
         return self
 
+    def of_width(self, dim: int) -> Self:
+        """The nearest width that the heads can share."""
+        return super().of_width(max(1, round(dim / self.heads)) * self.heads)
+
 
 class SequentialBackbone(Backbone):
     """A causal encoder over item vectors and positions; a subclass says what its blocks do."""

@@ -44,7 +44,8 @@ class ListTeacher(TeacherKnowledge):
         if k > self.length:
             raise InputError(
                 f"this teacher is known by its top {self.length} items only, and its top {k} are asked for; "
-                f"set K to at most {self.length}, e.g. --set method.K={self.length}, or import longer lists"
+                f"import longer lists, or set the method's K (rrd's and dcd's pool, cd's R, rankdistil's n) to at most "
+                f"{self.length}"
             )
         key = (k, None if seen is None else id(seen))
         if key not in self._top:

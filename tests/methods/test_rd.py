@@ -68,6 +68,29 @@ def test_then_the_discrepancy_too(scene: Scene, variant: str) -> None:
     check(scene, method, of_user)
 
 
+@pytest.mark.parametrize("epoch", [0, 4])
+def test_places_that_a_short_list_lacks_weigh_nothing(scene: Scene, epoch: int) -> None:
+    """With ranks that decay slowly, what stood at the missing places would be missed."""
+    method, there = make(scene, position_scale=5.0), K - 2
+    method._item_UK[:, there:] = -1
+    method.start_epoch(scene.student, epoch)
+
+    def of_user(teacher_I: Tensor, student_I: Tensor, user: int) -> Tensor:
+        listed = best(teacher_I.tolist(), there, scene.hidden(user))
+        weight = position(5.0)[:there]
+        if method._sample_UQ is not None:
+            sampled = kept(method._sample_UQ[user])
+            above = [sum(1 for other in sampled if student_I[other] > student_I[item]) for item in listed]
+            ranks = [math.floor((len(student_I) - 1) * n / len(sampled)) for n in above]
+            behind = [max(SHARPNESS * (rank - place), 0.0) for place, rank in enumerate(ranks)]
+            weight = [a * math.tanh(b) for a, b in zip(weight, behind, strict=True)]
+        total = sum(weight)
+        share = torch.tensor([w / total if total else 0.0 for w in weight]).double()
+        return -(share * logsigmoid(student_I[listed])).sum()
+
+    check(scene, method, of_user)
+
+
 def test_the_variants_differ_only_after_the_warm_up(scene: Scene) -> None:
     losses = {}
     for variant in ("paper", "code"):
@@ -95,7 +118,7 @@ def test_a_student_that_ranks_the_list_well_is_left_alone(scene: Scene) -> None:
     scene.student.item.data.copy_(scene.tables.item_ID)
     scene.student.user.data.copy_(10 * scene.tables.user_UD)
     method = make(scene)
-    weight_RK = method._hybrid(torch.zeros(3, K))
+    weight_RK = method._hybrid(torch.ones(3, K), torch.zeros(3, K))
     assert torch.equal(weight_RK, torch.zeros(3, K))
 
 

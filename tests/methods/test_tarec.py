@@ -79,6 +79,8 @@ def test_the_assistant_stands_between() -> None:
     assert TARecSettings().assistant_dim(400, 20) == 89
     assert TARecSettings(assistant=50).assistant_dim(400, 20) == 50
     assert TARecSettings(assistant=0).assistant_dim(400, 20) is None
+    assert TARecSettings().assistant_dim(None, 20) is None
+    assert TARecSettings(assistant=50).assistant_dim(None, 20) == 50
 
 
 def test_contrast_needs_factors() -> None:
