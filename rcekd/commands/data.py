@@ -41,7 +41,7 @@ def show(
     del debug
     output = Output(as_json=as_json, quiet=quiet)
     settings = options.run_settings(name or dataset, config=config, assignments=assignments, seed=None)
-    data = load_dataset(settings.dataset, settings.data, data_dir=data_dir, tell=output.note)
+    data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     counts = data.counts()
     output.table(_table(data, counts))
     attached = {name: found.summary() for name, found in data.features.items()}

@@ -53,7 +53,7 @@ def features(
     data = None
     if dataset is not None:
         settings = options.run_settings(dataset, config=config, assignments=assignments, seed=seed)
-        data = load_dataset(settings.dataset, settings.data, data_dir=data_dir, tell=output.note)
+        data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     table = make_features(request)
     told: dict[str, int | float | str] = {"items": len(table.item_ids), "width": table.value_XF.shape[1]}
     told |= _coverage(table, data, str(request.source)) if data is not None else {}
