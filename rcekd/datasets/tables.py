@@ -14,6 +14,7 @@ from rcekd.datasets.formats import guess_separator, header_line
 from rcekd.datasets.settings import ColumnSettings
 from rcekd.errors import InputError
 
+PARQUET = (".parquet", ".pq")
 _LINE = "line"
 _BLANK = b" \r\n"
 # Numbers between slashes, points or dashes, the year last: which one is the month?
@@ -51,6 +52,19 @@ def read_parquet(path: Path, columns: ColumnSettings) -> pl.DataFrame:
         found = find_columns(lazy.collect_schema().names(), columns, path)
         table = _renamed(lazy, found).with_row_index(_LINE, offset=1).collect()
     return _typed(path, table, "row")
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """All columns of a Parquet file, or of a CSV or TSV file with every field as text."""
+    if path.suffix.lower() in PARQUET:
+        with reading_parquet(path):
+            return pl.read_parquet(path, glob=False)
+    try:
+        separator = guess_separator(header_line(path))
+        quote = '"' if path.suffix.lower() == ".csv" else None
+        return pl.read_csv(path, glob=False, separator=separator, quote_char=quote, infer_schema=False)
+    except (PolarsError, OSError) as error:
+        raise InputError(f"{path}: not a readable table ({one_line(error)})") from error
 
 
 def _read_text(

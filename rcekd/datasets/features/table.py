@@ -9,8 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rcekd.datasets.columns import USUAL
-from rcekd.datasets.features.reading import id_column, pick, read_table
+from rcekd.datasets.features.reading import id_column, pick
 from rcekd.datasets.places import whole_file
+from rcekd.datasets.tables import read_table
 from rcekd.errors import InputError
 
 
