@@ -49,7 +49,11 @@ def guess_separator(header: str) -> str:
 
 
 def refuse_empty(path: Path) -> None:
-    """Raise InputError where there is no file at `path`, or nothing in it."""
+    """Raise InputError where there is no file at `path`, or nothing in it, or its name is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # Polars and the terminal take no other names
+        raise InputError(f"{str(path)!a}: the name is not UTF-8; rename the file") from None
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rcekd.datasets.catalog import CATALOG, CatalogEntry, Part
 from rcekd.datasets.download import obtain
 from rcekd.datasets.formats import TABLE_SUFFIXES
-from rcekd.datasets.places import Places
+from rcekd.datasets.places import Places, at_home
 from rcekd.datasets.settings import DataSettings, FormatName
 from rcekd.errors import InputError, nearest
 
@@ -54,7 +54,7 @@ def find_source(name_or_path: str, places: Places) -> Source:
     entry = CATALOG.get(name_or_path)
     if entry is not None:
         return _from_catalog(entry, places)
-    for path in (Path(name_or_path).expanduser(), places.data_dir / name_or_path):
+    for path in (at_home(name_or_path), places.data_dir / name_or_path):
         if name_or_path and os.path.exists(path):  # unlike Path's, never raises
             return _from_path(path)
     if "/" in name_or_path or "\\" in name_or_path or Path(name_or_path).suffix:

@@ -66,6 +66,7 @@ def test_unclear_folders_are_refused(write: Write, places: Places, names: list[s
         ("citeulik", "unknown dataset 'citeulik'; did you mean 'citeulike'?"),
         ("zzz", "unknown dataset 'zzz'; known: citeulike, gowalla, ml-100k, ml-1m, synthetic, yelp; or give a path"),
         ("", "unknown dataset ''"),
+        ("~nosuch/r.csv", "dataset '~nosuch/r.csv': no such file or folder"),
         ("./nowhere/r.csv", "dataset './nowhere/r.csv': no such file or folder"),
         ("ml-100k.csv", "no such file or folder, nor a dataset; did you mean 'ml-100k'?"),
         ("x" * 5000, "unknown dataset"),

@@ -48,7 +48,7 @@ def write_features(path: Path, table: FeatureTable) -> None:
     """Columns item (Int64 or String) and vector (Array of Float32). InputError where it cannot be written."""
     width = table.value_XF.shape[1]
     vector = pl.Series("vector", table.value_XF, dtype=pl.Array(pl.Float32, width))
-    with whole_file(path) as aside:
+    with whole_file(path, "make room there or choose another file") as aside:
         pl.DataFrame([table.item_ids, vector]).write_parquet(aside)
 
 
