@@ -78,6 +78,16 @@ def test_what_is_nowhere_is_said(places: Places, typed: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_another_release_in_the_default_folder_is_not_mixed_with_downloads(write: Write, tmp_path: Path) -> None:
+    default = Places(tmp_path / "data", tmp_path)
+    write("data/yelp/train.txt", "0 1 2\n")
+    with pytest.raises(InputError, match="a split folder without a test file"):
+        find_source("yelp", default)
+    for part in ("valid", "test"):
+        write(f"data/yelp/{part}.txt", "0 3\n")
+    assert [file.part for file in find_source("yelp", default).files] == ["train", "valid", "test"]
+
+
 def test_a_name_may_be_a_folder_of_the_data_folder(write: Write, places: Places) -> None:
     path = write("data/mine/ratings.csv", "user,item\n1,2\n")
     source = find_source("mine", places)
