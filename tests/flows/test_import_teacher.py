@@ -200,6 +200,10 @@ def test_short_lists(
         (["user.npy", "item.npy", "--item-ids", "user.txt"], "50 item ids for 80 rows"),
         (["item.npy", "user.npy"], "80 user rows, but synthetic has 50 users; give --user-ids FILE"),
         (["user.npy", "item.npy", "--format", "numpy"], "--format 'numpy' is unknown"),
+        (
+            ["user.npy", "item.npy", "--temperature", "1e-60"],
+            "user.npy and item.npy: user 0 has a NaN or infinite score",
+        ),
         (["user.npy", "item.npy", "--temperature", "hot"], "--temperature 'hot': expected auto, none or a positive"),
         (["user.npy", "item.npy", "--max-missing", "2"], "--max-missing"),
         (["user.npy", "item.npy", "--item-bias", "user"], "--item-bias 'user'"),
