@@ -8,6 +8,7 @@ from rcekd.commands import options
 from rcekd.commands.console import Output
 from rcekd.commands.data_features import features
 from rcekd.datasets import CATALOG, Interactions, load_dataset
+from rcekd.errors import InputError
 from rcekd.reports.comparison import Table
 
 app = typer.Typer(help="Datasets: what is known, what one holds, and preparation alone.")
@@ -40,8 +41,12 @@ def show(
     """Prepare a dataset unless the cache has it, and show what it holds."""
     del debug
     output = Output(as_json=as_json, quiet=quiet)
-    settings = options.run_settings(name or dataset, config=config, assignments=assignments, seed=None)
-    data = load_dataset(settings.dataset, settings.data, data_dir=data_dir, tell=output.note)
+    if name is not None and dataset is not None:
+        raise InputError(f"both {name!r} and --dataset {dataset!r}: give the dataset once")
+    settings = options.run_settings(
+        dataset if name is None else name, config=config, assignments=assignments, seed=None
+    )
+    data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     counts = data.counts()
     output.table(_table(data, counts))
     attached = {name: found.summary() for name, found in data.features.items()}

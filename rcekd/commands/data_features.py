@@ -11,6 +11,7 @@ from rcekd.datasets import Interactions, load_dataset
 from rcekd.datasets.features.attach import aligned
 from rcekd.datasets.features.making import FeatureRequest, make_features
 from rcekd.datasets.features.table import FeatureTable, write_features
+from rcekd.errors import InputError
 from rcekd.reports.comparison import Table
 
 Out = Annotated[Path, typer.Argument(help="the file to write, a .parquet")]
@@ -49,11 +50,13 @@ def features(
     """
     del debug
     output = Output(as_json=as_json, quiet=quiet)
+    if out.suffix != ".parquet":
+        raise InputError(f"{out}: features are written as Parquet; choose a name that ends in .parquet")
     request = FeatureRequest(tags, text, vectors, item_ids, item_column, text_column, width, least, seed or 0)
     data = None
     if dataset is not None:
         settings = options.run_settings(dataset, config=config, assignments=assignments, seed=seed)
-        data = load_dataset(settings.dataset, settings.data, data_dir=data_dir, tell=output.note)
+        data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     table = make_features(request)
     told: dict[str, int | float | str] = {"items": len(table.item_ids), "width": table.value_XF.shape[1]}
     told |= _coverage(table, data, str(request.source)) if data is not None else {}

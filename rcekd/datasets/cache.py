@@ -24,7 +24,7 @@ from rcekd.datasets.times import Times
 from rcekd.kernels.csr import CSR
 
 # Raise it whenever the same raw file and settings would be prepared differently.
-_VERSION = 1
+_VERSION = 2
 _PARTS = ("train", "valid", "test")
 
 
@@ -86,15 +86,6 @@ def read_cache(path: Path) -> Interactions | None:
     if not isinstance(told, dict) or told.pop("digest", None) != _digest(tensors, told):
         return None
     return _rebuilt(tensors, told)
-
-
-def is_from_before_times(path: Path) -> bool:
-    """Whether an entry was written when times were not kept yet, so that it cannot say whether the data has any."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return "times" not in json.loads((file.metadata() or {}).get("told", "{}"))
-    except (SafetensorError, OSError, ValueError):
-        return False
 
 
 def _rebuilt(tensors: dict[str, Tensor], told: dict[str, Any]) -> Interactions:

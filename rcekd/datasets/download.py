@@ -26,12 +26,18 @@ class _Unreachable(Exception):
 def obtain(entry: CatalogEntry, file: CatalogFile, places: Places) -> Path:
     """The file's path: `DATA_DIR/NAME/FILE`, `DATA_DIR/FILE`, or the checked copy in the cache, fetched at need.
 
-    A file of the user's own is taken as it is; a download must have the catalogue's checksum.
+    A file of the user's own is taken as it is; a download must have the catalogue's checksum, and replaces nothing.
     Raises InputError, saying which file to put where, when it can be neither found nor fetched.
     """
     found = at_hand(entry, file, places)
     if found is not None:
         return found
+    cached = places.downloads / entry.name / file.name
+    if os.path.lexists(cached):
+        raise InputError(
+            f"{cached}: not the published file of {entry.name!r} (another checksum), and not replaced; delete it to "
+            f"have that one downloaded, or move it into {places.data_dir / entry.name} to use it as it is"
+        )
     try:
         content = _fetch(file)
     except _Unreachable as error:
@@ -40,20 +46,23 @@ def obtain(entry: CatalogEntry, file: CatalogFile, places: Places) -> Path:
             f"dataset {entry.name!r}: {file.name} is not at hand and cannot be downloaded ({error}); "
             f"put {needed} into {places.data_dir / entry.name}"
         ) from error
-    cached = places.downloads / entry.name / file.name
     with whole_file(cached) as aside:
         aside.write_bytes(content)
     return cached
 
 
 def at_hand(entry: CatalogEntry, file: CatalogFile, places: Places) -> Path | None:
-    """The file's path where nothing needs to be fetched: the user's own, or a copy in the cache that is whole."""
+    """The file's path where nothing needs to be fetched: the user's own, or a copy in the cache that is whole.
+
+    Unless told otherwise, downloads go where the user's own files are looked for. They appear there checked and whole,
+    so that whatever else is there is the user's.
+    """
     own = [places.data_dir / entry.name / file.name]
     if len(entry.files) == 1:
         own.append(places.data_dir / file.name)
     cached = places.downloads / entry.name / file.name
     for path in own:
-        if os.path.isfile(path) and path != cached:
+        if os.path.isfile(path):
             return path
     whole = os.path.isfile(cached) and file_sha256(cached) == file.sha256
     return cached if whole else None

@@ -9,6 +9,7 @@ from rcekd.errors import InputError
 # RecBole and Parquet are told by name; text is told by looking at it.
 _BY_SUFFIX: dict[str, FormatName] = {".inter": "recbole", ".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 TABLE_SUFFIXES = (*_BY_SUFFIX, ".tsv", ".txt", ".dat")
+DIGITS = 18  # that any whole number of int64 may have
 _LOOK_AT = 100
 _HEADER_LIMIT = 65536
 
@@ -48,7 +49,11 @@ def guess_separator(header: str) -> str:
 
 
 def refuse_empty(path: Path) -> None:
-    """Raise InputError where there is no file at `path`, or nothing in it."""
+    """Raise InputError where there is no file at `path`, or nothing in it, or its name is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # Polars and the terminal take no other names
+        raise InputError(f"{str(path)!a}: the name is not UTF-8; rename the file") from None
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
     try:
@@ -72,7 +77,7 @@ def _first_lines(path: Path) -> list[str]:
 
 def _counts_itself(line: str) -> bool:
     tokens = line.split()
-    return bool(tokens) and tokens[0].isdecimal() and int(tokens[0]) == len(tokens) - 1
+    return bool(tokens) and tokens[0].isdecimal() and len(tokens[0]) <= DIGITS and int(tokens[0]) == len(tokens) - 1
 
 
 def _is_integer(word: str) -> bool:

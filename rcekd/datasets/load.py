@@ -1,12 +1,10 @@
 """The one door: a name or a path in, Interactions out."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
-from rcekd.datasets.cache import cache_key, cache_path, is_from_before_times, read_cache, write_cache
-from rcekd.datasets.columns import UNREAD
+from rcekd.datasets.cache import cache_key, cache_path, read_cache, write_cache
 from rcekd.datasets.features.attach import attach
 from rcekd.datasets.formats import guess_format
 from rcekd.datasets.interactions import Interactions
@@ -18,9 +16,9 @@ from rcekd.datasets.source import Source, find_source
 from rcekd.datasets.split import TEST, TRAIN, VALID
 from rcekd.datasets.synthetic import generate
 from rcekd.datasets.tables import read_csv, read_parquet, read_recbole
+from rcekd.errors import InputError
 
 _PART_CODE = {"train": TRAIN, "valid": VALID, "test": TEST}
-_WITHOUT_TIMES: tuple[FormatName, ...] = ("citeulike", "lightgcn")
 
 
 def load_dataset(
@@ -29,7 +27,6 @@ def load_dataset(
     *,
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
-    tell: Callable[[str], None] | None = None,
 ) -> Interactions:
     """Find, fetch at need, read, prepare and split a dataset; the result is kept in the cache for the next time.
 
@@ -40,24 +37,15 @@ def load_dataset(
     places = Places.find(data_dir, cache_dir)
     source = find_source(name_or_path, places)
     plan = Plan.of(settings, source.defaults)
-    path = cache_path(places.prepared, source.name, cache_key(source, plan, settings))
+    key = cache_key(source, plan, settings)
+    path = cache_path(places.prepared, source.name, key)
     data = read_cache(path)
-    if data is not None and is_from_before_times(path) and may_hold_times(source, settings):
-        data = None
-        if tell is not None:
-            tell(f"{source.name}: prepared by a version that kept no times; preparing it once more")
     if data is None:
         data = prepare(source.name, read_source(source, settings), plan)
+        if cache_key(source, plan, settings) != key:
+            raise InputError(f"{source.name}: a file of it changed while it was read; give the command again")
         write_cache(path, data)
     return attach(data, settings.features)
-
-
-def may_hold_times(source: Source, settings: DataSettings) -> bool:
-    """Whether the raw data is in tables, which can have times, and a time column would be read."""
-    if settings.columns.time == UNREAD:
-        return False
-    known = settings.format or source.format
-    return any((known or guess_format(file.path)) not in _WITHOUT_TIMES for file in source.files)
 
 
 def read_source(source: Source, settings: DataSettings) -> pl.DataFrame:

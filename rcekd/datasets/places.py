@@ -24,7 +24,7 @@ class Places:
         """Fill what is not given: RCEKD_DATA_DIR and RCEKD_CACHE_DIR, else the platform's cache folder of the user."""
         cache = cache_dir or _from_environment("RCEKD_CACHE_DIR") or Path(pooch.os_cache("rcekd"))
         data = data_dir or _from_environment("RCEKD_DATA_DIR") or cache / "data"
-        return Places(data_dir=data.expanduser(), cache_dir=cache.expanduser())
+        return Places(data_dir=at_home(data), cache_dir=at_home(cache))
 
     @property
     def downloads(self) -> Path:
@@ -35,11 +35,16 @@ class Places:
         return self.cache_dir / "prepared"
 
 
+def at_home(path: str | Path) -> Path:
+    """With ~ and ~name as home folders; as it is where there is no such user, over which Path.expanduser raises."""
+    return Path(os.path.expanduser(path))
+
+
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, remedy: str = "make room there or set RCEKD_CACHE_DIR") -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it on success: the file appears whole or not at all.
 
-    Raises InputError where the folder cannot be made or written, or the disk is full.
+    Raises InputError, ending with `remedy`, where the folder cannot be made or written, or the disk is full.
     """
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -48,7 +53,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(aside, path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"cannot write {path}: {reason}; make room there or set RCEKD_CACHE_DIR") from error
+        raise InputError(f"cannot write {path}: {reason}; {remedy}") from error
     finally:
         _remove_quietly(aside)
 

@@ -70,6 +70,8 @@ def prepare(name: str, raw: pl.DataFrame, plan: Plan) -> Interactions:
 
     Raises InputError where a filter leaves nothing or the split needs what the data lacks.
     """
+    if raw.is_empty():
+        raise InputError(f"{name}: no user has an item; download or export the data again")
     split: SplitName = plan.split or _natural_split(raw)
     table = _numbered(_rated(name, raw, plan.min_rating))
     if plan.duplicates == "drop":

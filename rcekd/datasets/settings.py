@@ -1,11 +1,11 @@
 """What can be set about data. `None` means "the catalogue's default for this dataset, else the general default"."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from rcekd.datasets.places import at_home
 from rcekd.settings import Settings
 
 SplitName = Literal["reference", "random", "time", "time-global", "leave-one-out", "given"]
@@ -45,7 +45,7 @@ class SyntheticSettings(_Settings):
     """Items to generate."""
     density: float = Field(0.02, gt=0.0, le=0.5)
     """Share of the users × items table that is filled."""
-    dim: int = Field(16, ge=1)
+    dim: int = Field(16, ge=1, le=4096)
     """Number of latent tastes."""
     skew: float = Field(0.8, ge=0.0)
     """Exponent of the popularity law: 0 is flat, 1 is Zipf's."""
@@ -92,7 +92,7 @@ class DataSettings(_Settings):
         for name in value:
             if not _MODALITY.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a modality; small letters, digits and _ are allowed")
-        return {name: str(Path(path).expanduser().absolute()) for name, path in value.items()}
+        return {name: str(at_home(path).absolute()) for name, path in value.items()}
 
     @field_validator("separator")
     @classmethod

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rcekd.datasets.catalog import CATALOG, CatalogEntry, Part
-from rcekd.datasets.download import obtain
+from rcekd.datasets.download import file_sha256, obtain
 from rcekd.datasets.formats import TABLE_SUFFIXES
-from rcekd.datasets.places import Places
+from rcekd.datasets.places import Places, at_home
 from rcekd.datasets.settings import DataSettings, FormatName
 from rcekd.errors import InputError, nearest
 
@@ -54,7 +54,7 @@ def find_source(name_or_path: str, places: Places) -> Source:
     entry = CATALOG.get(name_or_path)
     if entry is not None:
         return _from_catalog(entry, places)
-    for path in (Path(name_or_path).expanduser(), places.data_dir / name_or_path):
+    for path in (at_home(name_or_path), places.data_dir / name_or_path):
         if name_or_path and os.path.exists(path):  # unlike Path's, never raises
             return _from_path(path)
     if "/" in name_or_path or "\\" in name_or_path or Path(name_or_path).suffix:
@@ -66,8 +66,9 @@ def find_source(name_or_path: str, places: Places) -> Source:
 
 def _from_catalog(entry: CatalogEntry, places: Places) -> Source:
     folder = places.data_dir / entry.name
-    own_parts = [file for file in entry.files if file.part is not None and os.path.isfile(folder / file.name)]
-    if own_parts and folder != places.downloads / entry.name:
+    parts = [file for file in entry.files if file.part is not None and os.path.isfile(folder / file.name)]
+    downloaded = folder == places.downloads / entry.name
+    if any(not downloaded or file_sha256(folder / file.name) != file.sha256 for file in parts):
         # The user's own release of the dataset, perhaps another: its parts must not be mixed with downloaded ones.
         files = _in_folder(folder)
     else:

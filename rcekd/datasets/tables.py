@@ -1,18 +1,24 @@
 """Readers of tables with a header: CSV, TSV (FreeRec), RecBole `.inter`, and Parquet."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import PolarsError
 
+from rcekd.datasets.binary import one_line, reading_parquet
 from rcekd.datasets.columns import Columns, find_columns
-from rcekd.datasets.formats import guess_separator, header_line, refuse_empty
+from rcekd.datasets.formats import guess_separator, header_line
 from rcekd.datasets.settings import ColumnSettings
 from rcekd.errors import InputError
 
+PARQUET = (".parquet", ".pq")
 _LINE = "line"
+_BLANK = b" \r\n"
+# Numbers between slashes, points or dashes, the year last: which one is the month?
+_YEAR_LAST = r"^(\d{1,2})[/.-]\d{1,2}[/.-]\d{4}"
 
 
 def read_csv(path: Path, columns: ColumnSettings, separator: str | None) -> pl.DataFrame:
@@ -41,14 +47,24 @@ def read_recbole(path: Path, columns: ColumnSettings) -> pl.DataFrame:
 
 def read_parquet(path: Path, columns: ColumnSettings) -> pl.DataFrame:
     """As `read_csv`, for Parquet; rows are numbered from 1 in messages."""
-    refuse_empty(path)
-    try:
+    with reading_parquet(path):
         lazy = pl.scan_parquet(path, glob=False)
         found = find_columns(lazy.collect_schema().names(), columns, path)
         table = _renamed(lazy, found).with_row_index(_LINE, offset=1).collect()
-    except (PolarsError, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({_one_line(error)}); export it again") from error
     return _typed(path, table, "row")
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """All columns of a Parquet file, or of a CSV or TSV file with every field as text."""
+    if path.suffix.lower() in PARQUET:
+        with reading_parquet(path):
+            return pl.read_parquet(path, glob=False)
+    try:
+        separator = guess_separator(header_line(path))
+        quote = '"' if path.suffix.lower() == ".csv" else None
+        return pl.read_csv(path, glob=False, separator=separator, quote_char=quote, infer_schema=False)
+    except (PolarsError, OSError) as error:
+        raise InputError(f"{path}: not a readable table ({one_line(error)})") from error
 
 
 def _read_text(
@@ -60,6 +76,7 @@ def _read_text(
     place = {
         kind: f"{names.index(name)}" for kind, name in find_columns(names, columns, path)._asdict().items() if name
     }
+    first = _first_filled_line(path)
     # Columns go by place, so that no name of the user's can clash with the line numbers.
     lazy = pl.scan_csv(
         path,
@@ -67,26 +84,53 @@ def _read_text(
         separator=separator,
         quote_char=quote,
         has_header=False,
-        skip_rows=1,
+        skip_rows=first - 1,
         schema={f"{place}": pl.String for place in range(len(names))},
         row_index_name=_LINE,
-        row_index_offset=2,
+        row_index_offset=first,
     )
     try:
         table = lazy.select(_LINE, *(pl.col(name).alias(kind) for kind, name in place.items())).collect()
     except PolarsError as error:
-        raise _diagnosis(path, len(names), separator, quote, error) from error
+        raise _diagnosis(path, first, len(names), separator, quote, error) from error
     fields = [name for name in table.columns if name != _LINE]
     table = table.with_columns(pl.col(fields).str.strip_chars())
     blank = pl.all_horizontal(pl.col(name).is_null() | (pl.col(name) == "") for name in fields)
-    return _typed(path, table.filter(~blank), "line")
+    if table.select(blank.any()).item():
+        # Fields that are not read tell a row without ids from a blank line.
+        table = table.filter(~(blank & pl.col(_LINE).is_in(_blank_lines(path, quote))))
+    return _typed(path, table, "line")
+
+
+def _first_filled_line(path: Path) -> int:
+    """The number, from 1, of the first line with data, or of the end; Polars takes a table's width from there."""
+    number = 1
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            if number > 1 and raw.strip(_BLANK):
+                return number
+    return number + 1
+
+
+def _blank_lines(path: Path, quote: str | None) -> list[int]:
+    """The lines that hold nothing, numbered as Polars numbers rows: one that is broken inside quotes counts once."""
+    found: list[int] = []
+    number, quoted = 0, False
+    with path.open("rb") as file:
+        for raw in file:
+            number += not quoted
+            if not quoted and not raw.strip(_BLANK):
+                found.append(number)
+            if quote and raw.count(quote.encode()) % 2:
+                quoted = not quoted
+    return found
 
 
 def _renamed(lazy: pl.LazyFrame, found: Columns) -> pl.LazyFrame:
     return lazy.select(pl.col(name).alias(kind) for kind, name in found._asdict().items() if name is not None)
 
 
-def _diagnosis(path: Path, width: int, separator: str, quote: str | None, error: Exception) -> InputError:
+def _diagnosis(path: Path, first: int, width: int, separator: str, quote: str | None, error: Exception) -> InputError:
     """Polars does not name the line: read again, slowly, to find it."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
@@ -99,7 +143,9 @@ def _diagnosis(path: Path, width: int, separator: str, quote: str | None, error:
                 return InputError(f"{path}, line {number}: {len(fields)} fields where the header names {width}")
             if quote and text.count(quote) % 2:
                 return InputError(f"{path}, line {number}: a quotation mark is opened and not closed")
-    return InputError(f"{path}: not a readable table ({_one_line(error)})")
+            if number == first and len(fields) < width:
+                return InputError(f"{path}, line {number}: only {len(fields)} of the {width} fields of the header")
+    return InputError(f"{path}: not a readable table ({one_line(error)})")
 
 
 def _typed(path: Path, table: pl.DataFrame, row: str) -> pl.DataFrame:
@@ -117,6 +163,8 @@ def _typed(path: Path, table: pl.DataFrame, row: str) -> pl.DataFrame:
         if kind == _LINE:
             continue
         values = readers[kind](table[kind])
+        if kind == "time":
+            _refuse_unplain_dates(path, table[kind])
         _refuse_null(path, table, kind, values, row)
         typed.append(values.alias(kind))
     return pl.DataFrame(typed)
@@ -127,30 +175,41 @@ def ids(values: pl.Series) -> pl.Series:
     if values.dtype.is_integer() or values.dtype.is_float():
         whole = values.cast(pl.Int64, strict=False)
         return whole.set(whole.cast(pl.Float64) != values.cast(pl.Float64), None)
-    text = values.cast(pl.String, strict=False)
+    text = cast(values, pl.String())
     text = text.set(text == "", None)
     whole = text.cast(pl.Int64, strict=False)
     return whole if whole.cast(pl.String).equals(text) else text
 
 
+def cast(values: pl.Series, kind: pl.DataType) -> pl.Series:
+    """Values as another type, null where that cannot be: all of them where the whole column is of an unlike type."""
+    if not values.dtype.is_nested():
+        try:
+            return values.cast(kind, strict=False)
+        except PolarsError:
+            pass
+    return pl.Series(values.name, [None] * len(values), dtype=kind)
+
+
 def _ratings(values: pl.Series) -> pl.Series:
-    number = values.cast(pl.Float64, strict=False)
+    number = cast(values, pl.Float64())
     return number.set(~number.is_finite(), None)
 
 
 def _times(values: pl.Series) -> pl.Series:
     if values.dtype.is_integer():
-        return values.cast(pl.Int64)
+        return values.cast(pl.Int64, strict=False)
     if values.dtype.is_temporal():
-        return values.cast(pl.Datetime("us"), strict=False).cast(pl.Int64)
-    number = values.cast(pl.Float64, strict=False)
-    number = number.set(~number.is_finite(), None)
+        return cast(values, pl.Datetime("us")).cast(pl.Int64)
+    number = _ratings(values)
     if number.null_count() == len(values) > 0 and values.dtype == pl.String:
         return _dates(values)
     if number.null_count():
         return number
     whole = values.cast(pl.Int64, strict=False)
-    return number if whole.null_count() else whole
+    # Casting a fraction cuts it off.
+    exact = not whole.null_count() and bool((whole.cast(pl.Float64) == number).all())
+    return whole if exact else number
 
 
 def _dates(values: pl.Series) -> pl.Series:
@@ -166,6 +225,18 @@ def _dates(values: pl.Series) -> pl.Series:
     return pl.Series(values=[None] * len(values), dtype=pl.Int64)
 
 
+def _refuse_unplain_dates(path: Path, values: pl.Series) -> None:
+    """Polars reads 01/02/2020 as the first of February; only a day above 12 shows that this is how it was meant."""
+    if values.dtype != pl.String or not re.match(_YEAR_LAST, values[0] or ""):
+        return
+    first_number = values.str.extract(_YEAR_LAST).cast(pl.Int64)
+    if not (first_number > 12).any():
+        raise InputError(
+            f"{path}: dates like {values[0]!r} would be read as day/month/year, and no day above 12 shows that they "
+            "are; write them as year-month-day; data.columns.time=- leaves the column unread"
+        )
+
+
 _WANTED = {"user": "an id", "item": "an id", "rating": "a finite number", "time": "a timestamp or date"}
 
 
@@ -174,6 +245,7 @@ def _refuse_null(path: Path, table: pl.DataFrame, kind: str, values: pl.Series, 
         return
     at = values.is_null().arg_true()[0]
     raw = table[kind][at]
+    raw = raw.to_list() if isinstance(raw, pl.Series) else raw
     shown = "empty" if raw is None or raw == "" else repr(str(raw)[:40])
     remedy = f"; data.columns.{kind}=- leaves the column unread" if kind in ("rating", "time") else ""
     raise InputError(
@@ -188,7 +260,3 @@ def _fields(line: str, separator: str, quote: str | None) -> list[str]:
         return next(csv.reader([line], delimiter=separator, quotechar=quote), [])
     except csv.Error:  # a stray carriage return, an endless field
         return line.split(separator)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

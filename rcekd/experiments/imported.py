@@ -6,6 +6,7 @@ from typing import Any
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
 from rcekd.datasets.download import file_sha256
+from rcekd.errors import InputError
 from rcekd.evaluation.ranking import CUTOFFS, EvalSettings, average, evaluate, mask_of_test, per_user
 from rcekd.experiments.identity import as_before, digest
 from rcekd.experiments.place import Place
@@ -14,12 +15,12 @@ from rcekd.experiments.summary import dataset_part, versions
 from rcekd.kernels.csr import CSR
 from rcekd.teachers import TeacherKnowledge
 from rcekd.teachers.importing import ImportRequest
-from rcekd.teachers.importing.build import Built, Temperature, build, knowledge
+from rcekd.teachers.importing.build import Built, Temperature, build, knowledge, refuse_lacking
 from rcekd.teachers.lists import ListTeacher
 from rcekd.training.run_folder import RunFolder
 
 # Raised when the same files would be imported to other tables than before.
-VERSION = 2
+VERSION = 3
 
 
 def import_teacher(
@@ -36,10 +37,10 @@ def import_teacher(
     name: part of the folder's name, else that of the first file. Settings of models, methods and training play no part.
     """
     data = place.data(settings)
-    hashes = [file_sha256(path) for path in request.all_files()]
+    files = request.all_files()
     told = {
-        "files": [str(path) for path in request.all_files()],
-        "sha256": hashes,
+        "files": {role: str(path) for role, path in files.items()},
+        "sha256": {role: file_sha256(path) for role, path in files.items()},
         **{key: value for key, value in request.options().items() if value is not None},
         "temperature": temperature,
     }
@@ -53,13 +54,19 @@ def import_teacher(
     label = _plain(name or request.files[0].stem)
     folder = RunFolder(place.runs_dir / f"imported-{data.name}-{label}-{identity}")
     if folder.is_complete():
-        return finished(folder)
+        summary = finished(folder)
+        refuse_lacking(summary["imported"], data, folder.path, max_missing)
+        return summary
     place.memory.restart()
-    built = build(request, data, temperature=temperature, max_missing=max_missing)
-    teacher = knowledge(built.weights, data, folder.path)
+    try:
+        built = build(request, data, temperature=temperature, max_missing=max_missing)
+        teacher = knowledge(built.weights, data, folder.path)
+        judged = metrics(teacher, data, settings.eval)
+    except FloatingPointError as error:
+        where = " and ".join(str(path) for path in request.files)
+        raise InputError(f"{where}: {error}; scale the tables down, or choose a higher --temperature") from error
     if isinstance(teacher, ListTeacher):
         built.report["lists"]["short"] = _short(teacher, data)
-    judged = metrics(teacher, data, settings.eval)
     folder.create({"kind": "imported", "imported": told, **own})
     folder.lock()
     try:

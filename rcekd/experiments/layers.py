@@ -83,7 +83,7 @@ def _name(asked: Values, room: str, field: str, default: str) -> str:
 
 def _lasting(dataset: str) -> str:
     """A path made absolute, so that a run can be resumed from another folder; a name as it is."""
-    return dataset if dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
+    return dataset if not dataset or dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
 
 
 def _fitting(chosen: Values, asked: Values) -> Values:

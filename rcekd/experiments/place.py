@@ -1,6 +1,5 @@
 """Where runs happen and who watches them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +18,6 @@ class Place:
     """Folders for runs and data (None: RCEKD_DATA_DIR, else the user's cache), and an observer.
 
     device: where models, data and teachers live, and everything is computed.
-    tell: gets a line where something takes longer than a user would expect.
     sinks: where the curves of every run that is trained go, besides its metrics.jsonl.
     """
 
@@ -29,8 +27,7 @@ class Place:
     memory: PeakMemory = field(default_factory=PeakMemory)
     sinks: tuple[Open, ...] = ()
     device: torch.device = CPU
-    tell: Callable[[str], None] | None = None
 
     def data(self, settings: RunSettings) -> Interactions:
         """The prepared dataset of a run, on the device."""
-        return load_dataset(settings.dataset, settings.data, data_dir=self.data_dir, tell=self.tell).to(self.device)
+        return load_dataset(settings.dataset, settings.data, data_dir=self.data_dir).to(self.device)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import polars as pl
 
+from rcekd.datasets.binary import reading_parquet
 from rcekd.errors import InputError
 from rcekd.training.files import write_bytes, write_json, write_whole
 
@@ -97,7 +98,8 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
 
 
 def _rows(path: Path) -> int:
-    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+    with reading_parquet(path):
+        return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
 
 
 def _differing(manifest: Path, wanted: dict[str, Any]) -> str:

@@ -5,8 +5,10 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from rcekd.datasets.binary import one_line, reading_parquet
 from rcekd.datasets.columns import without_type
 from rcekd.datasets.formats import guess_separator, header_line
+from rcekd.datasets.tables import PARQUET, cast, ids
 from rcekd.errors import InputError
 
 _IDS = ("itemid", "item", "iid", "movieid", "productid", "articleid", "bookid", "asin", "isbn", "id")
@@ -15,12 +17,12 @@ _TITLES = ("title", "movietitle", "name", "itemname", "producttitle", "booktitle
 
 def read_titles(path: Path) -> pl.DataFrame:
     """Columns item and title, both String, an item once. InputError names file and columns if it cannot be."""
-    try:
-        table = _read(path)
-    except (PolarsError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable table of titles ({' '.join(str(error).split())[:200]})") from error
+    table = _read(path)
     item, title = _column(table, _IDS, "item id", path), _column(table, _TITLES, "title", path)
-    found = table.select(pl.col(item).cast(pl.String).alias("item"), pl.col(title).cast(pl.String).alias("title"))
+    titles = cast(table[title], pl.String())
+    if titles.null_count() > table[title].null_count():
+        raise InputError(f"{path}: column {title!r} holds {table.schema[title]}, not text")
+    found = pl.DataFrame({"item": ids(table[item]).cast(pl.String), "title": titles})
     return found.drop_nulls("item").unique("item", keep="first", maintain_order=True)
 
 
@@ -32,18 +34,21 @@ def with_titles(lists: pl.DataFrame, titles: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    if path.suffix.lower() in (".parquet", ".pq"):
-        return pl.read_parquet(path, glob=False)
-    separator = guess_separator(header_line(path))
-    return pl.read_csv(
-        path,
-        glob=False,
-        separator=separator,
-        quote_char='"' if path.suffix.lower() == ".csv" else None,
-        infer_schema=False,
-        encoding="utf8-lossy",
-        truncate_ragged_lines=True,
-    )
+    if path.suffix.lower() in PARQUET:
+        with reading_parquet(path):
+            return pl.read_parquet(path, glob=False)
+    try:
+        return pl.read_csv(
+            path,
+            glob=False,
+            separator=guess_separator(header_line(path)),
+            quote_char='"' if path.suffix.lower() == ".csv" else None,
+            infer_schema=False,
+            encoding="utf8-lossy",
+            truncate_ragged_lines=True,
+        )
+    except (PolarsError, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable table of titles ({one_line(error)})") from error
 
 
 def _column(table: pl.DataFrame, usual: tuple[str, ...], what: str, path: Path) -> str:

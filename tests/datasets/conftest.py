@@ -1,6 +1,5 @@
 """Small files to read, and a loader whose cache is the test's own."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,9 +26,9 @@ def write(tmp_path: Path) -> Write:
 def load(tmp_path: Path) -> Load:
     """load(name_or_path, split="random", …) with an empty data folder and a cache of its own."""
 
-    def go(name: str | Path, tell: Callable[[str], None] | None = None, **settings: object) -> Interactions:
+    def go(name: str | Path, **settings: object) -> Interactions:
         chosen = DataSettings.model_validate(settings)
-        return load_dataset(str(name), chosen, data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", tell=tell)
+        return load_dataset(str(name), chosen, data_dir=tmp_path / "data", cache_dir=tmp_path / "cache")
 
     return go
 

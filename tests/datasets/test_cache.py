@@ -1,16 +1,14 @@
 """The cache: hit when nothing changed, missed when anything did, rebuilt when broken."""
 
-import json
 from pathlib import Path
-from typing import Any
 
+import polars as pl
 import pytest
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from rcekd.datasets import load
-from rcekd.datasets.cache import _digest, read_cache
+from rcekd.datasets import DataSettings, load
+from rcekd.datasets.cache import read_cache
 from rcekd.datasets.places import whole_file
+from rcekd.datasets.source import Source
 from rcekd.errors import InputError
 from tests.datasets.aid import Load, Refuse, Write
 
@@ -136,43 +134,16 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def age(entry: Path) -> None:
-    """Make an entry what versions wrote that kept no times."""
-    with safe_open(entry, framework="pt") as file:
-        told: dict[str, Any] = json.loads(file.metadata()["told"])
-        tensors = {name: file.get_tensor(name) for name in file.keys() if not name.endswith("_time")}  # noqa: SIM118
-    told = {key: value for key, value in told.items() if key not in ("times", "digest")}
-    metadata = {"told": json.dumps(told | {"digest": _digest(tensors, told)}, sort_keys=True)}
-    save_file(tensors, entry, metadata=metadata)
-
-
-@pytest.mark.parametrize("table", [TABLE, "user,item\na,x\na,y\nb,x\nb,z\nb,y\n"])
-def test_an_entry_of_before_times_is_made_again_once(
-    write: Write, load: Load, tmp_path: Path, readings: list[str], table: str
+def test_a_file_that_changes_while_it_is_read_is_not_kept(
+    write: Write, refuse: Refuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, lines = write("r.csv", table), list[str]()
-    good = load(path)
-    (entry,) = entries(tmp_path)
-    whole = entry.read_bytes()
-    age(entry)
-    for _ in range(2):
-        found = load(path, tell=lines.append)
-        assert found.fingerprint == good.fingerprint
-        assert (found.times is None) == ("time" not in table)
-    assert lines == ["r: prepared by a version that kept no times; preparing it once more"]
-    assert readings == ["r", "r"]
-    assert entry.read_bytes() == whole
+    path, read = write("r.csv", TABLE), load.read_source
 
+    def read_and_replace(source: Source, settings: DataSettings) -> pl.DataFrame:
+        table = read(source, settings)
+        write("r.csv", TABLE + "c,x,6\n")
+        return table
 
-def test_an_entry_of_before_times_still_opens_where_there_can_be_none(
-    write: Write, load: Load, tmp_path: Path, readings: list[str]
-) -> None:
-    lists, table = write("lists.txt", "0 1 2 3\n1 2 3\n2 1 3 4\n"), write("r.csv", TABLE)
-    wanted = [(lists, {}), (table, {"columns": {"time": "-"}}), ("synthetic", {})]
-    for name, settings in wanted:
-        load(name, **settings)
-    for entry in entries(tmp_path):
-        age(entry)
-    for name, settings in wanted:
-        assert load(name, **settings).times is None
-    assert readings == ["lists", "r", "synthetic"]
+    monkeypatch.setattr(load, "read_source", read_and_replace)
+    assert "changed while it was read" in refuse(path)
+    assert not (tmp_path / "cache" / "prepared").exists()

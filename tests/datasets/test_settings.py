@@ -20,6 +20,7 @@ from rcekd.datasets import ColumnSettings, DataSettings, SyntheticSettings
         {"columns": {"users": "u"}},
         {"synthetic": {"density": 0.0}},
         {"synthetic": {"users": 0}},
+        {"synthetic": {"dim": 100_000}},
         {"format": "xml"},
     ],
 )
@@ -31,6 +32,10 @@ def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
 @pytest.mark.parametrize("typed", ["\t", "\\t", "tab"])
 def test_a_tab_can_be_typed(typed: str) -> None:
     assert DataSettings(separator=typed).separator == "\t"
+
+
+def test_an_unknown_home_stays_as_it_is() -> None:
+    assert DataSettings(features={"x": "~nosuch/f"}).features["x"].endswith("/~nosuch/f")
 
 
 @pytest.mark.parametrize("model", [DataSettings, ColumnSettings, SyntheticSettings])

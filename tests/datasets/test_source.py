@@ -66,6 +66,7 @@ def test_unclear_folders_are_refused(write: Write, places: Places, names: list[s
         ("citeulik", "unknown dataset 'citeulik'; did you mean 'citeulike'?"),
         ("zzz", "unknown dataset 'zzz'; known: citeulike, gowalla, ml-100k, ml-1m, synthetic, yelp; or give a path"),
         ("", "unknown dataset ''"),
+        ("~nosuch/r.csv", "dataset '~nosuch/r.csv': no such file or folder"),
         ("./nowhere/r.csv", "dataset './nowhere/r.csv': no such file or folder"),
         ("ml-100k.csv", "no such file or folder, nor a dataset; did you mean 'ml-100k'?"),
         ("x" * 5000, "unknown dataset"),
@@ -75,6 +76,16 @@ def test_what_is_nowhere_is_said(places: Places, typed: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         find_source(typed, places)
     assert said in str(caught.value)
+
+
+def test_another_release_in_the_default_folder_is_not_mixed_with_downloads(write: Write, tmp_path: Path) -> None:
+    default = Places(tmp_path / "data", tmp_path)
+    write("data/yelp/train.txt", "0 1 2\n")
+    with pytest.raises(InputError, match="a split folder without a test file"):
+        find_source("yelp", default)
+    for part in ("valid", "test"):
+        write(f"data/yelp/{part}.txt", "0 3\n")
+    assert [file.part for file in find_source("yelp", default).files] == ["train", "valid", "test"]
 
 
 def test_a_name_may_be_a_folder_of_the_data_folder(write: Write, places: Places) -> None:

@@ -1,6 +1,7 @@
 """Tables with a header: CSV, TSV, RecBole, Parquet; good ones and broken ones."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -32,6 +33,15 @@ def test_separators(write: Write, separator: str) -> None:
 def test_byte_order_mark_line_ends_blank_lines_and_spaces(write: Write) -> None:
     path = write("r.csv", "\ufeffuser, item\r\n1, 2\r\n\r\n  \r\n3,4 \r\n")
     assert read_csv(path, GUESS, None).rows() == [(1, 2), (3, 4)]
+
+
+def test_blank_lines_before_the_first_row(write: Write) -> None:
+    assert read_csv(write("r.csv", "user,item\r\n\r\n  \r\n1,2\r\n"), GUESS, None).rows() == [(1, 2)]
+
+
+def test_a_day_above_12_shows_the_order_of_day_and_month(write: Write) -> None:
+    table = read_csv(write("r.csv", "user,item,date\n1,2,01/02/2001\n1,3,13/02/2001\n"), GUESS, None)
+    assert table["time"].to_list() == [980985600_000_000, 982022400_000_000]
 
 
 def test_a_column_may_be_called_line(write: Write) -> None:
@@ -69,6 +79,7 @@ def test_ids_are_integers_only_where_nothing_is_lost(texts: list[str], expected:
     [
         ("978300760", 978300760),
         ("978300760.25", 978300760.25),
+        ("9007199254740993", 9007199254740993),
         ("2001-01-01", 978307200_000_000),
         ("2001-01-01 00:00:01", 978307201_000_000),
         ("2001-01-01T00:00:01Z", 978307201_000_000),
@@ -98,6 +109,13 @@ def test_times_and_dates(write: Write, text: str, expected: float) -> None:
         ("user,item,time\n1,2,2001-01-01\n1,3,soon\n", "line 3: the time is 'soon', not a timestamp or date"),
         ("user,item,time\n1,2,soon\n1,3,later\n", "line 2: the time is 'soon', not a timestamp or date"),
         ("user,item,time\n1,2,inf\n", "line 2: the time is 'inf', not a timestamp or date"),
+        ("user,item\n \n\n", "a header but no interactions"),
+        ("user,item,x\n1,2,5\n\n,,7\n2,2,5\n", "line 4: the user is empty"),
+        ("user,item\n1,2\n,\n", "line 3: the user is empty"),
+        ('user,item\n"a\nb",2\n\n,\n', "line 4: the user is empty"),
+        ("user,item,x\n\n7\n1,2,3\n", "line 3: only 1 of the 3 fields"),
+        ("user,item,date\n1,2,01/02/2020\n1,3,02/11/2020\n", "dates like '01/02/2020' would be read as day/month/year"),
+        ("user,item,date\n1,2,1.13.2020\n", "write them as year-month-day"),
     ],
 )
 def test_broken_csv_is_refused_with_its_line(write: Write, text: str, said: str) -> None:
@@ -148,8 +166,35 @@ def test_parquet_dates(tmp_path: Path, stamps: list[date]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0.9, 0.1], [0.9, 0.1]),
+        ([3.0, 1.0], [3, 1]),
+        ([Decimal("1.50"), Decimal("1.25")], [1.5, 1.25]),
+        ([Decimal("15"), Decimal("12")], [15, 12]),
+    ],
+)
+def test_parquet_times_keep_their_fractions(tmp_path: Path, times: list[object], expected: list[float]) -> None:
+    pl.DataFrame({"user": [1, 1], "item": [2, 3], "time": times}).write_parquet(tmp_path / "r.parquet")
+    found = read_parquet(tmp_path / "r.parquet", GUESS)["time"].to_list()
+    assert found == expected
+    assert [type(value) for value in found] == [type(value) for value in expected]
+
+
+@pytest.mark.parametrize(
     ("columns", "said"),
     [
+        ({"user": [[1], [2]], "item": [1, 2]}, "row 1: the user is '[1]', not an id"),
+        ({"user": [{"a": 1}], "item": [1]}, "row 1: the user is \"{'a': 1}\", not an id"),
+        ({"user": [b"\xff"], "item": [1]}, "row 1: the user is"),
+        ({"user": [1], "item": [1], "rating": [[1.0]]}, "row 1: the rating is '[1.0]', not a finite number"),
+        ({"user": [1], "item": [1], "time": [[1]]}, "row 1: the time is '[1]', not a timestamp or date"),
+        ({"user": [1], "item": [1], "time": [time(1)]}, "row 1: the time is '01:00:00'"),
+        ({"user": [1], "item": [1], "time": [timedelta(1)]}, "row 1: the time is '1 day, 0:00:00'"),
+        (
+            {"user": [1, 2], "item": [1, 2], "time": pl.Series([1, 2**64 - 1], dtype=pl.UInt64)},
+            "row 2: the time is '18446744073709551615'",
+        ),
         ({"user": [1, 2], "item": [1, None]}, "row 2: the item is empty"),
         ({"user": [1.0, 2.5], "item": [1, 2]}, "row 2: the user is '2.5'"),
         ({"user": [1, 2], "item": [1, 2], "rating": [1.0, float("nan")]}, "row 2: the rating is 'nan'"),
@@ -157,7 +202,7 @@ def test_parquet_dates(tmp_path: Path, stamps: list[date]) -> None:
         ({"a": [1], "b": [2]}, "no user column"),
     ],
 )
-def test_broken_parquet_is_refused(tmp_path: Path, columns: dict[str, list[object]], said: str) -> None:
+def test_broken_parquet_is_refused(tmp_path: Path, columns: dict[str, list[object] | pl.Series], said: str) -> None:
     pl.DataFrame(columns).write_parquet(tmp_path / "r.parquet")
     with pytest.raises(InputError) as caught:
         read_parquet(tmp_path / "r.parquet", GUESS)

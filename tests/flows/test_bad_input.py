@@ -88,12 +88,20 @@ def test_distill(rcekd: Command, words: list[str], says: str) -> None:
         ("train-teacher --teacher fm", "did you mean 'mf'"),
         ("train-teacher --resume nowhere", "not a run folder"),
         ("data info synthetik", "did you mean 'synthetic'"),
+        ("data info synthetic --dataset ml-100k", "both 'synthetic' and --dataset 'ml-100k': give the dataset once"),
+        ("data info ~nosuch/x.csv", "dataset '~nosuch/x.csv': no such file"),
+        ("data features out.csv --tags tags.dat", "out.csv: features are written as Parquet"),
         ("data prepare synthetic --set data.synthetic.users=none", "data.synthetic.users='none'"),
     ],
 )
 def test_other_commands(rcekd: Command, words: str, says: str) -> None:
     refused(rcekd(*words.split()), says)
     assert runs() == []
+
+
+@pytest.mark.parametrize("words", [("data", "info", ""), ("distill", "--dataset", "")])
+def test_an_empty_name_is_no_dataset(rcekd: Command, words: tuple[str, ...]) -> None:
+    refused(rcekd(*words), "unknown dataset ''")
 
 
 @pytest.mark.parametrize(

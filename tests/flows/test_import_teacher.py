@@ -80,11 +80,51 @@ def test_an_import_is_found_again(import_teacher: Command, pair: list[str]) -> N
     assert model.stat().st_mtime_ns == written
     config = yaml.safe_load(Path(first["run_dir"], "config.yaml").read_text())
     assert config["kind"] == "imported"
-    assert config["imported"]["files"] == ["user.npy", "item.npy", "user.txt", "item.txt"]
-    assert len(config["imported"]["sha256"][0]) == 64
+    files = {"file 1": "user.npy", "file 2": "item.npy", "user_ids": "user.txt", "item_ids": "item.txt"}
+    assert config["imported"]["files"] == files
+    assert len(config["imported"]["sha256"]["file 1"]) == 64
     assert import_teacher(*pair, "--temperature", "none").result["imported"]["temperature"] == 1.0
     np.save("item.npy", np.load("item.npy") * 2)
     assert import_teacher(*pair).result["run_dir"] != first["run_dir"]
+
+
+def test_the_same_ids_for_the_other_side_are_another_import(rcekd: Command) -> None:
+    """20 users and 20 items, so that either side takes the file of ids."""
+    pairs = [(user, item) for user in range(20) for item in (user, (3 * user + 1) % 20, (7 * user + 2) % 20)]
+    pl.DataFrame(pairs, schema=["user", "item"], orient="row").write_csv("square.csv")
+    generator = np.random.default_rng(0)
+    for side in ("user", "item"):
+        np.save(f"{side}.npy", generator.normal(size=(20, 3)))
+    Path("ids.txt").write_text("".join(f"{row}\n" for row in reversed(range(20))))
+    words = ("import-teacher", "user.npy", "item.npy", "--dataset", "square.csv", "--json", "--threads", 1)
+    first, second = (rcekd(*words, f"--{side}-ids", "ids.txt").result for side in ("user", "item"))
+    assert first["run_dir"] != second["run_dir"]
+    assert first["imported"]["notes"] != second["imported"]["notes"]
+
+
+def test_what_may_be_missing_is_asked_of_an_import_found_again_too(
+    import_teacher: Command, teacher: dict[str, torch.Tensor], data: Interactions, pair: list[str]
+) -> None:
+    np.save("user.npy", np.load("user.npy")[:40])
+    Path("user.txt").write_text("".join(f"{49 - row}\n" for row in range(40)))
+    top = pl.read_parquet(lists(teacher, data, 10))
+    few, strange = Path("few.parquet"), Path("strange.parquet")
+    top.filter(pl.col("user") < 40).write_parquet(few)
+    top.with_columns(item=pl.when(pl.col("item") < 20).then(pl.col("item") + 1000).otherwise("item")).write_parquet(
+        strange
+    )
+    for words, says in (
+        (pair, "20.0% of the users that synthetic trains on are not in the teacher (allowed 5.0%)"),
+        ([few], "20.0% of the users that synthetic trains on"),
+        ([strange], "of the lists' entries are of items that synthetic has not got (allowed 5.0%)"),
+    ):
+        assert import_teacher(*words).code == 2
+        done = import_teacher(*words, "--max-missing", 1)
+        assert done.code == 0, done.err
+        again = import_teacher(*words)
+        assert again.code == 2
+        assert f"{done.result['run_dir']}: imported before with a higher --max-missing; " in again.error
+        assert says in again.error
 
 
 def test_people_are_shown_what_matched(rcekd: Command, pair: list[str]) -> None:
@@ -160,6 +200,10 @@ def test_short_lists(
         (["user.npy", "item.npy", "--item-ids", "user.txt"], "50 item ids for 80 rows"),
         (["item.npy", "user.npy"], "80 user rows, but synthetic has 50 users; give --user-ids FILE"),
         (["user.npy", "item.npy", "--format", "numpy"], "--format 'numpy' is unknown"),
+        (
+            ["user.npy", "item.npy", "--temperature", "1e-60"],
+            "user.npy and item.npy: user 0 has a NaN or infinite score",
+        ),
         (["user.npy", "item.npy", "--temperature", "hot"], "--temperature 'hot': expected auto, none or a positive"),
         (["user.npy", "item.npy", "--max-missing", "2"], "--max-missing"),
         (["user.npy", "item.npy", "--item-bias", "user"], "--item-bias 'user'"),

@@ -36,9 +36,18 @@ def test_columns_that_cannot_be_told(tmp_path: Path, text: str, says: str) -> No
         read_titles(tmp_path / "t.csv")
 
 
+def test_ids_are_the_datasets_and_titles_are_text(tmp_path: Path) -> None:
+    table = pl.DataFrame({"item": [1.0, 2.0], "title": [["a"], ["b"]]})
+    table.with_columns(title=pl.col("title").list.first()).write_parquet(tmp_path / "t.parquet")
+    assert read_titles(tmp_path / "t.parquet").rows() == [("1", "a"), ("2", "b")]
+    table.write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"column 'title' holds List\(String\), not text"):
+        read_titles(tmp_path / "t.parquet")
+
+
 def test_no_table(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_text("no")
-    with pytest.raises(InputError, match="not a readable table"):
+    with pytest.raises(InputError, match="not a readable Parquet file"):
         read_titles(tmp_path / "t.parquet")
 
 

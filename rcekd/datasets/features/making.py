@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from rcekd.datasets.features.reading import read_ids, read_npy
+from rcekd.datasets.binary import read_array
+from rcekd.datasets.features.reading import read_ids
 from rcekd.datasets.features.reduce import reduced
 from rcekd.datasets.features.table import FeatureTable, read_features
 from rcekd.datasets.features.terms import Terms, read_tag_lists, read_texts
@@ -57,4 +58,4 @@ def _vectors(path: Path, request: FeatureRequest) -> FeatureTable:
     if request.item_ids is None:
         raise InputError(f"{path}: which item is which row? give --item-ids FILE with an id a row")
     ids: pl.Series = read_ids(request.item_ids)
-    return FeatureTable.checked(ids, read_npy(path), f"{path} and {request.item_ids}")
+    return FeatureTable.checked(ids, read_array(path), f"{path} and {request.item_ids}")

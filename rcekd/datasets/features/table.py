@@ -9,8 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rcekd.datasets.columns import USUAL
-from rcekd.datasets.features.reading import id_column, pick, read_table
+from rcekd.datasets.features.reading import id_column, pick
 from rcekd.datasets.places import whole_file
+from rcekd.datasets.tables import read_table
 from rcekd.errors import InputError
 
 
@@ -47,7 +48,7 @@ def write_features(path: Path, table: FeatureTable) -> None:
     """Columns item (Int64 or String) and vector (Array of Float32). InputError where it cannot be written."""
     width = table.value_XF.shape[1]
     vector = pl.Series("vector", table.value_XF, dtype=pl.Array(pl.Float32, width))
-    with whole_file(path) as aside:
+    with whole_file(path, "make room there or choose another file") as aside:
         pl.DataFrame([table.item_ids, vector]).write_parquet(aside)
 
 

@@ -9,8 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rcekd.datasets.columns import USUAL
-from rcekd.datasets.features.reading import id_column, pick, read_table
-from rcekd.datasets.formats import refuse_empty
+from rcekd.datasets.features.reading import id_column, pick
+from rcekd.datasets.formats import DIGITS, refuse_empty
+from rcekd.datasets.tables import cast, read_table
 from rcekd.errors import InputError
 
 TEXTS = ("text", "title", "description", "abstract", "name", "plot", "summary", "tags", "genres", "content")
@@ -49,8 +50,10 @@ def read_tag_lists(path: Path) -> Terms:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for lines, line in enumerate(file, start=1):
             words = line.split()
-            if not words or not all(word.isdecimal() for word in words):
-                raise InputError(f"{path}, line {lines}: expected a count and item ids, all whole numbers")
+            if not words or not all(word.isdecimal() and len(word) <= DIGITS for word in words):
+                raise InputError(
+                    f"{path}, line {lines}: expected a count and item ids, all whole numbers of at most {DIGITS} digits"
+                )
             found = [int(word) for word in words[1:]]
             if int(words[0]) != len(found):
                 raise InputError(f"{path}, line {lines}: {len(found)} item ids where the line says {words[0]}")
@@ -73,12 +76,16 @@ def read_texts(path: Path, item_column: str | None = None, text_column: str | No
     others = [name for name in table.columns if name != item_name]
     text_name = pick(others, TEXTS, text_column, "text", "--text-column", path)
     ids = id_column(table, item_name, path)
+    texts = cast(table[text_name], pl.String())
+    if texts.null_count() > table[text_name].null_count():
+        kind = table.schema[text_name]
+        raise InputError(f"{path}: column {text_name!r} holds {kind}, not text; name another with --text-column")
     item_ids = ids.unique().sort()
     row_of = {item: row for row, item in enumerate(item_ids.to_list())}
     vocabulary: dict[str, int] = {}
     items: list[int] = []
     terms: list[int] = []
-    for item, text in zip(ids.to_list(), table[text_name].cast(pl.String).to_list(), strict=True):
+    for item, text in zip(ids.to_list(), texts.to_list(), strict=True):
         for word in _WORD.findall((text or "").lower()):
             items.append(row_of[item])
             terms.append(vocabulary.setdefault(word, len(vocabulary)))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rcekd.datasets.binary import one_line, read_array
 from rcekd.datasets.formats import refuse_empty
 from rcekd.errors import InputError
 from rcekd.teachers.importing.pick import factors_from
@@ -22,8 +23,8 @@ IMPLICIT_KEYS = ("user_factors", "item_factors")
 def read_npy_pair(request: ImportRequest) -> RawFactors:
     """users.npy and items.npy."""
     user_file, item_file = request.files
-    user_XD = as_table(load_npy(user_file), str(user_file))
-    item_YD = as_table(load_npy(item_file), str(item_file))
+    user_XD = as_table(read_array(user_file), str(user_file))
+    item_YD = as_table(read_array(item_file), str(item_file))
     return joined("npy", user_XD, item_YD, None, f"{user_file} and {item_file}")
 
 
@@ -61,16 +62,7 @@ def npz_names(path: Path) -> set[str]:
 
 def read_bias_file(path: Path) -> Any:
     """Item biases in a .npy file, float32 [Y]."""
-    return as_vector(load_npy(path), str(path))
-
-
-def load_npy(path: Path) -> Any:
-    """The array of a .npy file. InputError for any other file."""
-    refuse_empty(path)
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path}: not a .npy file of numbers ({_short(error)}); save it with numpy.save") from error
+    return as_vector(read_array(path), str(path))
 
 
 def load_npz(path: Path) -> dict[str, Any]:
@@ -82,8 +74,10 @@ def load_npz(path: Path) -> dict[str, Any]:
                 raise InputError(f"{path}: one array, not an archive; give a .npy file for users and one for items")
             # Scalars and texts are a model's settings; reading an array of objects raises, so only what is wanted is.
             return {name: array for name in archive.files if (array := _numbers(archive, name)) is not None}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not an .npz archive of arrays ({_short(error)})") from error
+    except InputError:
+        raise
+    except Exception as error:  # NumPy raises what its readers raise: zipfile's, zlib's
+        raise InputError(f"{path}: not an .npz archive of arrays ({one_line(error)[:120]})") from error
 
 
 def _numbers(archive: Any, name: str) -> Any:
@@ -93,7 +87,3 @@ def _numbers(archive: Any, name: str) -> Any:
     except ValueError:  # Python objects
         return None
     return array if array.ndim and array.dtype.kind in "fiu" else None
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]

@@ -50,6 +50,25 @@ def build(request: ImportRequest, data: Interactions, *, temperature: Temperatur
     return _factors(_with_bias(raw, request, where), request, data, where, temperature, max_missing)
 
 
+def refuse_lacking(report: dict[str, Any], data: Interactions, where: Path, max_missing: float) -> None:
+    """InputError where an import that is there already, with this report, lacks more than `build` would let pass."""
+    sides = ("users", "items") if report["form"] == "factors" else ("users",)
+    lacking = [
+        (f"of the {side} that {data.name} trains on are not in the teacher", report[side]["missing_share"])
+        for side in sides
+    ]
+    if report["form"] == "lists":
+        lists = report["lists"]
+        dropped = f"of the lists' entries are of items that {data.name} has not got"
+        lacking.append((dropped, lists["dropped"] / max(lists["entries"], 1)))
+    for what, share in lacking:
+        if share > max_missing:
+            raise InputError(
+                f"{where}: imported before with a higher --max-missing; {share:.1%} {what} "
+                f"(allowed {max_missing:.1%}); check the ids, or raise --max-missing"
+            )
+
+
 def knowledge(weights: dict[str, Tensor], data: Interactions, where: Path) -> TeacherKnowledge:
     """The teacher that `weights` keep. InputError where they do not fit the dataset."""
     users, items = (weights.get(name) for name in ("user", "item"))

@@ -40,6 +40,8 @@ def place(raw: RawLists, data: Interactions, where: str) -> PlacedLists:
         torch.from_numpy(known[name].cast(pl.Int64).to_numpy().copy()) for name in ("user_row", "item_row")
     )
     score_E = torch.from_numpy(known["score"].to_numpy().copy()).float()
+    if not torch.isfinite(score_E).all():
+        raise InputError(f"{where}: a score is beyond what 32 bits hold; divide all scores by one number")
     order_E = torch.argsort(user_E, stable=True)
     item_UN, score_UN = _padded(user_E[order_E], item_E[order_E], score_E[order_E], data.n_users)
     return PlacedLists(item_UN, score_UN, users, items, len(of_known_users), len(of_known_users) - len(known))

@@ -78,6 +78,8 @@ def _numbers(values: Any, where: str) -> Tensor:
     if isinstance(values, Tensor):
         if values.is_complex() or values.dtype is torch.bool:
             raise InputError(f"{where}: expected real numbers, not {values.dtype}")
+        if values.layout is not torch.strided or values.is_quantized:
+            raise InputError(f"{where}: a sparse or quantized tensor; save it plain, by .to_dense() or .dequantize()")
         return values.detach().to(torch.float32)
     if values.dtype.kind not in "fiu":
         raise InputError(f"{where}: expected numbers, not {values.dtype}")

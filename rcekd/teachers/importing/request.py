@@ -29,10 +29,12 @@ class ImportRequest:
     score_column: str | None = None
     rank_column: str | None = None
 
-    def all_files(self) -> list[Path]:
-        """Every file whose bytes decide what is imported."""
+    def all_files(self) -> dict[str, Path]:
+        """Every file whose bytes decide what is imported, by what it is: the same ids are another import as items'."""
         bias = Path(self.item_bias) if self.item_bias and self.item_bias.endswith(".npy") else None
-        return [*self.files, *(path for path in (self.user_ids, self.item_ids, bias) if path is not None)]
+        beside = {"user_ids": self.user_ids, "item_ids": self.item_ids, "item_bias": bias}
+        found = {f"file {place}": path for place, path in enumerate(self.files, start=1)}
+        return found | {role: path for role, path in beside.items() if path is not None}
 
     def options(self) -> dict[str, str | None]:
         """How the files are read, as plain values."""

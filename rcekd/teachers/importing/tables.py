@@ -5,29 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from polars.exceptions import PolarsError
 
+from rcekd.datasets.binary import read_array
 from rcekd.datasets.columns import USUAL, plain
-from rcekd.datasets.formats import guess_separator, header_line, refuse_empty
-from rcekd.datasets.tables import ids
+from rcekd.datasets.formats import refuse_empty
+from rcekd.datasets.tables import PARQUET, cast, ids, read_table
 from rcekd.errors import InputError, nearest
-from rcekd.teachers.importing.arrays import load_npy
 
-PARQUET = (".parquet", ".pq")
 _ROW_NAMES = ("row", "index", "idx", "inner", "innerid", "code", "position")
-
-
-def read_table(path: Path) -> pl.DataFrame:
-    """All columns of a Parquet file, or of a CSV or TSV file with every field as text."""
-    refuse_empty(path)
-    try:
-        if path.suffix.lower() in PARQUET:
-            return pl.read_parquet(path, glob=False)
-        separator = guess_separator(header_line(path))
-        quote = '"' if path.suffix.lower() == ".csv" else None
-        return pl.read_csv(path, glob=False, separator=separator, quote_char=quote, infer_schema=False)
-    except (PolarsError, OSError) as error:
-        raise InputError(f"{path}: not a readable table ({' '.join(str(error).split())[:200]})") from error
 
 
 def find_column(kind: str, usual: Sequence[str], given: str | None, header: Sequence[str], path: Path) -> str | None:
@@ -42,10 +27,12 @@ def find_column(kind: str, usual: Sequence[str], given: str | None, header: Sequ
 
 def numbers(table: pl.DataFrame, column: str, path: Path) -> pl.Series:
     """A column as finite Float64. InputError with the row where it is none."""
-    values = table[column].cast(pl.Float64, strict=False)
+    values = cast(table[column], pl.Float64())
     wrong = (~values.is_finite()).fill_null(True)
     if wrong.any():
-        raise InputError(f"{path}, {_place(path, wrong)}: {column} is {table[column][_first(wrong)]!r}, not a number")
+        raw = table[column][_first(wrong)]
+        shown = raw.to_list() if isinstance(raw, pl.Series) else raw
+        raise InputError(f"{path}, {_place(path, wrong)}: {column} is {shown!r}, not a number")
     return values
 
 
@@ -64,7 +51,7 @@ def read_ids(path: Path, side: str) -> pl.Series:
     A table has one column of ids in row order, or a column named `row` (or alike) beside it.
     """
     if path.suffix.lower() == ".npy":
-        values = load_npy(path)
+        values = read_array(path)
         if values.ndim != 1 or values.dtype.kind not in "iuU":
             raise InputError(f"{path}: expected a vector of integer or text ids, not {values.dtype} {values.shape}")
         return ids(pl.Series(values.astype(np.int64) if values.dtype.kind in "iu" else values.tolist()))

@@ -3,10 +3,11 @@
 import polars as pl
 
 from rcekd.datasets.columns import USUAL
+from rcekd.datasets.tables import read_table
 from rcekd.errors import InputError
 from rcekd.teachers.importing.raw import RawLists
 from rcekd.teachers.importing.request import ImportRequest
-from rcekd.teachers.importing.tables import find_column, id_column, numbers, read_table
+from rcekd.teachers.importing.tables import find_column, id_column, numbers
 
 _SCORES = ("score", "scores", "prediction", "predictedscore", "relevance", "similarity", "logit", "value", "rating")
 _RANKS = ("rank", "ranking", "position", "pos", "place")

@@ -6,10 +6,11 @@ from typing import Any
 import polars as pl
 
 from rcekd.datasets.columns import USUAL
+from rcekd.datasets.tables import read_table
 from rcekd.errors import InputError
 from rcekd.teachers.importing.raw import RawFactors, as_table, joined
 from rcekd.teachers.importing.request import ImportRequest
-from rcekd.teachers.importing.tables import find_column, id_column, read_table
+from rcekd.teachers.importing.tables import find_column, id_column
 
 
 def read_vectors(request: ImportRequest) -> RawFactors:

@@ -23,6 +23,14 @@ def test_a_file_comes_back_as_it_was_written(ids: list[object], tmp_path: Path) 
     assert [str(kind) for kind in pl.read_parquet_schema(path).values()][1].startswith("Array(Float32")
 
 
+def test_where_no_file_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    table = FeatureTable.checked(pl.Series([1, 2]), VALUES, "here")
+    message = refused(write_features, tmp_path / "file" / "f.parquet", table)
+    assert message.startswith(f"cannot write {tmp_path}/file/f.parquet: ")
+    assert message.endswith("; make room there or choose another file")
+
+
 def test_a_csv_of_numbers(tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
     path.write_text("movie_id,x,y\nm1,1,2.5\nm2,-3,4e-1\n")

@@ -58,6 +58,19 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     assert counts(terms) == {3: {1: 1.0}, 5: {0: 1.0, 1: 1.0}}
 
 
+def test_a_column_of_lists_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "items.parquet"
+    pl.DataFrame({"item": [1], "genres": [["a b", "c"]]}).write_parquet(path)
+    assert "column 'genres' holds List(String), not text" in refused(read_texts, path)
+
+
+def test_an_id_that_no_integer_holds(tmp_path: Path) -> None:
+    path = tmp_path / "tags.dat"
+    for digits in (20, 5000):
+        path.write_text(f"1 1\n2 1 {'9' * digits}\n")
+        assert "line 2: expected a count and item ids, all whole numbers of at most 18" in refused(read_tag_lists, path)
+
+
 def test_a_column_without_words(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
     path.write_text("item,title\n1,?\n2,\n")

@@ -101,3 +101,23 @@ def test_files_and_formats_that_do_not_fit(tmp_path: Path) -> None:
         read(request(path, format="implicit"))
     with pytest.raises(InputError, match="say --format, one of npy, npz"):
         read(request(tmp_path / "model.model"))
+
+
+@pytest.mark.parametrize("place", [60, 70, 100, 200, 400])
+def test_a_damaged_archive_is_refused(tmp_path: Path, place: int) -> None:
+    user_UD, item_ID = tables(20)
+    np.savez_compressed(tmp_path / "c.npz", user=user_UD.numpy(), item=item_ID.numpy())
+    damaged = bytearray((tmp_path / "c.npz").read_bytes())
+    damaged[place] ^= 255
+    damaged[place + 1] ^= 255
+    (tmp_path / "c.npz").write_bytes(damaged)
+    with pytest.raises(InputError, match=r"c\.npz: "):
+        read(request(tmp_path / "c.npz"))
+
+
+def test_an_archive_called_npy_is_refused(tmp_path: Path) -> None:
+    user_UD, item_ID = tables()
+    npz(tmp_path / "u.npz", user=user_UD).rename(tmp_path / "u.npy")
+    np.save(tmp_path / "i.npy", item_ID.numpy())
+    with pytest.raises(InputError, match=r"u\.npy: an archive of arrays"):
+        read(request(tmp_path / "u.npy", tmp_path / "i.npy"))

@@ -31,6 +31,11 @@ def test_lists_of_strangers(tiny_interactions: Interactions) -> None:
         place(raw([(1, 1, 1.0)]), tiny_interactions, "f")
 
 
+def test_scores_beyond_32_bits(tiny_interactions: Interactions) -> None:
+    with pytest.raises(InputError, match="a score is beyond what 32 bits hold"):
+        place(raw([("103", "139", 1e39)]), tiny_interactions, "f")
+
+
 def test_a_user_without_a_list_gets_the_others_mean() -> None:
     """The mean over users of score − floor, 0 where unlisted: item 4 has (2 + 0) / 2, item 1 (1 + 3) / 2."""
     item_UN = torch.tensor([[4, 1, -1], [-1, -1, -1], [1, 3, -1]], dtype=torch.int32)

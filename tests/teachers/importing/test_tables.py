@@ -77,6 +77,16 @@ def test_ranks_order_equal_scores_or_stand_for_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("column", "says"), [("user", "row 1: user is empty or no id"), ("score", r"row 1: score is \[1\], not a number")]
+)
+def test_columns_of_lists(tmp_path: Path, column: str, says: str) -> None:
+    table: dict[str, list[object]] = {"user": [1], "item": [1], "score": [1], column: [[1]]}
+    pl.DataFrame(table).write_parquet(tmp_path / "top.parquet")
+    with pytest.raises(InputError, match=says):
+        read(request(tmp_path / "top.parquet"))
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("user,item,score\n1,2,x\n", "line 2: score is 'x', not a number"),

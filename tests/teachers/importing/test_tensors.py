@@ -79,6 +79,12 @@ def test_a_state_dict(tmp_path: Path, wrap: Any) -> None:
     assert torch.equal(found.item_YD, torch.cat([item_ID, torch.ones(ITEMS, 1)], 1))
 
 
+def test_sparse_tables_are_refused(tmp_path: Path) -> None:
+    torch.save({"user": torch.ones(3, 2).to_sparse(), "item": torch.ones(3, 2)}, tmp_path / "model.pt")
+    with pytest.raises(InputError, match="user: a sparse or quantized tensor"):
+        read_factors(tmp_path / "model.pt")
+
+
 def test_a_recbole_checkpoint(tmp_path: Path) -> None:
     torch.save(checkpoint("BPR", {}), tmp_path / "BPR.pth", pickle_protocol=4)
     with pytest.raises(InputError, match=r"give --user-ids FILE.*field2id_token\['user_id'\]"):
