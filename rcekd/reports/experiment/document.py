@@ -15,7 +15,7 @@ from rcekd.reports.experiment.blocks import Block, every_block, with_variants
 from rcekd.reports.experiment.evidence import Evidence, read_evidence
 from rcekd.reports.experiment.judging import Comparison, compare
 from rcekd.reports.experiment.provenance import protocol_lines, provenance_sheet
-from rcekd.reports.experiment.quality import quality_sheet, row_name
+from rcekd.reports.experiment.quality import quality_sheet, row_name, shortened
 from rcekd.reports.experiment.sheets import Sheet
 from rcekd.reports.experiment.testing import overview_sheet, tests_sheet
 from rcekd.reports.figures.drawing import FOLDER, draw_figures
@@ -46,7 +46,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A report, ready to be written."""
+    """A report, ready to be written. `blocks`: with every finished cell; `sections` show them, variants side by side."""
 
     name: str
     title: str
@@ -60,6 +60,7 @@ class Document:
     extras: Sequence[Sheet]
     sections: Sequence[Section]
     figures: Sequence[Figure]
+    blocks: Sequence[Block]
 
     def sheets(self) -> list[Sheet]:
         """The tables that people read first, in order; provenance stands apart."""
@@ -80,11 +81,12 @@ def make_document(folder: Path, to: Path, *, metric: str | None = None, against:
     metrics = _metrics(evidence)
     tested = _tested(metric, metrics, evidence)
     subject = _subject(against, evidence)
-    blocks = every_block(evidence, subject)
+    planned = every_block(evidence, subject)
+    blocks = [block for block in planned if block.records]
     material = Material(folder, evidence, blocks, tested, subject)
     extra = ov_sheet(material)
     draw_figures(material)
-    judged = [(block, compare(block, tested)) for block in with_variants(blocks)]
+    judged = [(block, compare(block, tested)) for block in with_variants(planned)]
     sections = [_section(f"block{n}", *pair, metrics, tested, folder, to) for n, pair in enumerate(judged, 1)]
     several = sum(not block.of_variants for block, _ in judged) > 1
     return Document(
@@ -95,11 +97,12 @@ def make_document(folder: Path, to: Path, *, metric: str | None = None, against:
         against=subject,
         metrics=metrics,
         protocol=protocol_lines([block for block, _ in judged]),
-        notes=[*evidence.notes, *_not_analysed(material)],
+        notes=[*evidence.notes, *_untabled(evidence, [block for block, _ in judged]), *_not_analysed(material)],
         overview=overview_sheet(judged, tested) if several else None,
         extras=[extra] if extra is not None else [],
         sections=sections,
         figures=_figures(folder),
+        blocks=blocks,
     )
 
 
@@ -124,6 +127,18 @@ def _subject(against: str | None, evidence: Evidence) -> str:
         raise InputError(f"--against {against!r}: no finished cell of this method{nearest(against, methods)}")
     usual = evidence.grid.against if evidence.grid is not None else None
     return against or usual or AGAINST
+
+
+def _untabled(evidence: Evidence, shown: Sequence[Block]) -> list[str]:
+    """What failed or is open where nothing is finished, so that no table names it."""
+    named = {failure.labels for block in shown for failure in block.failed}
+    named |= {labels for block in shown for labels in block.open}
+    unfinished = [str(labels) for labels in evidence.open if labels not in named]
+    failed = [failure for failure in evidence.failed if failure.labels not in named]
+    return [
+        *(f"not finished: {labels}" for labels in shortened(unfinished)),
+        *(f"failed: {failure.labels}: {failure.error}" for failure in failed),
+    ]
 
 
 def _not_analysed(material: Material) -> list[str]:

@@ -125,7 +125,7 @@ def _notes(block: Block) -> list[str]:
     notes += _machine_notes(block)
     codes = sorted({record.summary.code for record in block.records})
     notes += [f"made by several versions of the code: {', '.join(codes)}"] if len(codes) > 1 else []
-    notes += [f"not finished: {labels}" for labels in _shortened([str(labels) for labels in block.open])]
+    notes += [f"not finished: {labels}" for labels in shortened([str(labels) for labels in block.open])]
     notes += [f"failed: {failure.labels}: {failure.error}" for failure in block.failed]
     return notes
 
@@ -147,6 +147,7 @@ def _machine_notes(block: Block) -> list[str]:
     return [about, f"times of different machines do not compare: {named}"]
 
 
-def _shortened(lines: list[str], most: int = 6) -> list[str]:
+def shortened(lines: list[str], most: int = 6) -> list[str]:
+    """The first lines, and how many more there are."""
     rest = len(lines) - most
     return lines if rest <= 0 else [*lines[:most], f"{rest} more"]

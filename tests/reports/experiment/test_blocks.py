@@ -46,9 +46,20 @@ def test_variants_are_blocks_of_their_own_and_stand_beside_each_other(tmp_path: 
     for seed in range(2):
         add_cell(tmp_path, "rcekd", 0.3, seed=seed, variant="method.lambda=5", settings={"train": {"epochs": 3}})
         add_cell(tmp_path, "rcekd", 0.3, seed=seed, variant="other data", dataset__fingerprint="e" * 64)
-    first, beside = blocks_of(tmp_path)
-    assert (first.variant, beside.of_variants) == ("", True)
+    first, other, beside = blocks_of(tmp_path)
+    assert (first.variant, other.variant, beside.of_variants) == ("", "other data", True)
     assert [row.name for row in beside.rows] == ["as it is", "method.lambda=5"], "other data do not compare"
+    assert [row.name for row in other.rows] == ["rcekd"]
+
+
+def test_the_block_of_variants_names_what_failed_of_those_it_stands_for(tmp_path: Path) -> None:
+    for variant in ("", "beta 5"):
+        add_cell(tmp_path, "rcekd", 0.3, variant=variant)
+    add_failure(tmp_path, "rcekd", "loss is not finite", variant="beta 5", seed=1)
+    add_failure(tmp_path, "rcekd", "K is too large", variant="bad")
+    first, beside = blocks_of(tmp_path)
+    assert (first.failed, beside.of_variants) == ([], True)
+    assert [failure.error for failure in beside.failed] == ["loss is not finite", "K is too large"]
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,27 @@ def test_csv_has_every_cell_and_every_row(document: Document) -> None:
     assert rows["rcekd"]["seeds t p"] == ""
 
 
+def test_csv_has_the_cells_that_stand_only_among_the_variants(tmp_path: Path) -> None:
+    for variant in ("", "beta 5"):
+        add_cell(tmp_path, "rcekd", 0.3, variant=variant)
+    made = make_document(tmp_path, tmp_path)
+    assert [section.block.of_variants for section in made.sections] == [False, True]
+    cells = list(csv.DictReader(io.StringIO(as_long(made))))
+    assert [line["variant"] for line in cells] == [""] * 4 + ["beta 5"] * 4
+
+
+def test_failures_where_nothing_is_finished_are_named_in_the_notes(tmp_path: Path) -> None:
+    add_failure(whole(tmp_path, seeds=1), "rcekd", "loss is not finite", dataset="garden")
+    add_failure(tmp_path, "rcekd", "K is too large", variant="bad")
+    made = make_document(tmp_path, tmp_path)
+    assert len(made.sections) == 1
+    assert sorted(made.notes) == [
+        "failed: board mf-mf rcekd bad seed 0: K is too large",
+        "failed: garden mf-mf rcekd seed 0: loss is not finite",
+    ]
+    assert "K is too large" in as_markdown(made, tmp_path)
+
+
 def test_times_of_different_machines_are_told_apart(tmp_path: Path) -> None:
     add_cell(tmp_path, "de", 0.2, seconds_per_epoch=0.5)
     add_cell(tmp_path, "rcekd", 0.3, seed=0, seconds_per_epoch=0.25)
