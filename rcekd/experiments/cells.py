@@ -1,7 +1,7 @@
 """An experiment on disk: what is done, what failed, and who is at work, in files that any number of processes share.
 
 experiment.yaml        the experiment as it was last started
-cells/ID.json, .npz    a finished cell: labels, settings, summary; its test metrics of every user
+cells/ID.json, .npz    a finished cell: labels, settings, summary; its test metrics of every user (NaN: not judged)
 failed/ID.json         a cell that ended in an error, until it succeeds
 claims/ID              locked by the process that works on the cell; the lock dies with the process
 """

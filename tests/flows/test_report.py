@@ -50,7 +50,12 @@ def test_a_run_is_reported_from_its_plan(rcekd: Command, tmp_path: Path) -> None
 
 
 def test_every_cell_of_a_plan_of_variants_is_shown_or_named(rcekd: Command, tmp_path: Path) -> None:
-    moved = {"as is": {}, "beta 5": {"method.beta": 5.0}, "other data": {"data.split_seed": 7}, "bad": {"method.K": 99999}}
+    moved = {
+        "as is": {},
+        "beta 5": {"method.beta": 5.0},
+        "other data": {"data.split_seed": 7},
+        "bad": {"method.K": 99999},
+    }
     variants = [{"label": label, "set": values} for label, values in moved.items()]
     common = {**SMALL, "method.K": 10, "method.L": 10}
     plan = {**GRID, "methods": ["rcekd"], "variants": variants, "seeds": [0], "set": common}
@@ -67,6 +72,23 @@ def test_every_cell_of_a_plan_of_variants_is_shown_or_named(rcekd: Command, tmp_
     assert not any("failed" in note for note in found["notes"])
     cells = csv.DictReader(Path("runs/experiments/mine/report/cells.csv").read_text().splitlines())
     assert {line["variant"] for line in cells if line["method"] == "rcekd"} == {"as is", "beta 5", "other data"}
+
+
+def test_the_test_over_users_is_of_those_that_are_averaged_over(rcekd: Command, tmp_path: Path) -> None:
+    # Only the first ten of thirty users have been there in the end, when the test items are taken.
+    lines = [f"{user},{item % 25},{item - user}" for user in range(30) for item in range(user, user + 12)]
+    lines += [f"{user},{item},{100 + item}" for user in range(10) for item in range(25, 35)]
+    (tmp_path / "log.csv").write_text("\n".join(["user,item,time", *lines]))
+    common = {key: value for key, value in SMALL.items() if "synthetic" not in key}
+    common |= {"eval.users": "with-targets", "data.split": "time-global"}
+    plan = {**GRID, "datasets": ["log.csv"], "variants": [""], "seeds": [0], "teachers": False, "set": common}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(plan))
+    assert rcekd("run", "mine.yaml", "--quiet", "--threads", 1).code == 0
+    (block,) = rcekd("report", "runs/experiments/mine", "--json").result["blocks"]
+    means = {row["method"]: row["mean"]["ndcg@10"] for row in block["rows"]}
+    (test,) = block["tests"]
+    assert test["users"]["n"] == 10
+    assert test["users"]["difference"] == pytest.approx(means["rcekd"] - means["none"], abs=1e-6)
 
 
 def test_wrong_input_is_one_line(rcekd: Command, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A report, ready to be written. `blocks`: with every finished cell; `sections` show them, variants side by side."""
+    """A report, ready to be written. blocks: every finished cell; sections: the same, variants side by side."""
 
     name: str
     title: str

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rcekd.errors import InputError
@@ -135,6 +136,22 @@ def test_values_per_user_that_are_not_the_summary_s_are_refused(tmp_path: Path) 
     record["summary"]["test"]["ndcg@10"] = 0.5
     file.write_text(json.dumps(record))
     with pytest.raises(InputError, match=r"averages 0\.31000, the summary says 0\.50000"):
+        read_evidence(tmp_path).placed[0].record.per_user("ndcg@10")
+
+
+def test_users_who_are_not_judged_count_for_no_mean(tmp_path: Path) -> None:
+    file = add_cell(tmp_path, "rcekd", 0.3, protocol__users="with-targets")
+    with np.load(file.with_suffix(".npz")) as arrays:
+        users = {name: np.append(value_U, np.float32("nan")) for name, value_U in arrays.items()}
+    record = json.loads(file.read_text())
+    record["summary"]["dataset"]["users"] += 1
+    file.write_text(json.dumps(record))
+    np.savez_compressed(file.with_suffix(".npz"), **users)
+    found = read_evidence(tmp_path).placed[0].record.per_user("ndcg@10")
+    assert found is not None
+    assert np.isnan(found).sum() == 1
+    np.savez_compressed(file.with_suffix(".npz"), **{name: np.nan_to_num(value_U) for name, value_U in users.items()})
+    with pytest.raises(InputError, match=r"averages 0\.30244, the summary says 0\.31000; delete"):
         read_evidence(tmp_path).placed[0].record.per_user("ndcg@10")
 
 
