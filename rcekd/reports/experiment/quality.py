@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rcekd.reports.experiment import texts
 from rcekd.reports.experiment.blocks import Block, Role, Row
-from rcekd.reports.experiment.judging import best_baselines, best_rows, improvement
+from rcekd.reports.experiment.judging import best_baselines, best_rows, differ_in_seeds, improvement
 from rcekd.reports.experiment.sheets import Column, Entry, Mark, Sheet
 
 COSTS = (Column("parameters"), Column("s/epoch"), Column("peak MiB"), Column("seeds"))
@@ -122,6 +122,8 @@ def _gain(block: Block, metrics: Sequence[str]) -> list[Entry]:
 def _notes(block: Block) -> list[str]:
     spread = "mean ± standard deviation over seeds" if any(len(row.records) > 1 for row in block.rows) else "one seed"
     notes = [spread + "; bold: best student" + ("" if block.of_variants else "; underlined: best baseline")]
+    if differ_in_seeds(block):
+        notes.append("not all rows have the same seeds; a mean is over its row's own, the gain over common ones")
     notes += _machine_notes(block)
     codes = sorted({record.summary.code for record in block.records})
     notes += [f"made by several versions of the code: {', '.join(codes)}"] if len(codes) > 1 else []
