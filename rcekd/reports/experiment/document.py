@@ -18,11 +18,13 @@ from rcekd.reports.experiment.provenance import protocol_lines, provenance_sheet
 from rcekd.reports.experiment.quality import quality_sheet, row_name, shortened
 from rcekd.reports.experiment.sheets import Sheet
 from rcekd.reports.experiment.testing import overview_sheet, tests_sheet
-from rcekd.reports.figures.drawing import FOLDER, draw_figures
+from rcekd.reports.figures.drawing import FOLDER, KINDS, draw_figures
 from rcekd.reports.figures.material import Material
 from rcekd.reports.figures.ov_table import ov_sheet
 
 METRIC, AGAINST = "ndcg@10", "rcekd"
+REPORT = "report"
+"""Where in its experiment's folder a report is written."""
 
 
 class Figure(NamedTuple):
@@ -71,11 +73,12 @@ class Document:
 
 
 def make_document(folder: Path, to: Path, *, metric: str | None = None, against: str | None = None) -> Document:
-    """Read an experiment folder, judge it, and draw its figures into it.
+    """Read an experiment folder, judge it, and draw its figures: into it, or beside a report that is written elsewhere.
 
     InputError for what it does not hold, or what does not compare.
 
-    to: where the report will be written. metric: what is tested [ndcg@10]. against: the method under test [rcekd].
+    to: where the report will be written, by default folder/report. metric: what is tested [ndcg@10]. against: the
+    method under test [rcekd].
     """
     evidence = read_evidence(folder)
     metrics = _metrics(evidence)
@@ -85,7 +88,8 @@ def make_document(folder: Path, to: Path, *, metric: str | None = None, against:
     blocks = [block for block in planned if block.records]
     material = Material(folder, evidence, blocks, tested, subject)
     extra = ov_sheet(material)
-    draw_figures(material)
+    own = to.resolve() == (folder / REPORT).resolve()
+    drawn = draw_figures(material, (folder if own else to) / FOLDER)
     judged = [(block, compare(block, tested)) for block in with_variants(planned)]
     sections = [_section(f"block{n}", *pair, metrics, tested, folder, to) for n, pair in enumerate(judged, 1)]
     several = sum(not block.of_variants for block, _ in judged) > 1
@@ -101,7 +105,7 @@ def make_document(folder: Path, to: Path, *, metric: str | None = None, against:
         overview=overview_sheet(judged, tested) if several else None,
         extras=[extra] if extra is not None else [],
         sections=sections,
-        figures=_figures(folder),
+        figures=_figures(folder, drawn),
         blocks=blocks,
     )
 
@@ -171,8 +175,11 @@ def _section(
     )
 
 
-def _figures(folder: Path) -> list[Figure]:
-    return [Figure(file, _caption(file)) for file in sorted((folder / FOLDER).glob("*.svg"))]
+def _figures(folder: Path, drawn: Sequence[Path]) -> list[Figure]:
+    """What was drawn now, and the user's own; what was drawn for an earlier report is neither."""
+    own = [file for file in (folder / FOLDER).glob("*.svg") if file.stem not in KINDS]
+    files = own + [file for file in drawn if file.suffix == ".svg"]
+    return [Figure(file, _caption(file)) for file in sorted(files, key=lambda file: file.name)]
 
 
 def _caption(file: Path) -> str:

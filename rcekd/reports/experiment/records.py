@@ -93,7 +93,9 @@ class Record(Facts):
         kept = {key: value for key, value in self.settings.items() if key != "seed"}
         kept = {key: value for key, value in kept.items() if not teacher or key in TEACHER_SETTINGS}
         if isinstance(kept.get("teacher"), dict):
-            kept["teacher"] = {key: value for key, value in kept["teacher"].items() if key != "seed"}
+            # What a teacher's scores are divided by when it teaches is no part of the teacher itself.
+            left_out = ("seed", "temperature") if teacher else ("seed",)
+            kept["teacher"] = {key: value for key, value in kept["teacher"].items() if key not in left_out}
         return kept
 
     @property

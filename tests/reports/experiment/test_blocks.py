@@ -92,7 +92,13 @@ def test_seeds_of_other_settings_have_no_common_mean(tmp_path: Path) -> None:
 def test_a_teacher_is_the_same_whatever_its_students_settings(tmp_path: Path) -> None:
     add_cell(tmp_path, "teacher", 0.3, seed=0)
     add_cell(tmp_path, "teacher", 0.3, seed=1, settings={"train": {"epochs": 7}, "method": {"name": "de"}})
-    assert len(blocks_of(tmp_path)[0].rows[0].records) == 2
+    tempered = {"teacher": {"model": "mf", "dim": 40, "temperature": "auto"}}
+    add_cell(tmp_path, "teacher", 0.3, seed=2, settings=tempered)
+    assert len(blocks_of(tmp_path)[0].rows[0].records) == 3
+    add_cell(tmp_path, "none", 0.3, seed=0)
+    add_cell(tmp_path, "none", 0.3, seed=1, settings=tempered)
+    with pytest.raises(InputError, match="differ in more than their seeds"):
+        blocks_of(tmp_path)
 
 
 def test_two_cells_of_one_place_are_refused(tmp_path: Path) -> None:

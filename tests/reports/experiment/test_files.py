@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -135,6 +136,17 @@ def test_names_mean_nothing_to_the_page(tmp_path: Path) -> None:
     assert Page(page).open == []
     assert page.count("<script>") == 1
     assert "<script>alert" not in as_markdown(made, tmp_path).replace("\\<", "")
+
+
+def test_links_lead_to_folders_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a%20b #1?"
+    run = tmp_path / "run #2"
+    run.mkdir()
+    file = add_cell(folder, "rcekd", 0.3, run_dir=str(run))
+    to = tmp_path / "report"
+    links = [link for link in Page(as_page(make_document(folder, to))).links if not link.startswith("#")]
+    assert [(to / unquote(link)).resolve() for link in links] == [run, file]
+    assert not any(sign in link for link in links for sign in "#? ")
 
 
 def test_csv_has_every_cell_and_every_row(document: Document) -> None:
