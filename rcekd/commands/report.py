@@ -7,7 +7,7 @@ import typer
 
 from rcekd.commands import options
 from rcekd.commands.console import Output
-from rcekd.reports.experiment.document import make_document
+from rcekd.reports.experiment.document import REPORT, make_document
 from rcekd.reports.experiment.writing import as_values, chosen_formats, write_report
 
 
@@ -26,7 +26,7 @@ def report(
     """Put an experiment's cells side by side: quality, gain, significance, cost, the paper's values, origins."""
     del debug
     output = Output(as_json=as_json, quiet=quiet)
-    chosen, place = chosen_formats(formats), to or folder / "report"
+    chosen, place = chosen_formats(formats), to or folder / REPORT
     document = make_document(folder, place, metric=metric, against=against)
     files = write_report(document, place, chosen)
     for sheet in document.sheets():

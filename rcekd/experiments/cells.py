@@ -1,12 +1,11 @@
 """An experiment on disk: what is done, what failed, and who is at work, in files that any number of processes share.
 
 experiment.yaml        the experiment as it was last started
-cells/ID.json, .npz    a finished cell: labels, settings, summary; its test metrics of every user
+cells/ID.json, .npz    a finished cell: labels, settings, summary; its test metrics of every user (NaN: not judged)
 failed/ID.json         a cell that ended in an error, until it succeeds
 claims/ID              locked by the process that works on the cell; the lock dies with the process
 """
 
-import fcntl
 import io
 import json
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import yaml
 from torch import Tensor
 
 from rcekd.errors import InputError
+from rcekd.experiments.claims import claim
 from rcekd.experiments.plan import Cell, Experiment
 from rcekd.training.files import write_bytes, write_json, write_text
 
@@ -56,13 +56,8 @@ class CellFolder:
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[bool]:
         """Whether this process may work on the cell: nobody else does until the block ends."""
-        with open(self.path / "claims" / cell.identity, "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                yield False
-                return
-            yield True
+        with claim(self.path / "claims" / cell.identity) as ours:
+            yield ours
 
     def finish(self, cell: Cell, summary: dict[str, Any], users: dict[str, Tensor]) -> None:
         """Keep what a cell came to. The JSON file comes last: where it stands, the cell is done."""

@@ -2,8 +2,13 @@
 
 A trial is an ordinary run folder beside the others. Optuna's journal file holds the study; a trial whose process was
 killed is taken up where its run stood. Test metrics play no part.
+
+study.jsonl            the study
+claims/NUMBER          locked by the process that works on the trial; the lock dies with the process
+best.yaml, sweep.json  what was found so far
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +19,23 @@ import yaml
 from rcekd.config import RunSettings, Values, merge, resolve
 from rcekd.errors import DivergedError, InputError
 from rcekd.experiments import pipeline
+from rcekd.experiments.claims import claim
 from rcekd.experiments.identity import digest
 from rcekd.experiments.layers import nested
 from rcekd.experiments.place import Place
 from rcekd.experiments.spaces import Space
+from rcekd.experiments.working import PATIENCE
 from rcekd.extras import require
+from rcekd.streams import stream_seed
 from rcekd.training.checkpoint import Progress
 from rcekd.training.files import write_json, write_text
 from rcekd.training.loop import Observer
-from rcekd.training.run_folder import RunFolder
+from rcekd.training.run_folder import BusyFolder, RunFolder
 from rcekd.training.settings import TrainSettings
 
 STARTUP_TRIALS = 3
 WARMUP_EPOCHS = 20
+REFUSED = "refused"  # marks a trial whose settings were refused: it has failed, and does not count
 
 
 @dataclass(frozen=True)
@@ -45,9 +54,11 @@ class SweepTask:
         return resolve([("the search space", merge(self.base, nested(point)))])
 
     def identity(self) -> str:
-        """What the study depends on, the number of trials and pruning aside."""
+        """What the study depends on, the number of trials and pruning aside. InputError for a teacher that is gone."""
         space = {key: part.model_dump(mode="json") for key, part in self.space.items()}
-        return digest({"kind": "sweep", "base": self.base, "space": space, "seed": self.seed})
+        given = [RunFolder(path).read_summary()["identity"] for path in self.teacher_dirs]
+        more = {"teachers": given} if given else {}
+        return digest({"kind": "sweep", "base": self.base, "space": space, "seed": self.seed, **more})
 
 
 class Sweep:
@@ -64,11 +75,12 @@ class Sweep:
 
     def run(self, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Try until the study has its trials; `told` hears of each that ends here. Returns what was found."""
-        for trial in self._abandoned():
-            self._try(trial, told)
-        while self._begun() < self._task.trials:
-            self._try(self._study.ask(), told)
-        return self.result()
+        while True:
+            for number in self._running():  # a process may have died at any time
+                self._try(number, told)
+            if self._begun() >= self._task.trials:
+                return self.result()
+            self._try(self._study.ask().number, told)
 
     def result(self) -> dict[str, Any]:
         """The study so far: every trial, and the best settings. Writes them beside the journal."""
@@ -89,7 +101,7 @@ class Sweep:
         optuna = self._optuna
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "claims").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{self.folder}: cannot write here ({error.strerror}); give --runs-dir") from error
         storage = optuna.storages.JournalStorage(
@@ -101,28 +113,39 @@ class Sweep:
             storage=storage,
             load_if_exists=True,
             direction="maximize",
-            sampler=optuna.samplers.TPESampler(seed=self._task.seed, n_startup_trials=max(4, self._task.trials // 3)),
             pruner=pruner if self._task.prune else optuna.pruners.NopPruner(),
         )
         study.enqueue_trial(_inside(first.to_values(), self._task.space), skip_if_exists=True)
         return study
 
+    def _sampler(self, number: int) -> Any:
+        """Draws the point of a trial from a stream of its own: no other process, nor this one before a stop, has it."""
+        seed = stream_seed(self._task.seed, "sweep", number) % 2**32
+        return self._optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(4, self._task.trials // 3))
+
     def _begun(self) -> int:
-        """Trials that have ended or are at work; one that waits in the queue has not begun."""
+        """Trials that have ended or are at work; those that wait in the queue or were refused do not count."""
         waiting = self._optuna.trial.TrialState.WAITING
-        return sum(trial.state != waiting for trial in self._study.get_trials(deepcopy=False))
+        trials = self._study.get_trials(deepcopy=False)
+        return sum(trial.state != waiting and REFUSED not in trial.user_attrs for trial in trials)
 
-    def _abandoned(self) -> list[Any]:
-        """Trials whose process has died: they are at work, but nobody holds their run folder."""
+    def _running(self) -> list[int]:
+        """Numbers of the trials that are at work, or whose process has died."""
         running = self._optuna.trial.TrialState.RUNNING
-        frozen = self._study.get_trials(deepcopy=False, states=(running,))
-        return [
-            self._optuna.trial.Trial(self._study, trial._trial_id)
-            for trial in frozen
-            if "run_dir" in trial.user_attrs and not RunFolder(Path(trial.user_attrs["run_dir"])).is_locked()
-        ]
+        return [trial.number for trial in self._study.get_trials(deepcopy=False, states=(running,))]
 
-    def _try(self, trial: Any, told: Callable[[dict[str, Any]], None]) -> None:
+    def _try(self, number: int, told: Callable[[dict[str, Any]], None]) -> None:
+        """Work on a trial, unless another process is at it or has just ended it."""
+        with claim(self.folder / "claims" / str(number)) as ours:
+            frozen = self._study.get_trials(deepcopy=False)[number]
+            if not ours or frozen.state != self._optuna.trial.TrialState.RUNNING:
+                return
+            self._study.sampler = self._sampler(number)
+            self._work(self._optuna.trial.Trial(self._study, frozen._trial_id))
+        told(self._describe(self._study.get_trials(deepcopy=False)[number]))
+
+    def _work(self, trial: Any) -> None:
+        """Train a trial and tell the study how it ended. InputError where it was refused."""
         states = self._optuna.trial.TrialState
         point = {key: part.suggest(trial, key) for key, part in self._task.space.items()}
         place = replace(self._place, observer=_Pruning(self._place.observer, trial, self._optuna, self.watch))
@@ -134,13 +157,25 @@ class Sweep:
         except DivergedError as error:
             trial.set_user_attr("error", str(error))
             self._study.tell(trial, state=states.FAIL)
-        told(self._describe(self._study.get_trials(deepcopy=False)[trial.number]))
+        except InputError as error:
+            trial.set_user_attr("error", str(error))
+            trial.set_user_attr(REFUSED, True)
+            self._study.tell(trial, state=states.FAIL)
+            raise
 
     def _train(self, trial: Any, point: dict[str, Any], place: Place) -> dict[str, Any]:
         if "run_dir" not in trial.user_attrs:
             folder = pipeline.prepare(self._task.settings(point), place, teacher_dirs=self._task.teacher_dirs)
             trial.set_user_attr("run_dir", str(folder.path))
-        return pipeline.resume(Path(trial.user_attrs["run_dir"]), place)
+        said = False
+        while True:
+            try:
+                return pipeline.resume(Path(trial.user_attrs["run_dir"]), place)
+            except BusyFolder as busy:  # the teacher, say, which the first of several processes trains
+                if not said and place.tell is not None:
+                    place.tell(f"trial {trial.number} waits: {busy}")
+                said = True
+            time.sleep(PATIENCE)
 
     def _describe(self, trial: Any) -> dict[str, Any]:
         values = trial.intermediate_values

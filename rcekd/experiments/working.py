@@ -110,7 +110,7 @@ def _try(cell: Cell, folder: CellFolder, place: Place, tell: Tell) -> bool:
 
 
 def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The summary of a cell's run, made now or found, and its test metrics per user."""
+    """The summary of a cell's run, made now or found, and its test metrics per user; NaN for those not judged."""
     settings = cell.settings
     if cell.is_teacher:
         summary = pipeline.train_teacher(settings, place, keep_trajectory="trajectory" in settings.method.needs())
@@ -121,7 +121,11 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
         if cell.keep_trajectory:
             _analysed(Path(summary["run_dir"]), place)
     run = open_run(Path(summary["run_dir"]), place)
-    return summary, per_user(rank(run.test_tables, mask_of_test(run.data, settings.eval)), run.data.test)
+    users = per_user(rank(run.test_tables, mask_of_test(run.data, settings.eval)), run.data.test)
+    if settings.eval.users == "with-targets":  # who is not averaged over is not to be tested over either
+        judged_U = run.data.test.lengths() > 0
+        users = {name: value_U.where(judged_U, float("nan")) for name, value_U in users.items()}
+    return summary, users
 
 
 def _distilled(cell: Cell, place: Place) -> dict[str, Any]:

@@ -1,18 +1,29 @@
 """`rcekd sweep`: goes on where it was, shares one study, tells what was best and never reads the test set."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from rcekd.training.run_folder import RunFolder
-from tests.flows.conftest import Outcome, assignments
+from rcekd.experiments.claims import claim
+from rcekd.experiments.working import PATIENCE
+from rcekd.training.run_folder import BusyFolder, RunFolder
+from tests.flows.conftest import LISTS, Outcome, assignments
 
 pytest.importorskip("optuna", reason="the sweep extra is not installed")
 Command = Callable[..., Outcome]
 SPACE = "method.lambda: {low: 0.01, high: 100.0, log: true}\nmethod.K: [5, 10]\n"
+
+
+def study_in(folder: Path) -> Any:
+    """The study of a sweep folder, as any process may open it."""
+    optuna = pytest.importorskip("optuna")
+    file = optuna.storages.journal.JournalFileBackend(str(folder / "study.jsonl"))
+    return optuna.load_study(study_name="sweep", storage=optuna.storages.JournalStorage(file))
 
 
 @pytest.fixture
@@ -58,6 +69,64 @@ def test_a_trial_whose_process_died_is_taken_up(sweep: Command, monkeypatch: pyt
     found = sweep("--trials", 3).result
     assert [trial["state"] for trial in found["trials"]].count("running") == 0
     assert len({trial["run_dir"] for trial in found["trials"]}) == len(found["trials"]) == 3
+
+
+def test_no_point_comes_twice_and_a_study_gone_on_with_is_that_of_one_go(sweep: Command) -> None:
+    sweep("--trials", 3)
+    found, whole = sweep("--trials", 5).result, sweep("--trials", 5, "--runs-dir", "others").result
+    points = [trial["point"] for trial in found["trials"]]
+    assert len({point["method.lambda"] for point in points}) == 5
+    assert points == [trial["point"] for trial in whole["trials"]]
+
+
+def test_a_trial_waits_for_the_teacher_that_another_process_trains(
+    sweep: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, slept = RunFolder.lock, list[float]()
+
+    def busy(self: RunFolder) -> None:
+        if self.path.name.startswith("teacher-") and not slept:
+            raise BusyFolder(f"{self.path}: another process is running in this folder; wait for it to end")
+        real(self)
+
+    monkeypatch.setattr(RunFolder, "lock", busy)
+    monkeypatch.setattr("rcekd.experiments.sweep.time.sleep", slept.append)
+    done = sweep("--trials", 1)
+    assert (done.code, slept) == (0, [PATIENCE])
+    assert "trial 0 waits: " in done.err
+    assert [trial["state"] for trial in done.result["trials"]] == ["complete"]
+
+
+def test_a_trial_asked_for_by_a_process_that_died_is_taken_up_and_a_live_one_s_is_not(sweep: Command) -> None:
+    folder = Path(sweep("--trials", 1).result["sweep_dir"])
+    study = study_in(folder)
+    numbers = [study.ask().number for _ in range(2)]
+    with claim(folder / "claims" / str(numbers[1])) as ours:
+        assert ours
+        states = [trial["state"] for trial in sweep("--trials", 3).result["trials"]]
+    assert states[0] == states[numbers[0]] == "complete"
+    assert states[numbers[1]] == "running"
+    assert "running" not in {trial["state"] for trial in sweep("--trials", 3).result["trials"]}
+
+
+def test_a_trial_that_is_refused_has_failed_and_does_not_use_up_the_study(sweep: Command, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text("method.K: [99999]\n")
+    for _ in range(2):
+        done = sweep("--trials", 1)
+        assert done.code == 2
+        assert "K=99999" in done.err.splitlines()[-1]
+    (folder,) = Path("runs").glob("sweep-*")
+    assert [trial.state.name for trial in study_in(folder).get_trials()] == ["FAIL", "FAIL"]
+
+
+def test_other_teachers_are_another_study(sweep: Command, rcekd: Command) -> None:
+    words = ["train-teacher", "--dataset", "synthetic", "--json", "--threads", 1, *assignments(**dict.fromkeys(LISTS))]
+    teachers = [rcekd(*words, "--seed", seed).result["run_dir"] for seed in (0, 1)]
+    folders = [sweep("--trials", 1, "--teacher", teacher).result["sweep_dir"] for teacher in teachers]
+    folders.append(sweep("--trials", 1).result["sweep_dir"])
+    assert len(set(folders)) == 3
+    shutil.move(teachers[0], "elsewhere")
+    assert sweep("--trials", 1, "--teacher", "elsewhere").result["sweep_dir"] == folders[0], "the place does not matter"
 
 
 def test_a_point_that_the_settings_refuse_is_one_line(rcekd: Command, tmp_path: Path) -> None:

@@ -92,14 +92,14 @@ class Block:
 
 
 def every_block(evidence: Evidence, subject: str) -> list[Block]:
-    """A block for each dataset, pair and variant, in the order of the plan, where there is anything.
+    """A block for each dataset, pair and variant, in the order of the plan, those too of which nothing is finished.
 
     InputError where cells of one block do not compare.
     """
     own = _method_of(evidence, subject)
     places = dict.fromkeys((labels.dataset, labels.pair, labels.variant) for labels in evidence.places)
-    blocks = [_block(evidence, place, subject, own) for place in places]
-    return [block for block in blocks if block.records]
+    pairs = list(dict.fromkeys(place[:2] for place in places))
+    return [_block(evidence, place, subject, own) for place in sorted(places, key=lambda place: pairs.index(place[:2]))]
 
 
 def make_blocks(evidence: Evidence, subject: str) -> list[Block]:
@@ -185,32 +185,48 @@ def _check_settings(records: Sequence[Record]) -> None:
 
 
 def with_variants(blocks: list[Block]) -> list[Block]:
-    """After the blocks of a dataset and pair, the variants of the method under test beside its first one."""
+    """The blocks that a report shows: of each dataset and pair those with more than a variant of the method under test,
+    then one that sets its variants beside the first, with what failed or is open of the others.
+
+    A block of which nothing is finished is shown nowhere.
+    """
     found: list[Block] = []
     for _, group in groupby(blocks, key=lambda block: (block.dataset, block.pair)):
         siblings = list(group)
-        beside = _beside(siblings)
-        for block in siblings:
-            if block is siblings[0] or beside is None or any(row.role in _OTHERS and row.records for row in block.rows):
-                found.append(block)
-        found += [beside] if beside is not None else []
+        finished = [block for block in siblings if block.records]
+        fits = _comparable(finished)
+        if len(fits) < 2:
+            found += finished
+            continue
+        own = [block for block in finished if block is finished[0] or _stands_alone(block, fits)]
+        found += [*own, _beside(fits, [block for block in siblings if block not in own])]
     return found
 
 
 _OTHERS = (Role.ALONE, Role.BASELINE, Role.KIN)
 
 
-def _beside(siblings: list[Block]) -> Block | None:
-    """One row per variant, those on the first one's data and protocol; None for fewer than two."""
-    found = [(block.variant or "as it is", block.subject) for block in siblings]
-    known = [(variant, row) for variant, row in found if row is not None]
-    fits = [(variant, row) for variant, row in known if _judged_by(row) == _judged_by(known[0][1])]
-    if len(fits) < 2:
-        return None
-    rows = [replace(row, name=variant, role=Role.KIN) for variant, row in fits]
+def _comparable(siblings: list[Block]) -> list[Block]:
+    """The variants of the method under test that are on the first one's data and protocol."""
+    known = [(block, row) for block in siblings if (row := block.subject) is not None]
+    return [block for block, row in known if _judged_by(row) == _judged_by(known[0][1])]
+
+
+def _stands_alone(block: Block, fits: list[Block]) -> bool:
+    """Whether a block has cells that the block of variants, made of `fits`, does not show."""
+    others = any(row.role in _OTHERS and row.records for row in block.rows)
+    return others or (block.subject is not None and block not in fits)
+
+
+def _beside(fits: list[Block], dropped: list[Block]) -> Block:
+    """One row per variant; what failed or is open of the blocks that are dropped for it is named here."""
+    known = [(block.variant or "as it is", row) for block in fits if (row := block.subject) is not None]
+    rows = [replace(row, name=variant, role=Role.KIN) for variant, row in known]
+    base, title = fits[0], f"variants of {known[0][1].name}"
     rows[0] = replace(rows[0], role=Role.SUBJECT)
-    base, title = siblings[0], f"variants of {fits[0][1].name}"
-    return Block(base.dataset, base.pair, title, rows, [], [], of_variants=True)
+    failed = [failure for block in dropped for failure in block.failed]
+    unfinished = [labels for block in dropped for labels in block.open]
+    return Block(base.dataset, base.pair, title, rows, failed, unfinished, of_variants=True)
 
 
 def _judged_by(row: Row) -> tuple[str, str]:

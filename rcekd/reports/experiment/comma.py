@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rcekd.reports.experiment.blocks import Row
+from rcekd.reports.experiment.blocks import Block, Row
 from rcekd.reports.experiment.document import Document, Section
 from rcekd.reports.experiment.judging import Comparison
 
@@ -14,7 +14,7 @@ Line = dict[str, Any]
 
 def as_long(document: Document) -> str:
     """Every metric of every cell with all that it came from; numbers in full."""
-    lines = [line for section in document.sections if not section.block.of_variants for line in _cells(section)]
+    lines = [line for block in document.blocks for line in _cells(block)]
     return _write(lines)
 
 
@@ -23,8 +23,7 @@ def as_wide(document: Document) -> str:
     return _write([line for section in document.sections for line in _rows(section, document)])
 
 
-def _cells(section: Section) -> Iterator[Line]:
-    block = section.block
+def _cells(block: Block) -> Iterator[Line]:
     for row in block.rows:
         for seed, record in zip(row.seeds, row.records, strict=True):
             facts = record.summary

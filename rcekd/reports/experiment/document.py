@@ -15,14 +15,16 @@ from rcekd.reports.experiment.blocks import Block, every_block, with_variants
 from rcekd.reports.experiment.evidence import Evidence, read_evidence
 from rcekd.reports.experiment.judging import Comparison, compare
 from rcekd.reports.experiment.provenance import protocol_lines, provenance_sheet
-from rcekd.reports.experiment.quality import quality_sheet, row_name
+from rcekd.reports.experiment.quality import quality_sheet, row_name, shortened
 from rcekd.reports.experiment.sheets import Sheet
 from rcekd.reports.experiment.testing import overview_sheet, tests_sheet
-from rcekd.reports.figures.drawing import FOLDER, draw_figures
+from rcekd.reports.figures.drawing import FOLDER, KINDS, draw_figures
 from rcekd.reports.figures.material import Material
 from rcekd.reports.figures.ov_table import ov_sheet
 
 METRIC, AGAINST = "ndcg@10", "rcekd"
+REPORT = "report"
+"""Where in its experiment's folder a report is written."""
 
 
 class Figure(NamedTuple):
@@ -46,7 +48,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A report, ready to be written."""
+    """A report, ready to be written. blocks: every finished cell; sections: the same, variants side by side."""
 
     name: str
     title: str
@@ -60,6 +62,7 @@ class Document:
     extras: Sequence[Sheet]
     sections: Sequence[Section]
     figures: Sequence[Figure]
+    blocks: Sequence[Block]
 
     def sheets(self) -> list[Sheet]:
         """The tables that people read first, in order; provenance stands apart."""
@@ -70,21 +73,24 @@ class Document:
 
 
 def make_document(folder: Path, to: Path, *, metric: str | None = None, against: str | None = None) -> Document:
-    """Read an experiment folder, judge it, and draw its figures into it.
+    """Read an experiment folder, judge it, and draw its figures: into it, or beside a report that is written elsewhere.
 
     InputError for what it does not hold, or what does not compare.
 
-    to: where the report will be written. metric: what is tested [ndcg@10]. against: the method under test [rcekd].
+    to: where the report will be written, by default folder/report. metric: what is tested [ndcg@10]. against: the
+    method under test [rcekd].
     """
     evidence = read_evidence(folder)
     metrics = _metrics(evidence)
     tested = _tested(metric, metrics, evidence)
     subject = _subject(against, evidence)
-    blocks = every_block(evidence, subject)
+    planned = every_block(evidence, subject)
+    blocks = [block for block in planned if block.records]
     material = Material(folder, evidence, blocks, tested, subject)
     extra = ov_sheet(material)
-    draw_figures(material)
-    judged = [(block, compare(block, tested)) for block in with_variants(blocks)]
+    own = to.resolve() == (folder / REPORT).resolve()
+    drawn = draw_figures(material, (folder if own else to) / FOLDER)
+    judged = [(block, compare(block, tested)) for block in with_variants(planned)]
     sections = [_section(f"block{n}", *pair, metrics, tested, folder, to) for n, pair in enumerate(judged, 1)]
     several = sum(not block.of_variants for block, _ in judged) > 1
     return Document(
@@ -95,11 +101,12 @@ def make_document(folder: Path, to: Path, *, metric: str | None = None, against:
         against=subject,
         metrics=metrics,
         protocol=protocol_lines([block for block, _ in judged]),
-        notes=[*evidence.notes, *_not_analysed(material)],
+        notes=[*evidence.notes, *_untabled(evidence, [block for block, _ in judged]), *_not_analysed(material)],
         overview=overview_sheet(judged, tested) if several else None,
         extras=[extra] if extra is not None else [],
         sections=sections,
-        figures=_figures(folder),
+        figures=_figures(folder, drawn),
+        blocks=blocks,
     )
 
 
@@ -124,6 +131,18 @@ def _subject(against: str | None, evidence: Evidence) -> str:
         raise InputError(f"--against {against!r}: no finished cell of this method{nearest(against, methods)}")
     usual = evidence.grid.against if evidence.grid is not None else None
     return against or usual or AGAINST
+
+
+def _untabled(evidence: Evidence, shown: Sequence[Block]) -> list[str]:
+    """What failed or is open where nothing is finished, so that no table names it."""
+    named = {failure.labels for block in shown for failure in block.failed}
+    named |= {labels for block in shown for labels in block.open}
+    unfinished = [str(labels) for labels in evidence.open if labels not in named]
+    failed = [failure for failure in evidence.failed if failure.labels not in named]
+    return [
+        *(f"not finished: {labels}" for labels in shortened(unfinished)),
+        *(f"failed: {failure.labels}: {failure.error}" for failure in failed),
+    ]
 
 
 def _not_analysed(material: Material) -> list[str]:
@@ -156,8 +175,11 @@ def _section(
     )
 
 
-def _figures(folder: Path) -> list[Figure]:
-    return [Figure(file, _caption(file)) for file in sorted((folder / FOLDER).glob("*.svg"))]
+def _figures(folder: Path, drawn: Sequence[Path]) -> list[Figure]:
+    """What was drawn now, and the user's own; what was drawn for an earlier report is neither."""
+    own = [file for file in (folder / FOLDER).glob("*.svg") if file.stem not in KINDS]
+    files = own + [file for file in drawn if file.suffix == ".svg"]
+    return [Figure(file, _caption(file)) for file in sorted(files, key=lambda file: file.name)]
 
 
 def _caption(file: Path) -> str:

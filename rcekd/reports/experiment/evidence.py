@@ -113,6 +113,7 @@ def _as_labelled(
     else:
         placed.sort(key=lambda entry: entry.labels)
     places = [entry.labels for entry in placed]
+    places += [failure.labels for failure in failed]  # a block of failures alone comes after the others
     grid_or_none = experiment.grid if experiment is not None else None
     return Evidence(name, title, note, places, placed, failed, [], paper, notes, grid_or_none)
 

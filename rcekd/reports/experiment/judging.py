@@ -1,5 +1,6 @@
 """Which row is best, which baseline is, what the method under test gains, and whether that is more than chance."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ class Comparison:
 
     other: Row
     relative: float | None
+    """Over the seeds that both have."""
     seeds: SeedTest | None
     users: UserTest | None
     t_holm: float | None
@@ -41,9 +43,16 @@ def best_baselines(block: Block, metric: str) -> list[Row]:
 
 
 def improvement(block: Block, metric: str) -> float | None:
-    """Relative gain of the method under test over the best baseline; None where either is missing."""
+    """Relative gain of the method under test over the best baseline; None where either is missing, or common seeds."""
     rivals = best_baselines(block, metric)
     return _relative(block.subject, rivals[0], metric) if rivals and block.subject is not None else None
+
+
+def ratio(row: Row, other: Row, metric: str) -> float | None:
+    """A row's mean over another's, both over their common seeds; None where there is none."""
+    ours, theirs = _common(row, other, metric)
+    base = statistics.fmean(theirs) if theirs else 0.0
+    return statistics.fmean(ours) / base if base else None
 
 
 def compare(block: Block, metric: str) -> list[Comparison]:
@@ -74,10 +83,14 @@ def caveats(block: Block, comparisons: Sequence[Comparison]) -> list[str]:
             notes.append(f"with {n} seeds the least p that Wilcoxon's test can give is {smallest_wilcoxon(n):.3g}")
     if any(entry.users is None for entry in comparisons):
         notes.append("no test over users where the values per user were not kept, or no seed is common")
-    counts = {len(row.records) for row in block.rows if row.records}
-    if len(counts) > 1:
-        notes.append("the rows have different numbers of seeds; the tests pair those that both sides have")
+    if differ_in_seeds(block):
+        notes.append("not all rows have the same seeds; differences and tests are over those that both sides have")
     return notes
+
+
+def differ_in_seeds(block: Block) -> bool:
+    """Whether some rows' means are over other seeds than others'."""
+    return len({frozenset(row.seeds) for row in block.rows if row.records}) > 1
 
 
 def _highest(rows: Sequence[Row], metric: str) -> list[Row]:
@@ -87,17 +100,21 @@ def _highest(rows: Sequence[Row], metric: str) -> list[Row]:
     return sorted(tied, key=lambda row: -(row.mean(metric) or 0.0))
 
 
-def _relative(subject: Row | None, other: Row, metric: str) -> float | None:
-    if subject is None:
-        return None
-    ours, theirs = subject.mean(metric), other.mean(metric)
-    return ours / theirs - 1.0 if ours is not None and theirs else None
+def _relative(row: Row, other: Row, metric: str) -> float | None:
+    times = ratio(row, other, metric)
+    return None if times is None else times - 1.0
+
+
+def _common(row: Row, other: Row, metric: str) -> tuple[list[float], list[float]]:
+    """A metric of both rows at the seeds that both have."""
+    first, second = row.values(metric), other.values(metric)
+    seeds = sorted(first.keys() & second.keys())
+    return [first[seed] for seed in seeds], [second[seed] for seed in seeds]
 
 
 def _over_seeds(subject: Row, other: Row, metric: str) -> SeedTest | None:
-    first, second = subject.values(metric), other.values(metric)
-    common = sorted(first.keys() & second.keys())
-    return over_seeds([first[seed] for seed in common], [second[seed] for seed in common]) if common else None
+    first, second = _common(subject, other, metric)
+    return over_seeds(first, second) if first else None
 
 
 def _over_users(subject: Row, other: Row, metric: str) -> UserTest | None:

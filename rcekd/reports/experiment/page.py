@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
+from urllib.parse import quote
 
 from rcekd.reports.experiment.document import Document, Figure, Section
 from rcekd.reports.experiment.page_dress import SCRIPT, STYLE
@@ -144,7 +145,7 @@ def _entry(entry: Entry, beside: bool) -> str:
     text = f"<u>{text}</u>" if Mark.UNDERLINED in entry.mark else text
     text = f"<b>{text}</b>" if Mark.BOLD in entry.mark else text
     text += f' <span class="sd">± {escape(entry.spread)}</span>' if entry.spread else ""
-    target = entry.link or (f"#{entry.source}" if entry.source else "")
+    target = quote(entry.link) or (f"#{entry.source}" if entry.source else "")
     kind = "file" if entry.link else "source"
     text = f'<a class="{kind}" href="{escape(target)}">{text}</a>' if target else text
     text += (

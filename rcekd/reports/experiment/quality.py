@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rcekd.reports.experiment import texts
 from rcekd.reports.experiment.blocks import Block, Role, Row
-from rcekd.reports.experiment.judging import best_baselines, best_rows, improvement
+from rcekd.reports.experiment.judging import best_baselines, best_rows, differ_in_seeds, improvement
 from rcekd.reports.experiment.sheets import Column, Entry, Mark, Sheet
 
 COSTS = (Column("parameters"), Column("s/epoch"), Column("peak MiB"), Column("seeds"))
@@ -122,10 +122,12 @@ def _gain(block: Block, metrics: Sequence[str]) -> list[Entry]:
 def _notes(block: Block) -> list[str]:
     spread = "mean ± standard deviation over seeds" if any(len(row.records) > 1 for row in block.rows) else "one seed"
     notes = [spread + "; bold: best student" + ("" if block.of_variants else "; underlined: best baseline")]
+    if differ_in_seeds(block):
+        notes.append("not all rows have the same seeds; a mean is over its row's own, the gain over common ones")
     notes += _machine_notes(block)
     codes = sorted({record.summary.code for record in block.records})
     notes += [f"made by several versions of the code: {', '.join(codes)}"] if len(codes) > 1 else []
-    notes += [f"not finished: {labels}" for labels in _shortened([str(labels) for labels in block.open])]
+    notes += [f"not finished: {labels}" for labels in shortened([str(labels) for labels in block.open])]
     notes += [f"failed: {failure.labels}: {failure.error}" for failure in block.failed]
     return notes
 
@@ -147,6 +149,7 @@ def _machine_notes(block: Block) -> list[str]:
     return [about, f"times of different machines do not compare: {named}"]
 
 
-def _shortened(lines: list[str], most: int = 6) -> list[str]:
+def shortened(lines: list[str], most: int = 6) -> list[str]:
+    """The first lines, and how many more there are."""
     rest = len(lines) - most
     return lines if rest <= 0 else [*lines[:most], f"{rest} more"]

@@ -93,7 +93,9 @@ class Record(Facts):
         kept = {key: value for key, value in self.settings.items() if key != "seed"}
         kept = {key: value for key, value in kept.items() if not teacher or key in TEACHER_SETTINGS}
         if isinstance(kept.get("teacher"), dict):
-            kept["teacher"] = {key: value for key, value in kept["teacher"].items() if key != "seed"}
+            # What a teacher's scores are divided by when it teaches is no part of the teacher itself.
+            left_out = ("seed", "temperature") if teacher else ("seed",)
+            kept["teacher"] = {key: value for key, value in kept["teacher"].items() if key not in left_out}
         return kept
 
     @property
@@ -101,7 +103,10 @@ class Record(Facts):
         return digest(as_before(self.own_settings()))
 
     def per_user(self, metric: str) -> npt.NDArray[np.float64] | None:
-        """The metric of every user, float64 [U]; None where they were not kept. InputError where they do not fit."""
+        """The metric of every user, float64 [U], NaN for those not judged; None where they were not kept.
+
+        InputError where they do not fit the summary.
+        """
         file = self.file.with_suffix(".npz")
         if not file.is_file():
             return None
@@ -121,9 +126,9 @@ class Record(Facts):
         facts, again = self.summary, f"delete {self.file} and run the cell again"
         if value_U.shape != (facts.dataset.users,):
             raise InputError(f"{file}: {metric} has shape {value_U.shape}, expected ({facts.dataset.users},); {again}")
-        judged = facts.protocol.users == "all" and metric in facts.test
-        if judged and not abs(float(value_U.mean()) - facts.test[metric]) <= SAME_MEAN:
-            mean = float(value_U.mean())
+        judged_U = value_U if facts.protocol.users == "all" else value_U[~np.isnan(value_U)]
+        mean = float(judged_U.mean()) if judged_U.size else 0.0
+        if metric in facts.test and not abs(mean - facts.test[metric]) <= SAME_MEAN:
             raise InputError(
                 f"{file}: {metric} averages {mean:.5f}, the summary says {facts.test[metric]:.5f}; {again}"
             )

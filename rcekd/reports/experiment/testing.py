@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rcekd.evaluation.significance import LEVEL
 from rcekd.reports.experiment import texts
 from rcekd.reports.experiment.blocks import Block, Role, Row
-from rcekd.reports.experiment.judging import Comparison, best_baselines, caveats, improvement
+from rcekd.reports.experiment.judging import Comparison, best_baselines, caveats, improvement, ratio
 from rcekd.reports.experiment.quality import row_name
 from rcekd.reports.experiment.sheets import Column, Entry, Mark, Sheet
 
@@ -23,7 +23,7 @@ def tests_sheet(name: str, block: Block, metric: str, comparisons: Sequence[Comp
         *(Column(c, group=SEEDS, brief=c in BRIEF) for c in ("n", "t", "t, Holm", "Wilcoxon", "Wilcoxon, Holm", "d_z")),
         *(Column(c, group=USERS, brief=c in BRIEF) for c in ("n", "t", "t, Holm", "95 % interval", "d_z")),
     ]  # fmt: skip
-    rows = [[Entry(row_name(entry.other)), *_mean(subject, entry, metric), *_numbers(entry)] for entry in comparisons]
+    rows = [[Entry(row_name(entry.other)), *_mean(entry), *_numbers(entry)] for entry in comparisons]
     notes = [
         "p-values of paired, two-sided tests; Holm: corrected for the comparisons of this table; bold: below 0.05",
         "over users: values averaged over the common seeds, percentile bootstrap; d_z: Cohen's, of the differences",
@@ -50,9 +50,7 @@ def _overview(block: Block, comparisons: Sequence[Comparison], metric: str) -> l
     teacher = next((row for row in block.rows if row.role is Role.TEACHER), None)
     alone = next((row for row in block.rows if row.role is Role.ALONE), None)
     found = next((entry for entry in comparisons if entry.other is rival), None)
-    kept = subject.mean(metric) if subject is not None else None
-    top = teacher.mean(metric) if teacher is not None else None
-    share = kept / top if kept is not None and top else None
+    share = ratio(subject, teacher, metric) if subject is not None and teacher is not None else None
     best = _of(rival, metric)
     named = best if rival is None else Entry(f"{best.text} ({row_name(rival)})", order=best.order)
     return [
@@ -68,9 +66,8 @@ def _of(row: Row | None, metric: str) -> Entry:
     return Entry(texts.metric(mean), order=mean)
 
 
-def _mean(subject: Row, entry: Comparison, metric: str) -> list[Entry]:
-    ours, theirs = subject.mean(metric), entry.other.mean(metric)
-    gap = ours - theirs if ours is not None and theirs is not None else None
+def _mean(entry: Comparison) -> list[Entry]:
+    gap = entry.seeds.difference if entry.seeds is not None else None
     return [Entry(texts.change(gap), order=gap), Entry(texts.percent(entry.relative), order=entry.relative)]
 
 

@@ -26,15 +26,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 
-def draw_figures(material: Material) -> list[Path]:
-    """Draw what the grid asks for; what has nothing to show yet is left out. Returns the files, SVG first of each."""
+def draw_figures(material: Material, folder: Path) -> list[Path]:
+    """Draw into `folder` what the grid asks for; what has nothing to show yet is left out.
+
+    Returns the files, SVG first of each. InputError where they cannot be written.
+    """
     wanted = [name for name in material.evidence.grid.figures if name in KINDS] if material.evidence.grid else []
     made: list[Path] = []
     for name in wanted:
         with style.styled():
             figure = KINDS[name].draw(material)
             if figure is not None:
-                made += style.save(figure, material.folder / FOLDER, name, _caption(KINDS[name].title, material))
+                made += style.save(figure, folder, name, _caption(KINDS[name].title, material))
     return made
 
 

@@ -16,7 +16,10 @@ def ov_sheet(material: Material) -> Sheet | None:
     """A row per pair, three columns per dataset; None where the grid does not ask for it, or nothing is analysed."""
     if material.evidence.grid is None or OV_TABLE not in material.evidence.grid.figures:
         return None
-    rows = {(block.dataset, block.pair): block.subject for block in material.blocks if block.subject is not None}
+    rows: dict[tuple[str, str], Row] = {}
+    for block in material.blocks:
+        if block.subject is not None:
+            rows.setdefault((block.dataset, block.pair), block.subject)  # the first variant, as in Figure 9
     found = {place: material.analyses(row) for place, row in rows.items()}
     if not any(found.values()):
         return None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rcekd.errors import InputError
 from rcekd.extras import require
 from rcekd.reports.experiment.blocks import Block
 from rcekd.reports.profiles import COLOURS
@@ -105,8 +106,14 @@ def common_legend(figure: Any, axes: Sequence[Sequence[Any]]) -> None:
 
 
 def save(figure: Any, folder: Path, name: str, caption: str) -> list[Path]:
-    """Write the figure as SVG (its title is the caption), PDF and PNG; the same bytes for the same figure."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the figure as SVG (its title is the caption), PDF and PNG; the same bytes for the same figure.
+
+    InputError where there can be no such folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot draw figures here ({error.strerror}); give --to DIR") from error
     kinds: dict[str, dict[str, Any]] = {
         "svg": {"metadata": {"Title": caption, "Date": None}},
         "pdf": {"metadata": {"Title": caption, "CreationDate": None}},

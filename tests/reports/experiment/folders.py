@@ -67,10 +67,13 @@ def _summary(dataset: str, teacher: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def add_failure(folder: Path, method: str, error: str, *, seed: int = 0) -> None:
+def add_failure(
+    folder: Path, method: str, error: str, *, seed: int = 0, dataset: str = "board", variant: str = ""
+) -> None:
     (folder / "failed").mkdir(parents=True, exist_ok=True)
-    labels = {"dataset": "board", "pair": "mf-mf", "method": method, "variant": "", "seed": seed}
-    (folder / "failed" / f"f{seed}.json").write_text(json.dumps({"id": f"f{seed}", "labels": labels, "error": error}))
+    labels = {"dataset": dataset, "pair": "mf-mf", "method": method, "variant": variant, "seed": seed}
+    cell = f"f-{dataset}-{method}-{variant}-{seed}"
+    (folder / "failed" / f"{cell}.json").write_text(json.dumps({"id": cell, "labels": labels, "error": error}))
 
 
 def add_plan(folder: Path, **values: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rcekd.errors import InputError
@@ -46,9 +47,20 @@ def test_variants_are_blocks_of_their_own_and_stand_beside_each_other(tmp_path: 
     for seed in range(2):
         add_cell(tmp_path, "rcekd", 0.3, seed=seed, variant="method.lambda=5", settings={"train": {"epochs": 3}})
         add_cell(tmp_path, "rcekd", 0.3, seed=seed, variant="other data", dataset__fingerprint="e" * 64)
-    first, beside = blocks_of(tmp_path)
-    assert (first.variant, beside.of_variants) == ("", True)
+    first, other, beside = blocks_of(tmp_path)
+    assert (first.variant, other.variant, beside.of_variants) == ("", "other data", True)
     assert [row.name for row in beside.rows] == ["as it is", "method.lambda=5"], "other data do not compare"
+    assert [row.name for row in other.rows] == ["rcekd"]
+
+
+def test_the_block_of_variants_names_what_failed_of_those_it_stands_for(tmp_path: Path) -> None:
+    for variant in ("", "beta 5"):
+        add_cell(tmp_path, "rcekd", 0.3, variant=variant)
+    add_failure(tmp_path, "rcekd", "loss is not finite", variant="beta 5", seed=1)
+    add_failure(tmp_path, "rcekd", "K is too large", variant="bad")
+    first, beside = blocks_of(tmp_path)
+    assert (first.failed, beside.of_variants) == ([], True)
+    assert [failure.error for failure in beside.failed] == ["loss is not finite", "K is too large"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +92,13 @@ def test_seeds_of_other_settings_have_no_common_mean(tmp_path: Path) -> None:
 def test_a_teacher_is_the_same_whatever_its_students_settings(tmp_path: Path) -> None:
     add_cell(tmp_path, "teacher", 0.3, seed=0)
     add_cell(tmp_path, "teacher", 0.3, seed=1, settings={"train": {"epochs": 7}, "method": {"name": "de"}})
-    assert len(blocks_of(tmp_path)[0].rows[0].records) == 2
+    tempered = {"teacher": {"model": "mf", "dim": 40, "temperature": "auto"}}
+    add_cell(tmp_path, "teacher", 0.3, seed=2, settings=tempered)
+    assert len(blocks_of(tmp_path)[0].rows[0].records) == 3
+    add_cell(tmp_path, "none", 0.3, seed=0)
+    add_cell(tmp_path, "none", 0.3, seed=1, settings=tempered)
+    with pytest.raises(InputError, match="differ in more than their seeds"):
+        blocks_of(tmp_path)
 
 
 def test_two_cells_of_one_place_are_refused(tmp_path: Path) -> None:
@@ -124,6 +142,22 @@ def test_values_per_user_that_are_not_the_summary_s_are_refused(tmp_path: Path) 
     record["summary"]["test"]["ndcg@10"] = 0.5
     file.write_text(json.dumps(record))
     with pytest.raises(InputError, match=r"averages 0\.31000, the summary says 0\.50000"):
+        read_evidence(tmp_path).placed[0].record.per_user("ndcg@10")
+
+
+def test_users_who_are_not_judged_count_for_no_mean(tmp_path: Path) -> None:
+    file = add_cell(tmp_path, "rcekd", 0.3, protocol__users="with-targets")
+    with np.load(file.with_suffix(".npz")) as arrays:
+        users = {name: np.append(value_U, np.float32("nan")) for name, value_U in arrays.items()}
+    record = json.loads(file.read_text())
+    record["summary"]["dataset"]["users"] += 1
+    file.write_text(json.dumps(record))
+    np.savez_compressed(file.with_suffix(".npz"), **users)
+    found = read_evidence(tmp_path).placed[0].record.per_user("ndcg@10")
+    assert found is not None
+    assert np.isnan(found).sum() == 1
+    np.savez_compressed(file.with_suffix(".npz"), **{name: np.nan_to_num(value_U) for name, value_U in users.items()})
+    with pytest.raises(InputError, match=r"averages 0\.30244, the summary says 0\.31000; delete"):
         read_evidence(tmp_path).placed[0].record.per_user("ndcg@10")
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -137,6 +138,17 @@ def test_names_mean_nothing_to_the_page(tmp_path: Path) -> None:
     assert "<script>alert" not in as_markdown(made, tmp_path).replace("\\<", "")
 
 
+def test_links_lead_to_folders_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a%20b #1?"
+    run = tmp_path / "run #2"
+    run.mkdir()
+    file = add_cell(folder, "rcekd", 0.3, run_dir=str(run))
+    to = tmp_path / "report"
+    links = [link for link in Page(as_page(make_document(folder, to))).links if not link.startswith("#")]
+    assert [(to / unquote(link)).resolve() for link in links] == [run, file]
+    assert not any(sign in link for link in links for sign in "#? ")
+
+
 def test_csv_has_every_cell_and_every_row(document: Document) -> None:
     cells = list(csv.DictReader(io.StringIO(as_long(document))))
     assert len(cells) == 5 * 5 * 4
@@ -149,6 +161,27 @@ def test_csv_has_every_cell_and_every_row(document: Document) -> None:
     assert rows["cd"]["ndcg@10 paper"] == "0.0121"
     assert 0 < float(rows["rrd"]["seeds t p"]) <= float(rows["rrd"]["seeds t p holm"]) <= 1
     assert rows["rcekd"]["seeds t p"] == ""
+
+
+def test_csv_has_the_cells_that_stand_only_among_the_variants(tmp_path: Path) -> None:
+    for variant in ("", "beta 5"):
+        add_cell(tmp_path, "rcekd", 0.3, variant=variant)
+    made = make_document(tmp_path, tmp_path)
+    assert [section.block.of_variants for section in made.sections] == [False, True]
+    cells = list(csv.DictReader(io.StringIO(as_long(made))))
+    assert [line["variant"] for line in cells] == [""] * 4 + ["beta 5"] * 4
+
+
+def test_failures_where_nothing_is_finished_are_named_in_the_notes(tmp_path: Path) -> None:
+    add_failure(whole(tmp_path, seeds=1), "rcekd", "loss is not finite", dataset="garden")
+    add_failure(tmp_path, "rcekd", "K is too large", variant="bad")
+    made = make_document(tmp_path, tmp_path)
+    assert len(made.sections) == 1
+    assert sorted(made.notes) == [
+        "failed: board mf-mf rcekd bad seed 0: K is too large",
+        "failed: garden mf-mf rcekd seed 0: loss is not finite",
+    ]
+    assert "K is too large" in as_markdown(made, tmp_path)
 
 
 def test_times_of_different_machines_are_told_apart(tmp_path: Path) -> None:

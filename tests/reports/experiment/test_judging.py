@@ -9,6 +9,8 @@ from rcekd.errors import InputError
 from rcekd.reports.experiment.blocks import Block, make_blocks
 from rcekd.reports.experiment.evidence import read_evidence
 from rcekd.reports.experiment.judging import best_baselines, best_rows, caveats, compare, improvement
+from rcekd.reports.experiment.quality import quality_sheet
+from rcekd.reports.experiment.testing import tests_sheet as sheet_of_tests
 from tests.reports.experiment.folders import add_cell, whole
 
 stats = pytest.importorskip("scipy.stats")
@@ -75,7 +77,35 @@ def test_comparisons_are_scipy_s_over_common_seeds_with_holm_over_the_rows(tmp_p
     assert min(entry.t_holm or 0 for entry in found.values()) == pytest.approx(4 * min(raw))  # type: ignore[type-var]
     notes = " ".join(caveats(block, list(found.values())))
     assert "with 5 seeds the least p that Wilcoxon's test can give is 0.0625" in notes
-    assert "different numbers of seeds" in notes
+    assert "not all rows have the same seeds" in notes
+
+
+def test_differences_and_gains_are_over_common_seeds(tmp_path: Path) -> None:
+    """Where both have a seed, rrd is the better one; the means over all seeds say otherwise."""
+    for method, values in (("rrd", {0: 0.3, 1: 0.1}), ("rcekd", {0: 0.28, 2: 0.4})):
+        for seed, value in values.items():
+            add_cell(tmp_path, method, value, seed=seed)
+    block = block_of(tmp_path)
+    (entry,) = found = compare(block, "recall@10")
+    assert entry.seeds is not None
+    assert entry.seeds.difference == pytest.approx(-0.02)
+    assert entry.relative == improvement(block, "recall@10") == pytest.approx(0.28 / 0.3 - 1)
+    sheet = sheet_of_tests("block1", block, "recall@10", found)
+    assert sheet is not None
+    assert [field.order for field in sheet.rows[0][1:3]] == [pytest.approx(-0.02), entry.relative]
+    notes = [*sheet.notes, *quality_sheet("block1", block, ["recall@10"]).notes]
+    assert sum("not all rows have the same seeds" in note for note in notes) == 2, "as many seeds, but not the same"
+
+
+def test_without_a_common_seed_there_is_no_difference(tmp_path: Path) -> None:
+    add_cell(tmp_path, "rrd", 0.3, seed=0)
+    add_cell(tmp_path, "rcekd", 0.4, seed=1)
+    block = block_of(tmp_path)
+    (entry,) = found = compare(block, "recall@10")
+    assert (entry.seeds, entry.relative, improvement(block, "recall@10")) == (None, None, None)
+    sheet = sheet_of_tests("block1", block, "recall@10", found)
+    assert sheet is not None
+    assert sheet.rows[0][1].order is None
 
 
 def test_one_seed_has_no_test_over_seeds_but_one_over_users(tmp_path: Path) -> None:

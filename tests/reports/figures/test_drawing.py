@@ -15,7 +15,8 @@ from rcekd.reports.experiment.evidence import read_evidence
 from rcekd.reports.figures import ablation, style
 from rcekd.reports.figures.drawing import KINDS, draw_figures
 from rcekd.reports.figures.material import Material, moment_at
-from tests.reports.figures.worked import moment, swept, worked
+from tests.reports.experiment.folders import add_cell, add_plan
+from tests.reports.figures.worked import add_run, moment, swept, worked
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy.stats")
@@ -42,7 +43,7 @@ def shown(figure: Any) -> list[Any]:
 @pytest.mark.parametrize("kind", [name for name in FIGURES if name != "sensitivity"])
 def test_a_kind_is_written_three_ways_with_a_caption(kind: str, tmp_path: Path) -> None:
     folder = worked(tmp_path / "experiments" / "try", [kind], seeds=2, places=1)
-    made = draw_figures(material(folder))
+    made = draw_figures(material(folder), folder / "figures")
     assert [file.name for file in made] == [f"{kind}.{ending}" for ending in ("svg", "pdf", "png")]
     assert all(file.parent == folder / "figures" and file.stat().st_size > 1000 for file in made)
     (figure,) = make_document(folder, folder / "report").figures
@@ -53,8 +54,8 @@ def test_a_kind_is_written_three_ways_with_a_caption(kind: str, tmp_path: Path) 
 
 def test_the_same_cells_make_the_same_bytes(tmp_path: Path) -> None:
     folder = worked(tmp_path / "experiments" / "try", ["methods", "histogram"], seeds=1, places=1)
-    first = {file: file.read_bytes() for file in draw_figures(material(folder))}
-    assert {file: file.read_bytes() for file in draw_figures(material(folder))} == first
+    first = {file: file.read_bytes() for file in draw_figures(material(folder), folder / "figures")}
+    assert {file: file.read_bytes() for file in draw_figures(material(folder), folder / "figures")} == first
 
 
 def test_bars_are_means_with_deviations_and_the_papers_values(tmp_path: Path) -> None:
@@ -112,6 +113,33 @@ def test_overlap_needs_no_analysis_and_the_others_name_what_is_missing(tmp_path:
     (said,) = [note for note in document.notes if "analysis" in note]
     assert "cell-board-mf-mf-rcekd-0; `rcekd analyze RUN`" in said
     assert not document.extras
+
+
+def test_a_report_elsewhere_draws_beside_itself_and_shows_no_old_drawing(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["methods", "histogram"], seeds=1, places=1)
+    (folder / "figures").mkdir()
+    (folder / "figures" / "mine.svg").write_text("<svg/>")
+    make_document(folder, folder / "report")
+    before = {file: file.read_bytes() for file in (folder / "figures").iterdir()}
+    add_plan(folder, figures=["methods"])
+    elsewhere = tmp_path / "elsewhere"
+    document = make_document(folder, elsewhere, metric="recall@20")
+    new, mine = elsewhere / "figures" / "methods.svg", folder / "figures" / "mine.svg"
+    assert [figure.file for figure in document.figures] == [new, mine]
+    assert {file: file.read_bytes() for file in (folder / "figures").iterdir()} == before
+    assert new.read_bytes() != before[folder / "figures" / "methods.svg"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot draw figures here"):
+        make_document(folder, tmp_path / "file")
+
+
+def test_the_overlap_table_and_figure_9_are_of_the_first_variant(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["ov", "overlap"], seeds=1, places=1, variants=["", "later"])
+    run = add_run(folder, "later", level=0.1)
+    add_cell(folder, "rcekd", 0.3, variant="later", run_dir=run)
+    (sheet,) = make_document(folder, folder / "report").extras
+    assert sheet.rows[0][3].text == f"{0.5 + 0.5 * (0.72 * (1 - 0.9**50)):.2f}"
+    assert lines(shown(drawn(folder, "overlap"))[0])["MF → MF"][0] == pytest.approx(0.072)
 
 
 def test_a_damaged_analysis_is_one_line(tmp_path: Path) -> None:
