@@ -121,7 +121,7 @@ def environment(
         output.note(chosen.warning)
     sinks = tuple(parse_sink(text) for text in log_to or [])
     view = TrainingView(output)
-    place = Place(runs_dir, data_dir, view, sinks=sinks, device=chosen.device)
+    place = Place(runs_dir, data_dir, view, sinks=sinks, device=chosen.device, tell=output.note)
     return Environment(output, place)
 
 

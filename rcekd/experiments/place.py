@@ -1,5 +1,6 @@
 """Where runs happen and who watches them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Place:
     """Folders for runs and data (None: RCEKD_DATA_DIR, else the user's cache), and an observer.
 
     device: where models, data and teachers live, and everything is computed.
+    tell: gets a line where something is not as a user would expect.
     sinks: where the curves of every run that is trained go, besides its metrics.jsonl.
     """
 
@@ -27,6 +29,7 @@ class Place:
     memory: PeakMemory = field(default_factory=PeakMemory)
     sinks: tuple[Open, ...] = ()
     device: torch.device = CPU
+    tell: Callable[[str], None] | None = None
 
     def data(self, settings: RunSettings) -> Interactions:
         """The prepared dataset of a run, on the device."""
