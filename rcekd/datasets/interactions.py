@@ -64,6 +64,11 @@ class Interactions:
         times = None if self.times is None else self.times.to(device)
         return replace(self, train=train, valid=self.valid.to(device), test=self.test.to(device), times=times)
 
+    @property
+    def is_validated(self) -> bool:
+        """Whether anything is held out for validation: if not, nothing can be chosen by it."""
+        return self.valid.indices.numel() > 0
+
     @cached_property
     def seen(self) -> CSR:
         """Train rows as sets: ascending, each item once."""

@@ -60,6 +60,12 @@ def test_a_trial_whose_process_died_is_taken_up(sweep: Command, monkeypatch: pyt
     assert len({trial["run_dir"] for trial in found["trials"]}) == len(found["trials"]) == 3
 
 
+def test_without_a_validation_pair_there_is_nothing_to_choose_by(sweep: Command) -> None:
+    done = sweep("--trials", 1, "--set", "data.valid_share=0")
+    assert (done.code, done.out, Path("runs").exists()) == (2, "", False)
+    assert "no interaction is held out for validation" in done.error
+
+
 def test_a_point_that_the_settings_refuse_is_one_line(rcekd: Command, tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text("method.lamda: [1, 2]\n")
     done = rcekd("sweep", "--dataset", "synthetic", "--method", "ce", "--space", "space.yaml", "--trials", 1)
