@@ -107,7 +107,11 @@ def resume(run_dir: Path, place: Place) -> dict[str, Any]:
 
 
 def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Evaluate the model of a finished run again, under other settings where given. Returns a summary."""
+    """Evaluate the model of a finished run again, by another protocol where given. Returns a summary.
+
+    overrides: settings under `eval`, and where the files of `data.features` lie now; InputError for any other.
+    """
+    _check_protocol(overrides)
     folder = RunFolder(run_dir)
     own, config = split_run_config(folder.read_config())
     settings = resolve([(str(folder.config_file), config), *overrides])
@@ -134,6 +138,15 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
         "protocol": settings.eval.model_dump(mode="json"),
         "versions": versions(),
     }
+
+
+def _check_protocol(overrides: list[tuple[str, Values]]) -> None:
+    """InputError where settings say more than how to judge a model that is made already."""
+    for name, values in overrides:
+        for key, value in values.items():
+            moved = key == "data" and isinstance(value, dict) and value.keys() == {"features"}
+            if key != "eval" and not moved:
+                raise InputError(f"{name}: the model is trained already, so evaluate takes only eval.… settings")
 
 
 def _distill_in(folder: RunFolder, settings: RunSettings, data: Interactions, place: Place) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def train_in(
     """Train a task in a folder and write its summary, which is returned. Goes on from a saved state."""
     if not task.data.is_validated and place.tell is not None:
         place.tell(
-            f"{task.title}: no interaction of {task.data.name} is held out for validation (split {task.data.split}), so "
-            f"the last epoch is kept and {task.section}.patience does nothing"
+            f"{task.title}: {task.data.name}, split {task.data.split}, holds nothing out for validation, so the last "
+            f"epoch is kept and {task.section}.patience does nothing"
         )
     place.memory.restart()
     devices.restart_peak(place.device)

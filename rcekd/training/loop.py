@@ -67,7 +67,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Trained:
-    """The best epoch's model (in `task.model`; the last's, without a validation pair), its metrics, and what the run cost."""
+    """The best epoch's model (in `task.model`), its metrics, and what the run cost.
+
+    Where the data has no validation pair, the last epoch stands for the best.
+    """
 
     epochs: int
     best_epoch: int

@@ -26,7 +26,7 @@ class TrainSettings(Settings):
     )
     patience: NonNegativeInt = Field(
         default=30,
-        description="stop after so many evaluations without gain; 0, or data without a validation pair: never stop early",
+        description="stop after so many evaluations without gain; 0, or no validation pair in the data: never",
     )
     watch: Literal["ndcg@10", "ndcg@20", "recall@10", "recall@20"] = Field(
         default="ndcg@10",
