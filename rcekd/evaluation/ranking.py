@@ -40,7 +40,8 @@ def rank(tables: FactorTables, excluded: CSR | None) -> Tensor:
 
 
 def per_user(item_UN: Tensor, targets: CSR) -> dict[str, Tensor]:
-    """Every metric for every user: name → float64 [U]."""
+    """Every metric for every user: name → float64 [U]. An item held out several times is one target."""
+    targets = targets.sorted_unique()
     hit_UN = hits(item_UN, targets)
     n_targets_U = targets.lengths()
     values: dict[str, Tensor] = {}
