@@ -46,12 +46,14 @@ class Recommender:
     def for_users(self, written: Sequence[str], *, where: str, skip_unknown: bool = False) -> pl.DataFrame:
         """Lists of users given by their original ids, in that order: columns user, rank, item, (title,) score.
 
-        InputError names the first unknown user, unless they are to be skipped.
+        InputError names the first unknown user, unless they are to be skipped and one is known.
         """
         user_B = self.users.find(written)
         if not skip_unknown:
             self.users.refuse_unknown(written, user_B, where)
         user_B = user_B[user_B != UNKNOWN]
+        if not user_B.numel():
+            raise InputError(f"{where}: no user that this model knows; name one of the data it was trained on")
         vector_BD, leave_out = self.run.tables.user_UD[user_B.long()], seen_of(self.run.data, self.seen, user_B)
         return self._lists(vector_BD, leave_out, self.users.names(user_B.numpy()))
 

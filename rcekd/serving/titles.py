@@ -7,6 +7,7 @@ from polars.exceptions import PolarsError
 
 from rcekd.datasets.columns import without_type
 from rcekd.datasets.formats import guess_separator, header_line
+from rcekd.datasets.tables import ids
 from rcekd.errors import InputError
 
 _IDS = ("itemid", "item", "iid", "movieid", "productid", "articleid", "bookid", "asin", "isbn", "id")
@@ -20,7 +21,12 @@ def read_titles(path: Path) -> pl.DataFrame:
     except (PolarsError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable table of titles ({' '.join(str(error).split())[:200]})") from error
     item, title = _column(table, _IDS, "item id", path), _column(table, _TITLES, "title", path)
-    found = table.select(pl.col(item).cast(pl.String).alias("item"), pl.col(title).cast(pl.String).alias("title"))
+    for name in (item, title):
+        if table[name].dtype.is_nested():
+            raise InputError(f"{path}: {name} holds {table[name].dtype}, not one value a row; make it plain text")
+    # Ids as the datasets read them, so that an item 276 is the same where a table has it as 276.0.
+    columns = {"item": ids(table[item]).cast(pl.String), "title": table[title].cast(pl.String, strict=False)}
+    found = pl.DataFrame(columns)
     return found.drop_nulls("item").unique("item", keep="first", maintain_order=True)
 
 

@@ -24,6 +24,8 @@ def test_a_few_users(rcekd: Command, finished: Path) -> None:
         scores = [item["score"] for item in entry["items"]]
         assert len(scores) == 3
         assert scores == sorted(scores, reverse=True)
+    twice = rcekd("recommend", finished, "--users", "0,7,0", "-k", 3, "--json")
+    assert twice.result == done.result
     shown = rcekd("recommend", finished, "--users", "0,7", "-k", 3)
     assert (shown.code, "synthetic, top 3" in shown.out, shown.err) == (0, True, "")
 
@@ -94,11 +96,17 @@ def test_killed_and_started_again(rcekd: Command, finished: Path) -> None:
 
 
 def test_strangers_on_stdin(rcekd: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("1,2,5\n7 8\n"))
+    def write(written: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(written)))
+
+    write("\ufeff1,2,5\n7 8\n".encode())
     found = rcekd("recommend", finished, "--history", "-", "-k", 4, "--json").result["recommendations"]
     assert [entry["user"] for entry in found] == [1, 2]
     assert all(len(entry["items"]) == 4 for entry in found)
     assert not {1, 2, 5} & {item["item"] for item in found[0]["items"]}
+    write(b"1,\xe9\n")
+    done = rcekd("recommend", finished, "--history", "-")
+    assert (done.code, "stdin: not UTF-8 text" in done.error) == (2, True)
 
 
 def test_titles(rcekd: Command, finished: Path) -> None:
@@ -115,6 +123,8 @@ def test_titles(rcekd: Command, finished: Path) -> None:
         ((), "whom the lists are for"),
         (("--users", "1", "--all"), "whom the lists are for"),
         (("--users", "1,99,x"), "user '99' is not in the data this model was trained on, and 1 more of 3"),
+        (("--users", ","), "--users ',': no ids in it"),
+        (("--users", "99,x", "--skip-unknown"), "--users: no user that this model knows"),
         (("--users", "1", "--seen", "tests"), "--seen 'tests'"),
         (("--users", "1", "--to", "folder"), ".parquet"),
         (("--all",), "--to DIR"),
