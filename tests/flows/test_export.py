@@ -103,6 +103,10 @@ def test_numpy_folds_strangers_in_as_we_do(exported: Path, finished: Path, rcekd
     plain = score_py(exported, "--history", "3,17,40", "6")
     assert [item for item, _ in plain] == [str(item["item"]) for item in listed]
     assert [score for _, score in plain] == pytest.approx([item["score"] for item in listed], rel=1e-3, abs=1e-5)
+    assert score_py(exported, "--history", "3,17,3,40,17", "6") == plain, "a history is a set"
+    everything = score_py(exported, "--history", "3,17,40", "100")
+    assert len(everything) == 77
+    assert not {"3", "17", "40"} & {item for item, _ in everything}
 
 
 def test_leaving_parts_out(rcekd: Command, finished: Path) -> None:
