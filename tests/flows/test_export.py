@@ -143,6 +143,15 @@ def test_a_teacher_that_nothing_was_held_out_for(rcekd: Command) -> None:
     assert "ridge, 0.01, and scaling are defaults" in page
 
 
+@pytest.mark.parametrize("to", ["runs", "."])
+def test_the_run_itself_is_never_replaced(rcekd: Command, finished: Path, to: str) -> None:
+    for place in (to, finished):
+        done = rcekd("export", finished, "--to", place, "--no-onnx", "--no-index", "--force")
+        assert (done.code, "would take the place of" in done.error) == (2, True)
+    assert (finished / "model.safetensors").is_file()
+    assert sorted(path.name for path in Path().iterdir()) == ["runs"]
+
+
 @pytest.mark.parametrize(
     ("module", "switch"), [("onnx", "--no-onnx"), ("onnxruntime", "--no-onnx"), ("usearch.index", "--no-index")]
 )
