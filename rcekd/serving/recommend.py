@@ -95,11 +95,15 @@ class Recommender:
         return self._lists(vector_BD, leave_out, user)
 
     def for_all(self, folder: Path, per_shard: int | None, *, force: bool = False) -> Iterator[shards.Written]:
-        """Lists of every user, as shards in a folder; yields after each. Goes on where it was stopped."""
+        """Lists of every user, as shards in a folder; yields after each. Goes on where it was stopped.
+
+        InputError where the folder holds other lists (unless `force`), or another process is at work in it.
+        """
         data = self.run.data
         per_shard = per_shard or shards.users_per_shard(self.k)
-        shards.open_folder(folder, self.identity() | {"users_per_shard": per_shard}, force=force)
-        return shards.write_shards(folder, shards.plan(data.n_users, per_shard), self._shard)
+        with shards.held(folder):
+            shards.open_folder(folder, self.identity() | {"users_per_shard": per_shard}, force=force)
+            yield from shards.write_shards(folder, shards.plan(data.n_users, per_shard), self._shard)
 
     def identity(self) -> dict[str, Any]:
         """What the lists depend on."""

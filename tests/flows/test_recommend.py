@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rcekd.serving.shards import held
 from tests.flows.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -69,6 +70,9 @@ def test_all_users_in_shards_and_going_on(rcekd: Command, finished: Path) -> Non
     some = rcekd("recommend", finished, "--users", "41", "-k", 5, "--json").result["recommendations"][0]
     mine = whole.filter(pl.col("user") == 41)
     assert mine["item"].to_list() == [item["item"] for item in some["items"]]
+    with held(Path("lists")):
+        busy = rcekd(*words)
+    assert (busy.code, "another process is writing lists here" in busy.error) == (2, True)
     other = rcekd("recommend", finished, "--all", "--to", "lists", "--shard-users", 20, "-k", 6)
     assert (other.code, "another top" in other.error) == (2, True)
     assert rcekd("recommend", finished, "--all", "--to", "lists", "-k", 6, "--force", "--json").result["rows"] == 300
