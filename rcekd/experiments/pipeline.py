@@ -172,7 +172,7 @@ def _distill_locked(
     title = f"{settings.method.name} {data.name} → {settings.student.model}"
     identity, keep = nearest.summary["identity"], bool(own.get("keep_trajectory"))
     task = runs.student_task(settings, data, method, identity, title, keep_moments=keep)
-    extra = {"teacher": model_part(teacher.summary) | {"temperatures": list(teacher.temperatures)}}
+    extra = {"teacher": model_part(teacher.summary) | {"temperatures": [teacher.temperature]}}
     extra |= {"method": settings.method.model_dump(mode="json", by_alias=True)}
     extra |= {"alone": model_part(scratch)} if scratch else {}
     extra |= {"assistant": model_part(nearest.summary)} if nearest is not teacher else {}
