@@ -75,6 +75,16 @@ class Interactions:
         return self.train.sorted_unique()
 
     @cached_property
+    def valid_targets(self) -> CSR:
+        """Valid rows as sets: a ranking, which has one place for an item, is judged by each once."""
+        return self.valid.sorted_unique()
+
+    @cached_property
+    def test_targets(self) -> CSR:
+        """Test rows as sets."""
+        return self.test.sorted_unique()
+
+    @cached_property
     def graph(self) -> BipartiteGraph:
         """Users and items of train, joined by each distinct pair once."""
         return BipartiteGraph.of(self.seen, self.n_items)

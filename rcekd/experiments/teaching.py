@@ -197,7 +197,7 @@ def _trained(folder: RunFolder, backbone: ModelSettings, data: Interactions) -> 
 def _best_member(members: Sequence[TeacherKnowledge], data: Interactions) -> Tensor:
     """Per user, 1 for the member with the best validation NDCG@20; all members alike where none finds anything."""
     value_UT = torch.stack(
-        [per_user(rank(member.tables, data.seen), data.valid)["ndcg@20"] for member in members], dim=1
+        [per_user(rank(member.tables, data.seen), data.valid_targets)["ndcg@20"] for member in members], dim=1
     ).nan_to_num(0.0)
     best_U = value_UT.max(dim=1).values
     return (value_UT == best_U[:, None]).float()

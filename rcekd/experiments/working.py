@@ -121,7 +121,7 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
         if cell.keep_trajectory:
             _analysed(Path(summary["run_dir"]), place)
     run = open_run(Path(summary["run_dir"]), place)
-    return summary, per_user(rank(run.test_tables, mask_of_test(run.data, settings.eval)), run.data.test)
+    return summary, per_user(rank(run.test_tables, mask_of_test(run.data, settings.eval)), run.data.test_targets)
 
 
 def _distilled(cell: Cell, place: Place) -> dict[str, Any]:

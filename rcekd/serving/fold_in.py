@@ -77,7 +77,7 @@ def fit(tables: FactorTables, data: Interactions) -> FoldIn:
     judged_J = _spread((data.valid.lengths()[taught] > 0).nonzero().flatten(), MOST_JUDGED)
     ridge, power, valid, trained = USUAL_RIDGE, USUAL_POWER, None, None
     if judged_J.numel():
-        judge = _Judge(tables.item_ID, taken(history, judged_J), taken(data.valid, taught[judged_J]).sorted_unique())
+        judge = _Judge(tables.item_ID, taken(history, judged_J), taken(data.valid_targets, taught[judged_J]))
         found: list[tuple[float, float, float]] = []
         for tried in POWERS:
             feature_ND = features(history, tables.item_ID, tried, typical)

@@ -80,12 +80,13 @@ def test_a_target_named_twice_counts_once(tiny_interactions: Interactions) -> No
     """Data that keeps repeated pairs (data.duplicates=keep) is judged as if it named each once."""
     data = uneven(tiny_interactions)
     assert len(rows_of(data.test)[1]) == len(set(rows_of(data.test)[1])) + 1
-    ranked = rank(random_tables(data), data.seen)
-    found, once = per_user(ranked, data.test), per_user(ranked, data.test.sorted_unique())
-    assert all(torch.equal(found[name], once[name]) for name in METRICS)
-    perfect = torch.tensor([rows_of(data.test.sorted_unique())[1]], dtype=torch.int32)
-    own = CSR(torch.tensor([0, 4]), torch.tensor(rows_of(data.test)[1], dtype=torch.int32))
-    assert {float(value) for value in per_user(perfect, own).values()} == {1.0}
+    once = replace(data, valid=data.valid.sorted_unique(), test=data.test.sorted_unique())
+    tables = random_tables(data)
+    assert evaluate(tables, data, EvalSettings()) == evaluate(tables, once, EvalSettings())
+    assert evaluate_valid(tables, data, EvalSettings()) == evaluate_valid(tables, once, EvalSettings())
+    perfect = torch.full((data.n_users, 20), -1, dtype=torch.int32)
+    perfect[1, :3] = torch.tensor(sorted(set(rows_of(data.test)[1])))
+    assert {float(value_U[1]) for value_U in per_user(perfect, data.test_targets).values()} == {1.0}
 
 
 def test_valid_alone_is_the_same_number(tiny_interactions: Interactions) -> None:
