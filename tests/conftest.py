@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -64,6 +65,12 @@ def tiny_interactions() -> Interactions:
         item_ids=item_ids,
         fingerprint=content_fingerprint((train, valid, test), user_ids, item_ids),
     )
+
+
+@pytest.fixture(scope="session")
+def unvalidated(tiny_interactions: Interactions) -> Interactions:
+    """The same with nothing held out for validation."""
+    return replace(tiny_interactions, valid=rectangle(torch.empty(tiny_interactions.n_users, 0, dtype=torch.int64)))
 
 
 def rectangle(item_UN: Tensor) -> CSR:

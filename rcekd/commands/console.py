@@ -1,6 +1,7 @@
 """All that rcekd prints: results for programs on stdout; what people read on stderr, or on stdout without --json."""
 
 import json
+import math
 import sys
 import time
 from typing import Any
@@ -121,10 +122,11 @@ class TrainingView:
             self._bar.stop()
             self._bar = None
         best = progress.best
+        kept = ""  # nothing evaluated: data without a validation pair, or stopped before the first time
+        if math.isfinite(best.value):
+            kept = f", best epoch {best.epoch + 1} with valid {self._settings.watch} {best.value:.4f}"
         self._output.progress.print(
-            f"{self._title}: {progress.epochs} epochs in {sum(progress.seconds):.1f} s, "
-            f"best epoch {best.epoch + 1} with valid {self._settings.watch} {best.value:.4f}",
-            soft_wrap=True,
+            f"{self._title}: {progress.epochs} epochs in {sum(progress.seconds):.1f} s{kept}", soft_wrap=True
         )
 
 

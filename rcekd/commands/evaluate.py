@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
-from rcekd.config import parse_assignment, read_config
+from rcekd.errors import InputError
 from rcekd.experiments import pipeline
 from rcekd.reports.comparison import single
 
@@ -27,8 +27,14 @@ def evaluate(
     env = options.environment(
         data_dir=data_dir, runs_dir=run_dir.parent, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
-    overrides = [(str(config), read_config(config))] if config is not None else []
-    overrides += [(f"--set {text}", parse_assignment(text)) for text in assignments or []]
+    overrides = options.given_layers(config, assignments)
+    if config is not None:  # a run's config.yaml says much beside the protocol
+        name, values = overrides[0]
+        if "eval" not in values:
+            raise InputError(
+                f"{name}: no `eval` in it, the only settings that evaluate takes; e.g. `eval: {{mask: train}}`"
+            )
+        overrides[0] = (name, {"eval": values["eval"]})
     summary = pipeline.evaluate_run(run_dir, env.place, overrides)
     env.output.table(single(summary, f"{summary['model']} {summary['dim']}"))
     env.output.result(summary)

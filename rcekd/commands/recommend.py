@@ -88,7 +88,7 @@ def _some(
     history, history_times = histories
     if history is not None:
         stdin = str(history) == "-"
-        lines = asking.parse_histories(sys.stdin, "stdin") if stdin else asking.read_histories(history)
+        lines = asking.read_histories(sys.stdin.buffer if stdin else history)
         times = None if history_times is None else asking.read_times(history_times, lines)
         if times is None and recommender.run.reads_histories and recommender.run.model.reads_times:
             env.output.note(

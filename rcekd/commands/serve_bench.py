@@ -48,7 +48,7 @@ def serve_bench(
     counts = tuple(sorted({1, torch.get_num_threads()}))
     asked = Asked(top, requests, batch, threads=counts, seen=seen.check(seen_items), with_index=not no_index)
     models = []
-    runs = open_all(run_dirs if only else with_relatives(run_dirs), env.place)
+    runs = open_all(run_dirs if only else with_relatives(run_dirs, env.output.note), env.place)
     for run in runs:
         env.output.note(f"measuring {run.label}")
         models.append(measure(run, asked))

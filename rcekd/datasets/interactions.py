@@ -64,10 +64,25 @@ class Interactions:
         times = None if self.times is None else self.times.to(device)
         return replace(self, train=train, valid=self.valid.to(device), test=self.test.to(device), times=times)
 
+    @property
+    def is_validated(self) -> bool:
+        """Whether anything is held out for validation: if not, nothing can be chosen by it."""
+        return self.valid.indices.numel() > 0
+
     @cached_property
     def seen(self) -> CSR:
         """Train rows as sets: ascending, each item once."""
         return self.train.sorted_unique()
+
+    @cached_property
+    def valid_targets(self) -> CSR:
+        """Valid rows as sets: a ranking, which has one place for an item, is judged by each once."""
+        return self.valid.sorted_unique()
+
+    @cached_property
+    def test_targets(self) -> CSR:
+        """Test rows as sets."""
+        return self.test.sorted_unique()
 
     @cached_property
     def graph(self) -> BipartiteGraph:

@@ -61,7 +61,7 @@ class DataSettings(_Settings):
     split_seed: Count = 0
     """Seed of the random split, and of the validation part taken where a given split has none."""
     valid_share: Share = 0.1
-    """Share of interactions held out for validation."""
+    """Share of interactions held out for validation; with none, training keeps the last epoch and has no patience."""
     test_share: Share = 0.1
     """Share of interactions held out for the test."""
     min_rating: float | None = Field(None, allow_inf_nan=False)

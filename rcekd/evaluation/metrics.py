@@ -1,6 +1,7 @@
 """Recall@N and NDCG@N per user, from ranked lists and held-out targets. Binary gains, all vectorised.
 
-NDCG's ideal list holds min(targets, N) hits, as in the RCE-KD authors' protocol.
+NDCG's ideal list holds min(targets, N) hits, as in the RCE-KD authors' protocol. Both want an item counted once among
+a user's targets: a list has one place for it.
 """
 
 import torch
@@ -26,7 +27,7 @@ def hits(item_UN: Tensor, targets: CSR) -> Tensor:
 
 
 def recall(hit_UN: Tensor, n_targets_U: Tensor, cutoff: int) -> Tensor:
-    """Share of a user's targets within the first `cutoff` items, float64 [U]; 0 for a user without targets."""
+    """Share of a user's distinct targets within the first `cutoff` items, float64 [U]; 0 for a user without targets."""
     found = hit_UN[:, :cutoff].sum(1).double()
     return found / n_targets_U.clamp(min=1)
 

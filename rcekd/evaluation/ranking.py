@@ -40,7 +40,7 @@ def rank(tables: FactorTables, excluded: CSR | None) -> Tensor:
 
 
 def per_user(item_UN: Tensor, targets: CSR) -> dict[str, Tensor]:
-    """Every metric for every user: name → float64 [U]."""
+    """Every metric for every user: name → float64 [U]. targets: rows as sets."""
     hit_UN = hits(item_UN, targets)
     n_targets_U = targets.lengths()
     values: dict[str, Tensor] = {}
@@ -60,7 +60,7 @@ def average(values: dict[str, Tensor], targets: CSR, users: str) -> dict[str, fl
 
 def evaluate_valid(tables: FactorTables, data: Interactions, settings: EvalSettings) -> dict[str, float]:
     """Metrics on the validation set, what training watches."""
-    return average(per_user(rank(tables, data.seen), data.valid), data.valid, settings.users)
+    return average(per_user(rank(tables, data.seen), data.valid_targets), data.valid_targets, settings.users)
 
 
 def evaluate_train(tables: FactorTables, data: Interactions, settings: EvalSettings) -> dict[str, float]:
@@ -76,10 +76,10 @@ def evaluate(
     test_tables: what the test set is ranked by, where that is not what the validation set is ranked by.
     """
     ranked = rank(tables, data.seen)
-    valid = average(per_user(ranked, data.valid), data.valid, settings.users)
+    valid = average(per_user(ranked, data.valid_targets), data.valid_targets, settings.users)
     if settings.mask != "train" or test_tables is not None:
         ranked = rank(tables if test_tables is None else test_tables, mask_of_test(data, settings))
-    return {"valid": valid, "test": average(per_user(ranked, data.test), data.test, settings.users)}
+    return {"valid": valid, "test": average(per_user(ranked, data.test_targets), data.test_targets, settings.users)}
 
 
 def evaluate_model(model: Backbone, data: Interactions, settings: EvalSettings) -> dict[str, dict[str, float]]:

@@ -74,9 +74,11 @@ def times_read(backbone: ModelSettings, data: Interactions) -> str | None:
 
 
 def _read(backbone: ModelSettings, data: Interactions) -> dict[str, Any]:
-    """What of the data a model depends on beside the interactions; that it reads times stands for the setting."""
+    """What of the data a model depends on beside the fingerprint; that it reads times stands for the setting."""
     features, times = features_read(backbone, data), times_read(backbone, data)
-    return ({"features": features} if features else {}) | ({"times": times} if times else {})
+    # Runs of an earlier version kept their first epoch where there was nothing to choose one by.
+    kept = {} if data.is_validated else {"kept": "last"}
+    return ({"features": features} if features else {}) | ({"times": times} if times else {}) | kept
 
 
 def _training(train: dict[str, Any]) -> dict[str, Any]:

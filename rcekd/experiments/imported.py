@@ -93,7 +93,10 @@ def metrics(teacher: TeacherKnowledge, data: Interactions, settings: EvalSetting
         item_UN = teacher.top_items(min(max(CUTOFFS), teacher.length), excluded)
         return average(per_user(item_UN, targets), targets, settings.users)
 
-    return {"valid": judged(data.seen, data.valid), "test": judged(mask_of_test(data, settings), data.test)}
+    return {
+        "valid": judged(data.seen, data.valid_targets),
+        "test": judged(mask_of_test(data, settings), data.test_targets),
+    }
 
 
 def _summary(

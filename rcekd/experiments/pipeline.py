@@ -107,7 +107,11 @@ def resume(run_dir: Path, place: Place) -> dict[str, Any]:
 
 
 def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Evaluate the model of a finished run again, under other settings where given. Returns a summary."""
+    """Evaluate the model of a finished run again, by another protocol where given. Returns a summary.
+
+    overrides: settings under `eval`, and where the files of `data.features` lie now; InputError for any other.
+    """
+    _check_protocol(overrides)
     folder = RunFolder(run_dir)
     own, config = split_run_config(folder.read_config())
     settings = resolve([(str(folder.config_file), config), *overrides])
@@ -136,6 +140,15 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
     }
 
 
+def _check_protocol(overrides: list[tuple[str, Values]]) -> None:
+    """InputError where settings say more than how to judge a model that is made already."""
+    for name, values in overrides:
+        for key, value in values.items():
+            moved = key == "data" and isinstance(value, dict) and value.keys() == {"features"}
+            if key != "eval" and not moved:
+                raise InputError(f"{name}: the model is trained already, so evaluate takes only eval.… settings")
+
+
 def _distill_in(folder: RunFolder, settings: RunSettings, data: Interactions, place: Place) -> dict[str, Any]:
     """Distil in a folder that `prepare` has made, as its config.yaml asks."""
     own, _ = split_run_config(folder.read_config())
@@ -160,7 +173,7 @@ def _distill_locked(
     title = f"{settings.method.name} {data.name} → {settings.student.model}"
     identity, keep = nearest.summary["identity"], bool(own.get("keep_trajectory"))
     task = runs.student_task(settings, data, method, identity, title, keep_moments=keep)
-    extra = {"teacher": model_part(teacher.summary) | {"temperatures": list(teacher.temperatures)}}
+    extra = {"teacher": model_part(teacher.summary) | {"temperatures": [teacher.temperature]}}
     extra |= {"method": settings.method.model_dump(mode="json", by_alias=True)}
     extra |= {"alone": model_part(scratch)} if scratch else {}
     extra |= {"assistant": model_part(nearest.summary)} if nearest is not teacher else {}

@@ -23,6 +23,11 @@ def train_in(
     folder: RunFolder, kind: str, task: Task, settings: RunSettings, place: Place, extra: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Train a task in a folder and write its summary, which is returned. Goes on from a saved state."""
+    if not task.data.is_validated and place.tell is not None:
+        place.tell(
+            f"{task.title}: {task.data.name}, split {task.data.split}, holds nothing out for validation, so the last "
+            f"epoch is kept and {task.section}.patience does nothing"
+        )
     place.memory.restart()
     devices.restart_peak(place.device)
     with watched(place.observer, place.sinks, folder) as observer:

@@ -68,6 +68,12 @@ class Sweep:
         self._task, self._place = task, place
         self._optuna = require("optuna", "sweep")
         first = task.settings({})
+        data = place.data(first)
+        if not data.is_validated:
+            raise InputError(
+                f"{data.name}, split {data.split}: no interaction is held out for validation, and a sweep chooses by "
+                "that; give another data.split, or a data.valid_share above 0"
+            )
         stem = f"{first.dataset.rsplit('/', 1)[-1]}-{first.teacher.backbone.model}-{first.student.model}"
         self.folder = place.runs_dir / f"sweep-{stem}-{first.method.name}-{task.identity()}"
         self.watch = first.train.watch

@@ -24,12 +24,12 @@ from rcekd.training.run_folder import RunFolder
 class Teaching(NamedTuple):
     """A teacher as a run sees it: its summary (or what stands for one), and what it knows.
 
-    temperatures: what the scores of it, or of each member of an ensemble, have been divided by.
+    temperature: what its scores have been divided by; an ensemble's, after its members were mixed.
     """
 
     summary: dict[str, Any]
     knowledge: TeacherKnowledge
-    temperatures: tuple[float, ...] = (1.0,)
+    temperature: float = 1.0
 
 
 def find_or_train(settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path]) -> Teaching:
@@ -39,8 +39,9 @@ def find_or_train(settings: RunSettings, data: Interactions, place: Place, folde
         summary = runs.teacher(settings, data, place, keep_trajectory=wanted)
         folder = runs.teacher_folder(settings, data, place.runs_dir)
         return tempered(Teaching(summary, _trained(folder, settings.teacher.backbone, data)), settings, data)
-    found = [tempered(given(RunFolder(path), data), settings, data) for path in folders]
-    return found[0] if len(found) == 1 else mixed(found, settings, data)
+    found = [given(RunFolder(path), data) for path in folders]
+    # Mixed first: an ensemble brings its members to one scale, which would undo what each had been divided by.
+    return tempered(found[0] if len(found) == 1 else mixed(found, settings, data), settings, data)
 
 
 def found(settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path]) -> Teaching:
@@ -53,7 +54,8 @@ def found(settings: RunSettings, data: Interactions, place: Place, folders: Sequ
     else:
         folder = runs.teacher_folder(settings, data, place.runs_dir)
         _check_there(folder, "teacher")
-        teaching = Teaching(runs.finished(folder), _trained(folder, settings.teacher.backbone, data))
+        trained = Teaching(runs.finished(folder), _trained(folder, settings.teacher.backbone, data))
+        teaching = tempered(trained, settings, data)
     student = _assistant(teaching, settings)
     if student is None:
         return teaching
@@ -96,7 +98,7 @@ def tempered(teaching: Teaching, settings: RunSettings, data: Interactions) -> T
     found = calibrate(knowledge.tables, data).temperature if wanted == "auto" else wanted
     if found is None:
         return teaching
-    return teaching._replace(knowledge=knowledge.at(found), temperatures=(found,))
+    return teaching._replace(knowledge=knowledge.at(found), temperature=found)
 
 
 def check_given(folder: RunFolder, data: Interactions) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -145,6 +147,8 @@ def _check_same_times(digest_then: str | None, data: Interactions, folder: RunFo
 def mixed(found: Sequence[Teaching], settings: RunSettings, data: Interactions) -> Teaching:
     """Several teachers as one, by `teacher.mix`; its summary speaks of the whole."""
     mix = settings.teacher.mix
+    # Runs of an earlier version found a temperature for every member, and only the first one's came to bear.
+    auto = {"auto": "of the whole"} if settings.teacher.temperature == "auto" else {}
     members = [teaching.knowledge for teaching in found]
     check_members(members)
     knowledge = Ensemble(members, _best_member(members, data) if mix == "per-user" else None)
@@ -155,10 +159,10 @@ def mixed(found: Sequence[Teaching], settings: RunSettings, data: Interactions) 
         "model": "+".join(teaching.summary["model"] for teaching in found),
         "dim": sum(teaching.summary["dim"] for teaching in found),
         "best_epoch": first["best_epoch"],
-        "identity": digest({"mix": mix, "members": [teaching.summary["identity"] for teaching in found]}),
+        "identity": digest({"mix": mix, "members": [teaching.summary["identity"] for teaching in found], **auto}),
         **evaluate(knowledge.tables, data, settings.eval),
     }
-    return Teaching(summary, knowledge, tuple(tau for teaching in found for tau in teaching.temperatures))
+    return Teaching(summary, knowledge)
 
 
 def assisted(teaching: Teaching, settings: RunSettings, data: Interactions, place: Place) -> Teaching:
@@ -212,7 +216,7 @@ def _trained(folder: RunFolder, backbone: ModelSettings, data: Interactions) -> 
 def _best_member(members: Sequence[TeacherKnowledge], data: Interactions) -> Tensor:
     """Per user, 1 for the member with the best validation NDCG@20; all members alike where none finds anything."""
     value_UT = torch.stack(
-        [per_user(rank(member.tables, data.seen), data.valid)["ndcg@20"] for member in members], dim=1
+        [per_user(rank(member.tables, data.seen), data.valid_targets)["ndcg@20"] for member in members], dim=1
     ).nan_to_num(0.0)
     best_U = value_UT.max(dim=1).values
     return (value_UT == best_U[:, None]).float()

@@ -121,9 +121,9 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
         if cell.keep_trajectory:
             _analysed(Path(summary["run_dir"]), place)
     run = open_run(Path(summary["run_dir"]), place)
-    users = per_user(rank(run.test_tables, mask_of_test(run.data, settings.eval)), run.data.test)
+    users = per_user(rank(run.test_tables, mask_of_test(run.data, settings.eval)), run.data.test_targets)
     if settings.eval.users == "with-targets":  # who is not averaged over is not to be tested over either
-        judged_U = run.data.test.lengths() > 0
+        judged_U = run.data.test_targets.lengths() > 0
         users = {name: value_U.where(judged_U, float("nan")) for name, value_U in users.items()}
     return summary, users
 

@@ -21,7 +21,9 @@ def export_table(card: dict[str, Any], folder: str) -> Table:
         )
     fold_in = card["fold_in"]
     notes.append(
-        f"new users: NDCG@10 {fold_in['valid_ndcg@10']:.4f} on validation by a folded-in vector, "
+        f"new users: by a map with the usual ridge {fold_in['ridge']:g}, as no validation item was there to choose by"
+        if fold_in["valid_ndcg@10"] is None
+        else f"new users: NDCG@10 {fold_in['valid_ndcg@10']:.4f} on validation by a folded-in vector, "
         f"{fold_in['valid_ndcg@10_trained']:.4f} by the trained one"
     )
     notes += ["model_card.md says all of it", f"try it: python {folder}/score.py USER"]

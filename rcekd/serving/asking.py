@@ -3,19 +3,23 @@
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from rcekd.errors import InputError
 
 
 def split_ids(text: str) -> list[str]:
-    """`1,7,12` as three ids; spaces around commas do not count."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """`1,7,12` as three ids, each once; spaces around commas do not count. InputError where there are none."""
+    found = _each_once(text.split(","))
+    if not found:
+        raise InputError(f"--users {text[:40]!r}: no ids in it; write them with commas between, e.g. --users 1,7,12")
+    return found
 
 
 def read_ids(path: Path) -> list[str]:
-    """One id a line; empty lines are passed over. InputError for a file that cannot be read or holds none."""
+    """One id a line, each once, empty lines passed over. InputError for a file that holds none or cannot be read."""
     try:
-        found = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        found = _each_once(path.read_text(encoding="utf-8-sig").splitlines())
     except OSError as error:
         raise InputError(f"{path}: cannot read this list of ids ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -23,6 +27,11 @@ def read_ids(path: Path) -> list[str]:
     if not found:
         raise InputError(f"{path}: no ids in it; write one a line")
     return found
+
+
+def _each_once(parts: Iterable[str]) -> list[str]:
+    """What is written in the parts, in order, without repeats: a user has one list."""
+    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
 def parse_histories(lines: Iterable[str], where: str) -> list[list[str]]:
@@ -68,12 +77,14 @@ def _time(text: str, where: str) -> float:
     return time
 
 
-def read_histories(path: Path) -> list[list[str]]:
-    """`parse_histories` of a file."""
+def read_histories(source: Path | BinaryIO) -> list[list[str]]:
+    """`parse_histories` of a file, or of what is written to standard input, in UTF-8 whatever the locale."""
+    where = str(source) if isinstance(source, Path) else "stdin"
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        written = source.read_bytes() if isinstance(source, Path) else source.read()
+        lines = written.decode("utf-8-sig").splitlines()
     except OSError as error:
-        raise InputError(f"{path}: cannot read these histories ({error.strerror})") from error
+        raise InputError(f"{where}: cannot read these histories ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text") from error
-    return parse_histories(lines, str(path))
+        raise InputError(f"{where}: not UTF-8 text") from error
+    return parse_histories(lines, where)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rcekd.experiments.opening import FinishedRun, open_run
 from rcekd.experiments.place import Place
 from rcekd.serving import index
 from rcekd.serving.seen import Seen, seen_between
+from rcekd.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,31 @@ class Asked:
     with_index: bool = True
 
 
-def with_relatives(folders: list[Path]) -> list[Path]:
-    """The runs, and before them the teacher and the student alone that a distilled student was compared with."""
+def with_relatives(folders: list[Path], tell: Callable[[str], None]) -> list[Path]:
+    """The runs, and before them the teacher and the student alone that a distilled student was compared with.
+
+    A teacher that was imported as top-N lists scores nothing and cannot be served: it is left out, and `tell` told so.
+    InputError for a damaged summary.
+    """
     found: list[Path] = []
     for folder in folders:
-        file = folder / "summary.json"
-        summary = json.loads(file.read_text()) if file.is_file() else {}
+        summary = _summary(folder)
         for role in ("teacher", "alone"):
             told = summary.get(role, {}).get("run_dir")
             places = [Path(told), folder.parent / Path(told).name] if told else []
-            found += [place for place in places if (place / "summary.json").is_file()][:1]
+            for place in [place for place in places if RunFolder(place).summary_file.is_file()][:1]:
+                if _summary(place).get("imported", {}).get("form") == "lists":
+                    tell(f"left out: {place}, a teacher imported as top-N lists, which has no vectors to score with")
+                else:
+                    found.append(place)
         found.append(folder)
     return list({path.resolve(): path for path in found}.values())
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """A run's summary; nothing where there is none, which opening the run will say."""
+    run = RunFolder(folder)
+    return run.read_summary() if run.summary_file.is_file() else {}
 
 
 def open_all(folders: list[Path], place: Place) -> list[FinishedRun]:

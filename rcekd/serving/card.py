@@ -81,14 +81,16 @@ def _quality(card: dict[str, Any]) -> list[str]:
         + " |"
         for model in [{**card["quality"][0], "role": "this model"}, *card["quality"][1:]]
     ]
+    chosen = "The validation set chose the epoch."
+    if not card["data"]["valid"]:
+        chosen = "Nothing was held out for validation: the last epoch was kept."
     return [
         "## Quality, test set",
         f"| model | parameters | {' | '.join(METRICS)} |",
         f"|---|---|{'---|' * len(METRICS)}",
         *rows,
         "",
-        f"All items ranked, {protocol['mask']} items masked, averaged over {who}{read}. "
-        "The validation set chose the epoch.",
+        f"All items ranked, {protocol['mask']} items masked, averaged over {who}{read}. {chosen}",
         "",
     ]
 
@@ -119,12 +121,19 @@ def _new_users(card: dict[str, Any]) -> list[str]:
     if found["power"] != 1:
         mean = f"w * {mean}"
         weight = f" with `w = (len(history) / {found['typical_length']:g}) ** {1 - found['power']:g}`"
+    how_good = (
+        f"Nobody was there to validate it: its ridge, {found['ridge']:g}, and scaling are defaults, and how good such "
+        "vectors are is not known."
+    )
+    if found["valid_ndcg@10"] is not None:
+        how_good = (
+            "On the validation set such vectors, by a map that was fitted to other users, reach NDCG@10 "
+            f"{found['valid_ndcg@10']:.4f}; the trained ones reach {found['valid_ndcg@10_trained']:.4f}."
+        )
     return [
         "## New users",
-        f"A user with a history but no vector gets `{mean} @ fold_in_weight + fold_in_bias`{weight}. On the validation "
-        f"set such vectors, by a map that was fitted to other users, reach NDCG@10 {found['valid_ndcg@10']:.4f}; the "
-        f"trained ones reach {found['valid_ndcg@10_trained']:.4f}. The items were trained with these users' histories, "
-        "as they will not have been with a stranger's.",
+        f"A user with a history but no vector gets `{mean} @ fold_in_weight + fold_in_bias`{weight}. {how_good} "
+        "The items were trained with these users' histories, as they will not have been with a stranger's.",
         "",
     ]
 

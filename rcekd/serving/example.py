@@ -20,7 +20,7 @@ model, seen, ids = read("factors.safetensors"), read("seen.safetensors"), json.l
 fold_in = json.loads((HERE / "card.json").read_text())["fold_in"]
 new, names = sys.argv[1] == "--history", [str(name) for name in ids["items"]]
 if new:  # the history's mean item vector, through the map that the model card describes
-    met = [names.index(item) for item in sys.argv[2].split(",")]
+    met = [names.index(item) for item in dict.fromkeys(sys.argv[2].split(","))]  # each once
     weight = (len(met) / fold_in["typical_length"]) ** (1 - fold_in["power"])
     vector = weight * model["item"][met].mean(0) @ model["fold_in_weight"] + model["fold_in_bias"]
 else:
@@ -28,6 +28,7 @@ else:
     vector, met = model["user"][user], seen["item"][seen["indptr"][user]:seen["indptr"][user + 1]]
 score = model["item"] @ vector
 score[met] = -np.inf
-for place in np.argsort(-score, kind="stable")[:int((sys.argv[2 + new:] or [10])[0])]:
+best = np.argsort(-score, kind="stable")[:int((sys.argv[2 + new:] or [10])[0])]
+for place in best[score[best] > -np.inf]:  # what the user has met is no candidate, however long the list
     print(ids["items"][place], score[place], sep="\\t")
 '''

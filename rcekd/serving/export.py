@@ -54,9 +54,10 @@ class Wanted:
 def export(run: FinishedRun, to: Path, wanted: Wanted, *, force: bool = False) -> dict[str, Any]:
     """Write the run into the folder `to`, whole or not at all. Returns the model card.
 
-    InputError where `to` holds something (unless `force`), an extra is missing, or onnxruntime's scores are not ours.
+    InputError where `to` holds something (unless `force`) or the run itself, an extra is missing, or onnxruntime's
+    scores are not ours.
     """
-    with whole_folder(to, force=force) as folder:
+    with whole_folder(to, force=force, spared=[run.path]) as folder:
         measured: dict[str, Any] = {"seen": wanted.seen, "onnx": {}}
         map_ = fit(run.tables, run.data)
         _write_tables(folder, run, map_, wanted.seen)

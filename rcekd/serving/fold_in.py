@@ -24,6 +24,7 @@ from rcekd.serving.rows import taken
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 POWERS = (1.0, 0.5)
+USUAL_RIDGE, USUAL_POWER = 1e-2, 1.0  # where nobody is there to choose by
 MOST_TAUGHT = 50_000  # users the map is fitted to: more would change D² numbers no further
 MOST_JUDGED = 2_000  # users whose validation ranking chooses among the settings
 CUTOFF = 10
@@ -35,7 +36,7 @@ class FoldIn:
 
     weight_DD, bias_D: float32. power, typical: a history of n items weighs its mean by (n / typical)^(1 − power).
     ridge: strength relative to the mean square of a feature. valid, trained: NDCG@10 on validation items of users the
-    map was not fitted to, ranked by the map's vectors and by the trained ones.
+    map was not fitted to, ranked by the map's vectors and by the trained ones; None where there are no such items.
     """
 
     weight_DD: Tensor
@@ -43,8 +44,8 @@ class FoldIn:
     power: float
     typical: float
     ridge: float
-    valid: float
-    trained: float
+    valid: float | None
+    trained: float | None
 
     def __call__(self, history: CSR, item_ID: Tensor) -> Tensor:
         """Vectors [B, D] of the users with these histories of item ids, in any order."""
@@ -65,7 +66,7 @@ def features(history: CSR, item_ID: Tensor, power: float, typical: float) -> Ten
 
 
 def fit(tables: FactorTables, data: Interactions) -> FoldIn:
-    """The map for a trained model, its two settings chosen on the validation set.
+    """The map for a trained model, its two settings chosen on the validation set (USUAL_… where that is empty).
 
     Each setting is judged by two maps, each fitted to one half of the users and ranked on the other; the final map is
     fitted to all. Users without a training interaction teach nothing and are left out.
@@ -74,15 +75,17 @@ def fit(tables: FactorTables, data: Interactions) -> FoldIn:
     user_ND, history = tables.user_UD[taught], taken(data.seen, taught)
     typical = float(history.lengths().double().mean()) if taught.numel() else 1.0
     judged_J = _spread((data.valid.lengths()[taught] > 0).nonzero().flatten(), MOST_JUDGED)
-    judge = _Judge(tables.item_ID, taken(history, judged_J), taken(data.valid, taught[judged_J]))
-    found: list[tuple[float, float, float]] = []
-    for power in POWERS:
-        feature_ND = features(history, tables.item_ID, power, typical)
-        for ridge, vector_ND in zip(RIDGES, cross_fitted(feature_ND, user_ND, RIDGES), strict=True):
-            found.append((judge.ndcg(vector_ND[judged_J]), ridge, power))
-    valid, ridge, power = max(found)
+    ridge, power, valid, trained = USUAL_RIDGE, USUAL_POWER, None, None
+    if judged_J.numel():
+        judge = _Judge(tables.item_ID, taken(history, judged_J), taken(data.valid_targets, taught[judged_J]))
+        found: list[tuple[float, float, float]] = []
+        for tried in POWERS:
+            feature_ND = features(history, tables.item_ID, tried, typical)
+            for strength, vector_ND in zip(RIDGES, cross_fitted(feature_ND, user_ND, RIDGES), strict=True):
+                found.append((judge.ndcg(vector_ND[judged_J]), strength, tried))
+        valid, ridge, power = max(found)
+        trained = judge.ndcg(user_ND[judged_J])
     weight, bias = _solve(features(history, tables.item_ID, power, typical), user_ND.double(), (ridge,))[0]
-    trained = judge.ndcg(user_ND[judged_J])
     return FoldIn(weight.float().contiguous(), bias.float(), power, typical, ridge, valid, trained)
 
 
@@ -120,9 +123,7 @@ class _Judge(NamedTuple):
     held_out: CSR
 
     def ndcg(self, user_JD: Tensor) -> float:
-        """Mean NDCG@10; 0 where there is nobody to judge by."""
-        if not user_JD.shape[0]:
-            return 0.0
+        """Mean NDCG@10."""
         item_JK, _ = topk(user_JD, self.item_ID, CUTOFF, seen=self.history)
         return float(ndcg(hits(item_JK, self.held_out), self.held_out.lengths(), CUTOFF).mean())
 

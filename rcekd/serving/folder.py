@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,27 +11,36 @@ from rcekd.errors import InputError
 
 
 @contextmanager
-def whole_folder(path: Path, *, force: bool) -> Iterator[Path]:
-    """An empty folder beside `path`, renamed to it on success and removed on any failure.
+def whole_folder(to: Path, *, force: bool, spared: Sequence[Path] = ()) -> Iterator[Path]:
+    """An empty folder beside `to`, renamed to it on success and removed on any failure. Of a link, its target is meant.
 
-    InputError where `path` is a file, holds anything (unless `force`, which replaces it), or cannot be written.
+    spared: folders that `force` must not take away; the one that the process works in is another.
+    InputError where `to` is a file, holds anything (unless `force`, which replaces it), is or holds a spared folder, or
+    cannot be written.
     """
+    path = to.resolve()
+    for kept in (*spared, Path.cwd()):
+        if kept.resolve().is_relative_to(path):
+            raise InputError(f"--to {to}: would take the place of {kept.resolve()}; choose another folder")
     if path.is_file():
-        raise InputError(f"--to {path}: is a file; name a folder")
+        raise InputError(f"--to {to}: is a file; name a folder")
     if path.is_dir() and any(path.iterdir()) and not force:
-        raise InputError(f"--to {path}: not empty; choose another folder, or give --force to replace it")
+        raise InputError(f"--to {to}: not empty; choose another folder, or give --force to replace it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     except OSError as error:
-        raise InputError(f"--to {path}: cannot write a folder here ({error.strerror}); choose another") from error
+        raise InputError(f"--to {to}: cannot write a folder here ({error.strerror}); choose another") from error
     try:
         yield aside
         for file in aside.iterdir():
             os.chmod(file, 0o644)
             _flush(file)
         os.chmod(aside, 0o755)
-        _replace(path, aside)
+        try:
+            _replace(path, aside)
+        except OSError as error:  # a place where something is mounted, say
+            raise InputError(f"--to {to}: cannot be replaced ({error.strerror}); choose another folder") from error
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -43,7 +52,11 @@ def _replace(path: Path, aside: Path) -> None:
         os.replace(aside, path)
         return
     old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
-    os.replace(path, old)
+    try:
+        os.replace(path, old)
+    except OSError:
+        old.rmdir()
+        raise
     try:
         os.replace(aside, path)
     except OSError:

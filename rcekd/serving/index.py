@@ -51,25 +51,31 @@ def search(index: Any, user_BD: Tensor, k: int, leave_out: CSR, threads: int) ->
         wanted = min(k + int(lengths[group].max()), len(index))
         found = _search(index, user_BD[group], wanted, threads)
         found.score_BK.masked_fill_(_in_rows(found.item_BK, taken(leave_out, group)), -torch.inf)
-        best, place = found.score_BK.topk(min(k, wanted), dim=1)
+        best, place = found.score_BK.topk(min(k, found.score_BK.shape[1]), dim=1)
         item_BK[group, : best.shape[1]] = found.item_BK.gather(1, place).masked_fill(best == -torch.inf, UNKNOWN)
         score_BK[group, : best.shape[1]] = best
     return Lists(item_BK, score_BK)
 
 
 def _search(index: Any, user_BD: Tensor, count: int, threads: int) -> Lists:
-    """What the index finds, best first."""
+    """What the index finds, best first; UNKNOWN, scored −∞, where it finds fewer than asked for."""
     vector_BD = torch.cat([user_BD, user_BD.new_zeros(user_BD.shape[0], 1)], 1).numpy()
     found = index.search(vector_BD, count, threads=threads)
-    item = torch.from_numpy(np.atleast_2d(found.keys).astype(np.int32))
-    return Lists(item, 1.0 - torch.from_numpy(np.atleast_2d(found.distances).astype(np.float32)))
+    item_BK = torch.from_numpy(np.atleast_2d(found.keys).astype(np.int32))
+    score_BK = 1.0 - torch.from_numpy(np.atleast_2d(found.distances).astype(np.float32))
+    # Beyond a row's count stands what is no match; one query alone comes back cut to its count.
+    count_B = torch.tensor(found.counts.astype(np.int64) if hasattr(found, "counts") else [item_BK.shape[1]])
+    beyond_BK = torch.arange(item_BK.shape[1]) >= count_B.unsqueeze(1)
+    return Lists(item_BK.masked_fill(beyond_BK, UNKNOWN), score_BK.masked_fill(beyond_BK, -torch.inf))
 
 
 def recall(found: Lists, exact: Lists) -> float:
     """Share of the exact lists' items that were found."""
-    there = (found.item_BK.unsqueeze(2) == exact.item_BK.unsqueeze(1)).any(1) & (exact.item_BK != UNKNOWN)
-    wanted = int((exact.item_BK != UNKNOWN).sum())
-    return int(there.sum()) / wanted if wanted else 1.0
+    there = exact.item_BK != UNKNOWN
+    wanted = int(there.sum())
+    item_BK = found.item_BK.sort(1).values + 1  # from 0, UNKNOWN's place
+    listed = CSR(torch.arange(len(item_BK) + 1) * item_BK.shape[1], item_BK.flatten())
+    return int((_in_rows(exact.item_BK + 1, listed) & there).sum()) / wanted if wanted else 1.0
 
 
 def _empty(width: int) -> Any:
@@ -80,7 +86,7 @@ def _empty(width: int) -> Any:
 
 def _in_rows(item_BW: Tensor, rows: CSR) -> Tensor:
     """Bool [B, W]: is the item in the user's row?"""
-    if not rows.indices.numel():
+    if not rows.indices.numel() or not item_BW.numel():
         return torch.zeros_like(item_BW, dtype=torch.bool)
     span = int(max(int(rows.indices.max()), int(item_BW.max()))) + 1
     key = rows.rows().long() * span + rows.indices.long()  # ascending, as rows and their entries are

@@ -46,12 +46,14 @@ class Recommender:
     def for_users(self, written: Sequence[str], *, where: str, skip_unknown: bool = False) -> pl.DataFrame:
         """Lists of users given by their original ids, in that order: columns user, rank, item, (title,) score.
 
-        InputError names the first unknown user, unless they are to be skipped.
+        InputError names the first unknown user, unless they are to be skipped and one is known.
         """
         user_B = self.users.find(written)
         if not skip_unknown:
             self.users.refuse_unknown(written, user_B, where)
         user_B = user_B[user_B != UNKNOWN]
+        if not user_B.numel():
+            raise InputError(f"{where}: no user that this model knows; name one of the data it was trained on")
         vector_BD, leave_out = self.run.tables.user_UD[user_B.long()], seen_of(self.run.data, self.seen, user_B)
         return self._lists(vector_BD, leave_out, self.users.names(user_B.numpy()))
 
@@ -93,11 +95,15 @@ class Recommender:
         return self._lists(vector_BD, leave_out, user)
 
     def for_all(self, folder: Path, per_shard: int | None, *, force: bool = False) -> Iterator[shards.Written]:
-        """Lists of every user, as shards in a folder; yields after each. Goes on where it was stopped."""
+        """Lists of every user, as shards in a folder; yields after each. Goes on where it was stopped.
+
+        InputError where the folder holds other lists (unless `force`), or another process is at work in it.
+        """
         data = self.run.data
         per_shard = per_shard or shards.users_per_shard(self.k)
-        shards.open_folder(folder, self.identity() | {"users_per_shard": per_shard}, force=force)
-        return shards.write_shards(folder, shards.plan(data.n_users, per_shard), self._shard)
+        with shards.held(folder):
+            shards.open_folder(folder, self.identity() | {"users_per_shard": per_shard}, force=force)
+            yield from shards.write_shards(folder, shards.plan(data.n_users, per_shard), self._shard)
 
     def identity(self) -> dict[str, Any]:
         """What the lists depend on."""

@@ -4,8 +4,11 @@ manifest.json, written first, ties the folder to one model, data and settings; a
 _SUCCESS comes last. Whoever starts again with the same model and settings makes only the shards that are missing.
 """
 
+import fcntl
 import json
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -50,16 +53,32 @@ def plan(n_users: int, per_shard: int) -> list[Shard]:
     return [Shard(name.format(n, len(starts)), s, min(s + per_shard, n_users)) for n, s in enumerate(starts)]
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it against other processes. InputError where it cannot be made, or one works in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write shards here ({error.strerror}); choose another --to") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{folder}: another process is writing lists here; wait for it to end") from error
+        except OSError:  # a network's file system that locks no folders: nobody is kept out
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def open_folder(folder: Path, identity: dict[str, Any], *, force: bool) -> None:
-    """Make the folder for lists with this identity, or find it begun. InputError where it holds anything else.
+    """Begin lists with this identity in a folder, or find them begun. InputError where it holds anything else.
 
     force: remove another model's shards instead of refusing them.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        present = sorted(path.name for path in folder.iterdir())
-    except OSError as error:
-        raise InputError(f"{folder}: cannot write shards here ({error.strerror}); choose another --to") from error
+    present = sorted(path.name for path in folder.iterdir())
     wanted = {"format": FORMAT, **identity}
     if MANIFEST in present:
         differing = _differing(folder / MANIFEST, wanted)
@@ -76,8 +95,11 @@ def open_folder(folder: Path, identity: dict[str, Any], *, force: bool) -> None:
 
 
 def write_shards(folder: Path, shards: list[Shard], make: Callable[[Shard], pl.DataFrame]) -> Iterator[Written]:
-    """Make what is missing, one shard in memory at a time; yields after each, kept ones included."""
-    for stale in folder.glob(".*.part"):  # what a kill cut short
+    """Make what is missing, one shard in memory at a time; yields after each, kept ones included.
+
+    The folder is to be held meanwhile.
+    """
+    for stale in folder.glob(".*.part"):  # what a kill cut short; nobody else writes here now
         stale.unlink(missing_ok=True)
     for shard in shards:
         path = folder / shard.name

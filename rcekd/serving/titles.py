@@ -19,9 +19,13 @@ def read_titles(path: Path) -> pl.DataFrame:
     """Columns item and title, both String, an item once. InputError names file and columns if it cannot be."""
     table = _read(path)
     item, title = _column(table, _IDS, "item id", path), _column(table, _TITLES, "title", path)
+    for name in (item, title):
+        if table[name].dtype.is_nested():
+            raise InputError(f"{path}: {name} holds {table[name].dtype}, not one value a row; make it plain text")
     titles = cast(table[title], pl.String())
     if titles.null_count() > table[title].null_count():
         raise InputError(f"{path}: column {title!r} holds {table.schema[title]}, not text")
+    # Ids as the datasets read them, so that an item 276 is the same where a table has it as 276.0.
     found = pl.DataFrame({"item": ids(table[item]).cast(pl.String), "title": titles})
     return found.drop_nulls("item").unique("item", keep="first", maintain_order=True)
 

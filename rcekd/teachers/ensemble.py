@@ -52,6 +52,11 @@ class Ensemble(FactorTeacher):
         moments = zip(*(list(member.trajectory)[-count:] for member in self._members), strict=True)
         return [Ensemble([FactorTeacher(t) for t in moment], self._weight_UT).tables for moment in moments]
 
+    def at(self, temperature: float) -> "Ensemble":
+        """The same mixture with every score divided by a temperature, that of its members and of all their moments."""
+        members = [m.at(temperature) if isinstance(m, FactorTeacher) else m for m in self._members]
+        return Ensemble(members, self._weight_UT)
+
     @property
     def members(self) -> Sequence[TeacherKnowledge]:
         return self._members

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rcekd.datasets import Interactions
+from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.models import FactorTables
 
@@ -162,8 +163,21 @@ def golden_section(value: Callable[[float], float], low: float, high: float, exa
 
 
 def warmed(tables: FactorTables, temperature: float) -> FactorTables:
-    """The tables of score / τ, so that a softmax at temperature 1 is the calibrated one."""
-    return FactorTables(tables.user_UD / temperature, tables.item_ID)
+    """The tables of score / τ, so that a softmax at temperature 1 is the calibrated one. InputError as `in_range`."""
+    divided = FactorTables(tables.user_UD / temperature, tables.item_ID)
+    return in_range(divided, f"at temperature {temperature:g}", "give a larger one")
+
+
+def in_range(tables: FactorTables, where: str, remedy: str) -> FactorTables:
+    """The tables, unless a score could be beyond float32: InputError, which begins and ends with these words."""
+    most = torch.finfo(torch.float32).max
+    largest = float(tables.user_UD.double().norm(dim=1).max() * tables.item_ID.double().norm(dim=1).max())
+    if not largest <= most:
+        raise InputError(
+            f"{where}: the longest user and item vectors make scores up to {largest:.2g}, beyond the {most:.2g} of "
+            f"float32; {remedy}"
+        )
+    return tables
 
 
 def _entries(rows: CSR, begin: int, end: int) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,10 @@ class BestEpoch:
         self.stale += 1
         return False
 
+    def keep_last(self, epoch: int, weights: dict[str, Tensor]) -> None:
+        """Take the last epoch for want of anything to choose by; the value stays at −∞."""
+        self.epoch, self.weights = epoch, {name: tensor.detach().clone() for name, tensor in weights.items()}
+
     def exhausted(self, patience: int) -> bool:
         """Whether `patience` evaluations have passed without gain; patience 0 never is."""
         return patience > 0 and self.stale >= patience

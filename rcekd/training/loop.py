@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -67,7 +67,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Trained:
-    """The best epoch's model (in `task.model`), its metrics, and what the run cost."""
+    """The best epoch's model (in `task.model`), its metrics, and what the run cost.
+
+    Where the data has no validation pair, the last epoch stands for the best.
+    """
 
     epochs: int
     best_epoch: int
@@ -81,6 +84,8 @@ class Trainer:
     """Runs a task in a run folder, from its last saved state where there is one."""
 
     def __init__(self, task: Task, folder: RunFolder, observer: Observer) -> None:
+        if not task.data.is_validated:  # nothing to choose an epoch by, or to be patient about
+            task = replace(task, train=task.train.model_copy(update={"patience": 0}))
         self._task, self._folder, self._observer = task, folder, observer
         self._batches = training_batches(task.data, task.model.window)
         self._clock = Stopwatch(task.data.device)
@@ -132,7 +137,11 @@ class Trainer:
         line: dict[str, Any] = {"epoch": epoch, "loss": mean_base + task.weight * mean_kd, "base_loss": mean_base}
         if task.method is not None:
             line |= {"kd_loss": mean_kd, **task.method.report()}
-        if (epoch + 1) % task.train.eval_every == 0 or epoch + 1 == task.train.epochs:
+        last = epoch + 1 == task.train.epochs
+        if not task.data.is_validated:
+            if last:
+                progress.best.keep_last(epoch, task.model.state_dict())
+        elif last or (epoch + 1) % task.train.eval_every == 0:
             with self._clock.phase("evaluation"):
                 line["valid"] = evaluate_valid(task.model.tables(), task.data, task.evaluation)
             line["best"] = progress.best.update(epoch, line["valid"][task.train.watch], task.model.state_dict())

@@ -25,10 +25,12 @@ class TrainSettings(Settings):
         default="sum", description="whole loss summed or averaged over the batch: moves weight decay's scale, not λ's"
     )
     patience: NonNegativeInt = Field(
-        default=30, description="stop after so many evaluations without gain; 0: never stop early"
+        default=30,
+        description="stop after so many evaluations without gain; 0, or no validation pair in the data: never",
     )
     watch: Literal["ndcg@10", "ndcg@20", "recall@10", "recall@20"] = Field(
-        default="ndcg@10", description="validation metric that chooses the best epoch"
+        default="ndcg@10",
+        description="validation metric that chooses the best epoch; the last, where data has no validation pair",
     )
     eval_every: PositiveInt = Field(default=1, description="epochs from one evaluation to the next")
     checkpoint_seconds: NonNegativeFloat = Field(

@@ -79,3 +79,10 @@ def test_a_training_run_off_a_terminal(capsys: pytest.CaptureFixture[str], monke
     assert len(lines) == 2
     assert lines[0].startswith("the title: epoch 2, loss 0.5, 2.00 s/epoch")
     assert lines[1] == "the title: 3 epochs in 6.0 s, best epoch 2 with valid ndcg@10 0.2500"
+
+
+def test_a_training_run_that_evaluated_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    view = TrainingView(Output(as_json=True, quiet=False))
+    view.begin("the title", TrainSettings(), Progress(), 4)
+    view.end(Progress(3, [2.0] * 3, best=BestEpoch(2)))
+    assert capsys.readouterr().err == "the title: 3 epochs in 6.0 s\n"

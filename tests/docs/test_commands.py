@@ -117,7 +117,7 @@ def test_commands(
             settle([word.replace("…", "*") for word in words])
             continue
         if command.fed is not None:
-            monkeypatch.setattr("sys.stdin", io.StringIO(command.fed))
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(command.fed.encode())))
         capfd.readouterr()
         code = run(globbed(small(words)))
         out, err = capfd.readouterr()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.flows.conftest import Outcome, assignments
 
@@ -142,8 +143,26 @@ def test_a_teacher_made_for_another_dataset(finished: Path, distill: Command) ->
 
 
 def test_evaluating_on_another_dataset(finished: Path, rcekd: Command) -> None:
-    refused(rcekd("evaluate", finished, "--set", "data.synthetic.seed=9"), "made for other data")
-    refused(rcekd("evaluate", finished, "--set", "student.dim=4"), "model.safetensors", "does not fit")
+    file = finished / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**config, "student": {**config["student"], "dim": 4}}))
+    refused(rcekd("evaluate", finished), "model.safetensors", "does not fit")
+    config["data"]["synthetic"]["seed"] = 9
+    file.write_text(yaml.safe_dump(config))
+    refused(rcekd("evaluate", finished), "made for other data")
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["student.model=lightgcn", "teacher.dim=3", "train.epochs=9", "seed=4", "data.synthetic.seed=9", "dataset=x.csv"],
+)
+def test_evaluating_by_settings_of_training(finished: Path, rcekd: Command, given: str) -> None:
+    refused(rcekd("evaluate", finished, "--set", given), f"--set {given}", "only eval.… settings")
+
+
+def test_evaluating_by_a_config_without_a_protocol(finished: Path, rcekd: Command) -> None:
+    Path("own.yaml").write_text("student: {dim: 3}")
+    refused(rcekd("evaluate", finished, "--config", "own.yaml"), "own.yaml: no `eval` in it")
 
 
 # --- damaged run folders --------------------------------------------------------------------------------------------

@@ -199,6 +199,8 @@ def test_evaluate_by_other_protocols(rcekd: Command, distill: Command) -> None:
     assert masked["test"]["recall@20"] >= plain["test"]["recall@20"]
     assert some["valid"]["recall@20"] > plain["valid"]["recall@20"]
     assert Path(folder, "summary.json").exists()
+    by_file = rcekd("evaluate", folder, "--json", "--config", Path(folder, "config.yaml")).result
+    assert (by_file["protocol"], by_file["test"]) == (plain["protocol"], plain["test"])
 
 
 def test_data_list(rcekd: Command) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.flows.conftest import Outcome
+from tests.flows.conftest import Outcome, assignments
 
 Command = Callable[..., Outcome]
 
@@ -103,6 +103,10 @@ def test_numpy_folds_strangers_in_as_we_do(exported: Path, finished: Path, rcekd
     plain = score_py(exported, "--history", "3,17,40", "6")
     assert [item for item, _ in plain] == [str(item["item"]) for item in listed]
     assert [score for _, score in plain] == pytest.approx([item["score"] for item in listed], rel=1e-3, abs=1e-5)
+    assert score_py(exported, "--history", "3,17,3,40,17", "6") == plain, "a history is a set"
+    everything = score_py(exported, "--history", "3,17,40", "100")
+    assert len(everything) == 77
+    assert not {"3", "17", "40"} & {item for item, _ in everything}
 
 
 def test_leaving_parts_out(rcekd: Command, finished: Path) -> None:
@@ -122,6 +126,30 @@ def test_a_teacher_and_a_folder_that_is_replaced(rcekd: Command, finished: Path)
     assert done.code == 0
     assert "teacher (mf 8)" in done.out
     assert not Path("out/mine").exists()
+
+
+def test_a_teacher_that_nothing_was_held_out_for(rcekd: Command) -> None:
+    """Its last epoch is kept, in one line; its map for new users has the usual settings."""
+    small = assignments(data__valid_share=0, teacher__train__patience=1)
+    done = rcekd("train-teacher", "--dataset", "synthetic", "--threads", 1, "--json", *small)
+    assert (done.result["epochs"], done.result["best_epoch"]) == (4, 3)
+    assert done.err.count("so the last epoch is kept and teacher.train.patience does nothing") == 1
+    done = rcekd("export", done.result["run_dir"], "--to", "out", "--no-onnx", "--no-index", "--json")
+    fold_in = done.result["fold_in"]
+    assert (fold_in["ridge"], fold_in["valid_ndcg@10"], fold_in["valid_ndcg@10_trained"]) == (0.01, None, None)
+    assert "usual ridge 0.01" in done.err
+    page = Path("out/model_card.md").read_text()
+    assert "the last epoch was kept" in page
+    assert "ridge, 0.01, and scaling are defaults" in page
+
+
+@pytest.mark.parametrize("to", ["runs", "."])
+def test_the_run_itself_is_never_replaced(rcekd: Command, finished: Path, to: str) -> None:
+    for place in (to, finished):
+        done = rcekd("export", finished, "--to", place, "--no-onnx", "--no-index", "--force")
+        assert (done.code, "would take the place of" in done.error) == (2, True)
+    assert (finished / "model.safetensors").is_file()
+    assert sorted(path.name for path in Path().iterdir()) == ["runs"]
 
 
 @pytest.mark.parametrize(

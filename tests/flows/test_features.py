@@ -105,11 +105,14 @@ def test_who_reads_features_depends_on_them(rcekd: Command, file: Path) -> None:
     first = summary(train(rcekd, "bm3", file))
     assert summary(train(rcekd, "bm3", file))["run_dir"] == first["run_dir"]
     assert first["dataset"]["fingerprint"] == plain["dataset"]["fingerprint"]
-    other.replace(file)
+    file.rename("moved.parquet")
+    other.rename(file)
     assert summary(train(rcekd, "bm3", file))["run_dir"] != first["run_dir"]
     done = rcekd("evaluate", first["run_dir"])
     assert done.code == 2
     assert "made with other features of items" in done.error
+    moved = f"data.features.{file.stem}=moved.parquet"
+    assert rcekd("evaluate", first["run_dir"], "--set", moved, "--json").result["test"] == first["test"]
 
 
 def test_a_given_teacher_wants_its_features(rcekd: Command, distill: Command, file: Path) -> None:

@@ -205,6 +205,9 @@ def test_short_lists(
             "user.npy and item.npy: user 0 has a NaN or infinite score",
         ),
         (["user.npy", "item.npy", "--temperature", "hot"], "--temperature 'hot': expected auto, none or a positive"),
+        (["user.npy", "item.npy", "--temperature", "1e-44"], "at temperature 1e-44: the longest user and item vectors"),
+        (["huge.npy", "huger.npy"], "huge.npy and huger.npy: the longest user and item vectors make scores up to"),
+        (["all.csv", "--temperature", "1e-40"], "all.csv: at temperature 1e-40 scores are beyond float32"),
         (["user.npy", "item.npy", "--max-missing", "2"], "--max-missing"),
         (["user.npy", "item.npy", "--item-bias", "user"], "--item-bias 'user'"),
         (["user.npy", "item.npy", "--user-ids", "strangers.txt"], "50 of the 50 users that synthetic trains on"),
@@ -215,6 +218,9 @@ def test_what_is_wrong_leaves_nothing(import_teacher: Command, pair: list[str], 
     assert pair
     Path("strangers.txt").write_text("".join(f"x{row}\n" for row in range(50)))
     Path("top.csv").write_text("user,item,score\n0,1,2\n")
+    Path("all.csv").write_text("\n".join(["user,item,score", *(f"{n % 50},{n % 80},{n}" for n in range(400))]))
+    for name, n in (("huge", 50), ("huger", 80)):
+        np.save(f"{name}.npy", np.full((n, 8), 1e25, np.float32))
     before = sorted(Path("runs").iterdir())
     done = import_teacher(*words)
     assert (done.code, done.out) == (2, "")

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rcekd.serving.shards import held
 from tests.flows.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -24,6 +25,8 @@ def test_a_few_users(rcekd: Command, finished: Path) -> None:
         scores = [item["score"] for item in entry["items"]]
         assert len(scores) == 3
         assert scores == sorted(scores, reverse=True)
+    twice = rcekd("recommend", finished, "--users", "0,7,0", "-k", 3, "--json")
+    assert twice.result == done.result
     shown = rcekd("recommend", finished, "--users", "0,7", "-k", 3)
     assert (shown.code, "synthetic, top 3" in shown.out, shown.err) == (0, True, "")
 
@@ -67,6 +70,9 @@ def test_all_users_in_shards_and_going_on(rcekd: Command, finished: Path) -> Non
     some = rcekd("recommend", finished, "--users", "41", "-k", 5, "--json").result["recommendations"][0]
     mine = whole.filter(pl.col("user") == 41)
     assert mine["item"].to_list() == [item["item"] for item in some["items"]]
+    with held(Path("lists")):
+        busy = rcekd(*words)
+    assert (busy.code, "another process is writing lists here" in busy.error) == (2, True)
     other = rcekd("recommend", finished, "--all", "--to", "lists", "--shard-users", 20, "-k", 6)
     assert (other.code, "another top" in other.error) == (2, True)
     assert rcekd("recommend", finished, "--all", "--to", "lists", "-k", 6, "--force", "--json").result["rows"] == 300
@@ -94,11 +100,17 @@ def test_killed_and_started_again(rcekd: Command, finished: Path) -> None:
 
 
 def test_strangers_on_stdin(rcekd: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("1,2,5\n7 8\n"))
+    def write(written: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(written)))
+
+    write("\ufeff1,2,5\n7 8\n".encode())
     found = rcekd("recommend", finished, "--history", "-", "-k", 4, "--json").result["recommendations"]
     assert [entry["user"] for entry in found] == [1, 2]
     assert all(len(entry["items"]) == 4 for entry in found)
     assert not {1, 2, 5} & {item["item"] for item in found[0]["items"]}
+    write(b"1,\xe9\n")
+    done = rcekd("recommend", finished, "--history", "-")
+    assert (done.code, "stdin: not UTF-8 text" in done.error) == (2, True)
 
 
 def test_titles(rcekd: Command, finished: Path) -> None:
@@ -115,6 +127,8 @@ def test_titles(rcekd: Command, finished: Path) -> None:
         ((), "whom the lists are for"),
         (("--users", "1", "--all"), "whom the lists are for"),
         (("--users", "1,99,x"), "user '99' is not in the data this model was trained on, and 1 more of 3"),
+        (("--users", ","), "--users ',': no ids in it"),
+        (("--users", "99,x", "--skip-unknown"), "--users: no user that this model knows"),
         (("--users", "1", "--seen", "tests"), "--seen 'tests'"),
         (("--users", "1", "--to", "folder"), ".parquet"),
         (("--all",), "--to DIR"),

@@ -96,7 +96,7 @@ def test_serving(distill: Command, rcekd: Command, monkeypatch: pytest.MonkeyPat
     assert np.allclose(np.linalg.norm(factors["user"], axis=1), 0.05**-0.5)
 
     def items(line: str) -> list[int]:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(line))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
         found = rcekd("recommend", run_dir, "--history", "-", "-k", 60, "--seen", "none", "--json").result
         return [entry["item"] for entry in found["recommendations"][0]["items"]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import Outcome
+from tests.flows.conftest import Outcome, assignments
 
 Command = Callable[..., Outcome]
 FEW = ("--requests", 20, "--batch", 16)
@@ -39,6 +39,25 @@ def test_one_run_alone(rcekd: Command, finished: Path) -> None:
     assert done.code == 0
     assert "student, rcekd (mf 3)" in done.out
     assert "teacher" not in done.out
+
+
+def test_a_teacher_of_lists_is_left_out(rcekd: Command, distill: Command) -> None:
+    rows = [f"{user},{(7 * user + 3 * place) % 80},{-place / 10}" for user in range(50) for place in range(20)]
+    Path("top.csv").write_text("\n".join(["user,item,score", *rows]))
+    data = [part for part in assignments() if "data." in part]
+    words = [word for setting in data for word in ("--set", setting)]
+    teacher = rcekd("import-teacher", "top.csv", "--dataset", "synthetic", "--json", "--threads", 1, *words).result
+    student = distill("--teacher", teacher["run_dir"]).result["run_dir"]
+    done = rcekd("serve-bench", student, *FEW, "--threads", 1, "--no-index", "--json")
+    assert [model["run_dir"] for model in done.result["models"]] == [student]
+    assert f"left out: {teacher['run_dir']}, a teacher imported as top-N lists" in done.err
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]"])
+def test_a_damaged_summary_is_one_line(rcekd: Command, finished: Path, damaged: str) -> None:
+    (finished / "summary.json").write_text(damaged)
+    done = rcekd("serve-bench", finished, *FEW)
+    assert (done.code, "summary.json: damaged" in done.error) == (2, True)
 
 
 def test_what_is_refused(rcekd: Command, distill: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

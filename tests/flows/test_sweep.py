@@ -129,6 +129,12 @@ def test_other_teachers_are_another_study(sweep: Command, rcekd: Command) -> Non
     assert sweep("--trials", 1, "--teacher", "elsewhere").result["sweep_dir"] == folders[0], "the place does not matter"
 
 
+def test_without_a_validation_pair_there_is_nothing_to_choose_by(sweep: Command) -> None:
+    done = sweep("--trials", 1, "--set", "data.valid_share=0")
+    assert (done.code, done.out, Path("runs").exists()) == (2, "", False)
+    assert "no interaction is held out for validation" in done.error
+
+
 def test_a_point_that_the_settings_refuse_is_one_line(rcekd: Command, tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text("method.lamda: [1, 2]\n")
     done = rcekd("sweep", "--dataset", "synthetic", "--method", "ce", "--space", "space.yaml", "--trials", 1)

@@ -27,6 +27,31 @@ def test_several_teachers_are_mixed(distill: Command, teachers: list[Path], mix:
     assert done.code == 0, done.err
     teacher = done.result["teacher"]
     assert (teacher["model"], teacher["dim"], teacher["parameters"]) == ("mf+mf", 16, 2 * 8 * 130)
+    assert teacher["temperatures"] == [1.0]
+
+
+def test_the_temperature_found_is_that_of_the_mixture(distill: Command, teachers: list[Path]) -> None:
+    """And dividing the mixture by it gives the same student."""
+    words = [word for folder in teachers for word in ("--teacher", folder)]
+    auto = distill(*words, teacher__temperature="auto").result
+    (tau,) = auto["teacher"]["temperatures"]
+    fixed = distill(*words, teacher__temperature=tau).result
+    assert fixed["teacher"]["temperatures"] == [tau]
+    assert fixed["test"] == auto["test"]
+    own = [distill("--teacher", folder, teacher__temperature="auto").result["teacher"] for folder in teachers]
+    assert tau not in [found["temperatures"][0] for found in own]
+
+
+def test_the_teacher_of_a_finished_run_has_its_temperature(distill: Command) -> None:
+    from rcekd.config import resolve, split_run_config
+    from rcekd.experiments import teaching
+    from rcekd.experiments.place import Place
+    from rcekd.training.run_folder import RunFolder
+
+    run = Path(distill(teacher__temperature=2).result["run_dir"])
+    settings = resolve([("config", split_run_config(RunFolder(run).read_config())[1])])
+    place = Place(Path("runs"))
+    assert teaching.found(settings, place.data(settings), place, []).temperature == 2.0
 
 
 def test_a_model_and_a_folder_are_not_mixed(distill: Command, teachers: list[Path]) -> None:

@@ -96,7 +96,7 @@ def test_serving(distilled: Callable[..., Outcome], rcekd: Command, monkeypatch:
     assert "the last 10 items in order and of when they were met" in Path("out/model_card.md").read_text()
 
     def scores(*words: object, line: str = "1,2,5") -> tuple[list[float], str]:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(line))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
         done = rcekd("recommend", run_dir, "--history", "-", "-k", 60, "--seen", "none", "--json", *words)
         assert done.code == 0, done.err
         return [entry["score"] for entry in done.result["recommendations"][0]["items"]], done.err

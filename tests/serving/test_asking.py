@@ -9,12 +9,15 @@ from rcekd.serving.asking import parse_histories, read_histories, read_ids, read
 
 
 def test_ids() -> None:
-    assert split_ids(" 1, 7 ,a b,") == ["1", "7", "a b"]
+    assert split_ids(" 1, 7 ,a b,7,") == ["1", "7", "a b"]
+    for text in ("", " , "):
+        with pytest.raises(InputError, match="no ids in it"):
+            split_ids(text)
 
 
 def test_ids_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "ids"
-    path.write_text("\ufeff1\n\n a b \n")
+    path.write_text("\ufeff1\n\n a b \n1\n")
     assert read_ids(path) == ["1", "a b"]
     path.write_text("\n")
     with pytest.raises(InputError, match="no ids"):

@@ -6,7 +6,7 @@ import torch
 from rcekd.datasets import Interactions
 from rcekd.kernels.topk import topk
 from rcekd.models import FactorTables
-from rcekd.serving.fold_in import cross_fitted, features, fit
+from rcekd.serving.fold_in import USUAL_POWER, USUAL_RIDGE, cross_fitted, features, fit
 from rcekd.serving.rows import stacked
 
 
@@ -69,3 +69,4 @@ def test_data_with_nothing_to_learn_from(tiny_interactions: Interactions, part: 
     found = fit(planted(tiny_interactions), data)
     assert torch.isfinite(found.weight_DD).all()
     assert torch.isfinite(found(stacked([torch.tensor([1, 2])]), torch.ones(40, 4))).all()
+    assert (found.ridge, found.power, found.valid, found.trained) == (USUAL_RIDGE, USUAL_POWER, None, None)

@@ -1,5 +1,7 @@
 """Folders that appear whole or not at all."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,42 @@ def test_what_is_there_is_refused_or_replaced_whole(tmp_path: Path) -> None:
         (aside / "new").touch()
     assert names(out) == ["new"]
     assert names(tmp_path) == ["out"]
+
+
+def test_a_link_to_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    with whole_folder(tmp_path / "link", force=False) as aside:
+        (aside / "new").touch()
+    assert names(tmp_path) == ["disk", "link"]
+    assert names(tmp_path / "link") == ["new"]
+
+
+@pytest.mark.parametrize("to", [".", "..", "../run", "../"])
+def test_nothing_takes_the_place_of_the_working_folder_or_of_a_spared_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    for name in ("here", "run"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    spared = [tmp_path / "run"]
+    with pytest.raises(InputError, match="--to"), whole_folder(Path(to), force=True, spared=spared):
+        raise AssertionError("refused before anything is done")
+    assert names(tmp_path) == ["here", "run"]
+
+
+def test_what_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").touch()
+
+    def busy(_: object, __: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr("rcekd.serving.folder.os.replace", busy)
+    with pytest.raises(InputError, match="cannot be replaced"), whole_folder(tmp_path / "out", force=True):
+        pass
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["old"]
 
 
 def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path: Path) -> None:

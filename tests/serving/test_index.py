@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from rcekd.serving.rows import stacked
 from rcekd.serving.top import Lists, rank
 
 pytest.importorskip("usearch")
+from usearch.index import BatchMatches, Matches
 
 
 def test_it_finds_nearly_all_and_leaves_out_what_it_is_told(tmp_path: Path) -> None:
@@ -35,7 +37,38 @@ def test_few_items() -> None:
     assert lists.score_BK[0, :2].tolist() == pytest.approx([2.0, 1.0])
 
 
+class Poor:
+    """An index of ten items that finds two for the first user and three for any other."""
+
+    def __len__(self) -> int:
+        return 10
+
+    def search(self, vector_BD: np.ndarray, count: int, threads: int) -> BatchMatches | Matches:
+        """Where nothing was found stand item 0 and a small distance, as in memory that nobody has written to."""
+        del threads
+        keys, distances = np.zeros((len(vector_BD), count), np.uint64), np.full((len(vector_BD), count), -9, np.float32)
+        keys[:, :3], distances[:, :3] = [4, 7, 2], [0.0, 0.5, 0.75]
+        if len(vector_BD) == 1:
+            return Matches(keys[0, :2], distances[0, :2])
+        return BatchMatches(keys, distances, np.array([2] + [3] * (len(vector_BD) - 1), np.uint64))
+
+
+def test_what_the_index_does_not_find_is_not_listed() -> None:
+    leave_out = stacked([torch.tensor([7]), torch.tensor([1])])
+    lists = index.search(Poor(), torch.ones(2, 3), 4, leave_out, 1)
+    assert lists.item_BK.tolist() == [[4, -1, -1, -1], [4, 7, 2, -1]]
+    assert lists.score_BK.tolist() == [[1.0] + [-torch.inf] * 3, [1.0, 0.5, 0.25, -torch.inf]]
+    alone = index.search(Poor(), torch.ones(1, 3), 4, stacked([torch.tensor([7])]), 1)
+    assert alone.item_BK.tolist() == [[4, -1, -1, -1]]
+
+
 def test_recall() -> None:
     exact = Lists(torch.tensor([[1, 2], [3, -1]]), torch.zeros(2, 2))
     assert index.recall(exact, exact) == 1.0
     assert index.recall(Lists(torch.tensor([[2, 9], [-1, -1]]), torch.zeros(2, 2)), exact) == pytest.approx(1 / 3)
+    generator = torch.Generator().manual_seed(3)
+    random = [torch.stack([torch.randperm(30, generator=generator)[:12] - 1 for _ in range(40)]) for _ in range(2)]
+    found, exact = (Lists(item_BK, torch.zeros(40, 12)) for item_BK in random)
+    pairs = [(set(ours), set(theirs) - {-1}) for ours, theirs in zip(*(part.tolist() for part in random), strict=True)]
+    hit, wanted = sum(len(ours & theirs) for ours, theirs in pairs), sum(len(theirs) for _, theirs in pairs)
+    assert index.recall(found, exact) == hit / wanted

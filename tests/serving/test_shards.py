@@ -32,6 +32,7 @@ def frame(shard: shards.Shard) -> pl.DataFrame:
 
 def test_going_on_after_a_stop(tmp_path: Path) -> None:
     folder, planned = tmp_path / "lists", shards.plan(10, 4)
+    folder.mkdir()
     shards.open_folder(folder, IDENTITY, force=False)
     steps = shards.write_shards(folder, planned, frame)
     assert next(steps) == (planned[0], 4, False)
@@ -43,6 +44,18 @@ def test_going_on_after_a_stop(tmp_path: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {shards.MANIFEST, shards.DONE, *(shard.name for shard in planned)}
     assert pl.read_parquet(folder / "*.parquet")["user"].to_list() == list(range(10))
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "lists"
+    for _ in range(2):  # the second time after the first has let go of it
+        with shards.held(folder):
+            with pytest.raises(InputError, match="another process is writing lists here"), shards.held(folder):
+                raise AssertionError("held already")
+            assert list(folder.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot write shards here"), shards.held(tmp_path / "file"):
+        raise AssertionError("no folder")
 
 
 def test_another_model_s_folder_is_refused_or_replaced(tmp_path: Path) -> None:

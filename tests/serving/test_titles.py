@@ -27,6 +27,18 @@ def test_parquet_and_the_first_of_two(tmp_path: Path) -> None:
     assert read_titles(tmp_path / "t.parquet").rows() == [("1", "first")]
 
 
+def test_ids_kept_as_fractions_are_whole_numbers(tmp_path: Path) -> None:
+    pl.DataFrame({"item": [276.0, 1.5, None], "title": ["Heat", "none", "none"]}).write_parquet(tmp_path / "t.parquet")
+    assert read_titles(tmp_path / "t.parquet").rows() == [("276", "Heat")]
+
+
+@pytest.mark.parametrize("nested", ["item", "title"])
+def test_lists_in_a_column_are_refused(tmp_path: Path, nested: str) -> None:
+    pl.DataFrame({"item": [1], "title": ["a"], nested: [["a"]]}).write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=rf"{nested} holds List\(String\), not one value a row"):
+        read_titles(tmp_path / "t.parquet")
+
+
 @pytest.mark.parametrize(
     ("text", "says"), [("a,b\n1,2\n", "no item id column among 'a', 'b'"), ("item,b\n1,2\n", "no title")]
 )

@@ -48,6 +48,26 @@ def test_it_is_a_teacher_with_factors_and_members() -> None:
     assert ensemble.gives == {"lists", "scores", "factors"}
 
 
+def test_the_temperature_is_that_of_the_whole() -> None:
+    """Every member, and every moment, is divided by it; who has moments keeps them."""
+    members = [moving(1, 3), moving(2, 5, scale=7.0)]
+    weight_UT = torch.rand(30, 2, generator=torch.Generator().manual_seed(4))
+    plain = Ensemble(members, weight_UT)
+    warm = plain.at(4.0)
+    torch.testing.assert_close(dense(warm.tables), dense(plain.tables) / 4)
+    assert warm.gives == plain.gives
+    for before, after in zip(plain.trajectory, warm.trajectory, strict=True):
+        torch.testing.assert_close(dense(after), dense(before) / 4)
+    for before, after in zip(members, warm.members, strict=True):
+        torch.testing.assert_close(dense(after.tables), dense(before.tables) / 4)
+
+
+def moving(seed: int, width: int, scale: float = 1.0) -> FactorTeacher:
+    """A teacher with two moments of its training."""
+    tables = [teacher(seed + 10 * moment, width, scale).tables for moment in (1, 2)]
+    return FactorTeacher(tables[-1], trajectory=tables)
+
+
 def test_a_member_that_scores_nothing_leaves_finite_scores() -> None:
     mute = FactorTeacher(FactorTables(torch.zeros(30, 2), torch.zeros(40, 2)))
     first = teacher(1, 3)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rcekd.datasets import Interactions
+from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.models import FactorTables
 from rcekd.teachers.temperature import calibrate, golden_section, held_out, judge, take_rows, warmed
@@ -33,6 +34,14 @@ def interactions(train_UN: torch.Tensor, valid_UN: torch.Tensor) -> Interactions
     return Interactions(
         "world", "random", USERS, ITEMS, rectangle(train_UN), rectangle(valid_UN), empty, *ids, fingerprint="world"
     )
+
+
+def test_scores_beyond_float32_are_refused(world: tuple[FactorTables, Interactions]) -> None:
+    tables, _ = world
+    for temperature in (1e-40, 1e-38):
+        with pytest.raises(InputError, match=rf"at temperature {temperature:g}: .* beyond the 3\.4e\+38 of float32"):
+            warmed(tables, temperature)
+    assert torch.isfinite(warmed(tables, 1e-30).user_UD).all()
 
 
 def test_the_true_temperature_is_found(world: tuple[FactorTables, Interactions]) -> None:

@@ -15,6 +15,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import DivergedError, InterruptedRun
 from rcekd.models import MF, Batch
 from rcekd.training.files import write_whole
+from rcekd.training.loop import Task
 from tests.training.workbench import make_task, make_trainer
 
 METHODS = [None, "ce", "rcekd"]
@@ -58,6 +59,23 @@ def test_early_stopping(tiny_interactions: Interactions, tmp_path: Path) -> None
     """A step too small to change any ranking: the first evaluation stays the best."""
     task = make_task(tiny_interactions, epochs=50, patience=3, learning_rate=1e-12, weight_decay=0)
     assert make_trainer(task, tmp_path)[0].run().epochs == 4
+
+
+def test_without_a_validation_pair_the_last_epoch_is_kept_and_nothing_stops_it(
+    unvalidated: Interactions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def task() -> Task:
+        return make_task(unvalidated, epochs=6, patience=2, checkpoint_seconds=0)
+
+    trained = make_trainer(task(), tmp_path / "whole")[0].run()
+    assert (trained.epochs, trained.best_epoch) == (6, 5)
+    assert not any("valid" in line for line in lines(tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        stop_after(5, patch, kill)
+        with pytest.raises(Killed):
+            make_trainer(task(), tmp_path / "killed")[0].run()
+    make_trainer(task(), tmp_path / "killed")[0].run()
+    assert model_bytes(tmp_path / "killed") == model_bytes(tmp_path / "whole")
 
 
 def test_evaluation_every_third_epoch_and_at_the_end(tiny_interactions: Interactions, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from rcekd.teachers.importing.tables import read_ids
 from rcekd.teachers.knowledge import FactorTeacher, TeacherKnowledge
 from rcekd.teachers.list_floor import calibrate_lists, floors
 from rcekd.teachers.lists import ListTeacher
-from rcekd.teachers.temperature import Calibration, calibrate, warmed
+from rcekd.teachers.temperature import Calibration, calibrate, in_range, warmed
 
 # Share of the softmax over a user's top 50 on training items, above which masking them is recommended.
 MUCH_SEEN = 0.5
@@ -97,6 +97,7 @@ def _factors(
     for found, ids in ((users, user_ids), (items, item_ids)):
         refuse_missing(data, found, ids, max_missing)
     tables = complete(raw.user_XD, raw.item_YD, users.row_N, items.row_N)
+    tables = in_range(tables, where, "scale the vectors down")
     # With none asked for, the scale is still looked at.
     calibration = calibrate(tables, data)
     chosen = _chosen(temperature, calibration)
@@ -113,6 +114,8 @@ def _lists(raw: RawLists, data: Interactions, where: str, temperature: Temperatu
     _refuse_dropped(placed, data, max_missing)
     item_UN, score_UN = placed.item_UN, placed.score_UN
     fixed = None if temperature == "auto" else _fixed(temperature)
+    if fixed is not None and not (score_UN[item_UN >= 0] / fixed).isfinite().all():
+        raise InputError(f"{where}: at temperature {fixed:g} scores are beyond float32; give a larger --temperature")
     calibration, margin = calibrate_lists(item_UN, score_UN, data, fixed)
     chosen = _chosen(temperature, calibration)
     score_UN, margin = score_UN / chosen, margin / chosen
