@@ -6,7 +6,6 @@ from typing import Any
 from rcekd.config import RunSettings
 from rcekd.datasets import Interactions
 from rcekd.datasets.download import file_sha256
-from rcekd.errors import InputError
 from rcekd.evaluation.ranking import CUTOFFS, EvalSettings, average, evaluate, mask_of_test, per_user
 from rcekd.experiments.identity import as_before, digest
 from rcekd.experiments.place import Place
@@ -58,13 +57,9 @@ def import_teacher(
         refuse_lacking(summary["imported"], data, folder.path, max_missing)
         return summary
     place.memory.restart()
-    try:
-        built = build(request, data, temperature=temperature, max_missing=max_missing)
-        teacher = knowledge(built.weights, data, folder.path)
-        judged = metrics(teacher, data, settings.eval)
-    except FloatingPointError as error:
-        where = " and ".join(str(path) for path in request.files)
-        raise InputError(f"{where}: {error}; scale the tables down, or choose a higher --temperature") from error
+    built = build(request, data, temperature=temperature, max_missing=max_missing)
+    teacher = knowledge(built.weights, data, folder.path)
+    judged = metrics(teacher, data, settings.eval)
     if isinstance(teacher, ListTeacher):
         built.report["lists"]["short"] = _short(teacher, data)
     folder.create({"kind": "imported", "imported": told, **own})

@@ -21,7 +21,7 @@ def read_titles(path: Path) -> pl.DataFrame:
     item, title = _column(table, _IDS, "item id", path), _column(table, _TITLES, "title", path)
     for name in (item, title):
         if table[name].dtype.is_nested():
-            raise InputError(f"{path}: {name} holds {table[name].dtype}, not one value a row; make it plain text")
+            raise InputError(f"{path}: column {name!r} holds {table.schema[name]}, not one value a row; make it text")
     titles = cast(table[title], pl.String())
     if titles.null_count() > table[title].null_count():
         raise InputError(f"{path}: column {title!r} holds {table.schema[title]}, not text")

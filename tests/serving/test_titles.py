@@ -35,7 +35,7 @@ def test_ids_kept_as_fractions_are_whole_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("nested", ["item", "title"])
 def test_lists_in_a_column_are_refused(tmp_path: Path, nested: str) -> None:
     pl.DataFrame({"item": [1], "title": ["a"], nested: [["a"]]}).write_parquet(tmp_path / "t.parquet")
-    with pytest.raises(InputError, match=rf"{nested} holds List\(String\), not one value a row"):
+    with pytest.raises(InputError, match=rf"'{nested}' holds List\(String\), not one value a row"):
         read_titles(tmp_path / "t.parquet")
 
 
@@ -53,7 +53,7 @@ def test_ids_are_the_datasets_and_titles_are_text(tmp_path: Path) -> None:
     table.with_columns(title=pl.col("title").list.first()).write_parquet(tmp_path / "t.parquet")
     assert read_titles(tmp_path / "t.parquet").rows() == [("1", "a"), ("2", "b")]
     table.write_parquet(tmp_path / "t.parquet")
-    with pytest.raises(InputError, match=r"column 'title' holds List\(String\), not text"):
+    with pytest.raises(InputError, match=r"column 'title' holds List\(String\), not one value a row"):
         read_titles(tmp_path / "t.parquet")
 
 
