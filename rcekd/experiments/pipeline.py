@@ -138,10 +138,13 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
 
 def _distill_in(folder: RunFolder, settings: RunSettings, data: Interactions, place: Place) -> dict[str, Any]:
     """Distil in a folder that `prepare` has made, as its config.yaml asks."""
-    own, _ = split_run_config(folder.read_config())
     with _resumable(folder):
         folder.lock()
         try:
+            # Read now that nobody else can change it, or be finishing it.
+            own, _ = split_run_config(folder.read_config())
+            if folder.is_complete():
+                return runs.finished(folder)
             return _distill_locked(folder, own, settings, data, place)
         finally:
             folder.unlock()

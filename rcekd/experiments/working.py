@@ -127,15 +127,21 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
 def _distilled(cell: Cell, place: Place) -> dict[str, Any]:
     """A distillation in a run folder named by its cell, so that a killed one is gone on with."""
     folder = RunFolder(place.runs_dir / f"cell-{cell.identity}")
-    made = folder.config_file.is_file()
-    if made and cell.keep_trajectory and not folder.read_config().get("keep_trajectory"):
-        # Another experiment has made it without: it is trained again, to the same weights.
-        folder.start_again()
-        (folder.path / analysing.FILE).unlink(missing_ok=True)
-        made = False
-    if not made:
-        pipeline.prepare(cell.settings, place, run_dir=folder.path, keep_trajectory=cell.keep_trajectory)
+    if not _is_prepared(folder, cell):
+        folder.hold()  # another experiment may have the same cell
+        try:
+            if not _is_prepared(folder, cell):
+                # Where that one has made it without its moments, it is trained again, to the same weights.
+                folder.start_again()
+                (folder.path / analysing.FILE).unlink(missing_ok=True)
+                pipeline.prepare(cell.settings, place, run_dir=folder.path, keep_trajectory=cell.keep_trajectory)
+        finally:
+            folder.unlock()
     return pipeline.resume(folder.path, place)
+
+
+def _is_prepared(folder: RunFolder, cell: Cell) -> bool:
+    return folder.config_file.is_file() and (not cell.keep_trajectory or folder.keeps_trajectory())
 
 
 def _analysed(run_dir: Path, place: Place) -> None:

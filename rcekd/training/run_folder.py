@@ -4,6 +4,8 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -67,9 +69,20 @@ class RunFolder:
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder with its resolved settings. InputError where that cannot be written."""
-        try:
+        with self._writing():
             (self.path / "state").mkdir(parents=True, exist_ok=True)
             write_text(self.config_file, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+    def hold(self) -> None:
+        """Lock the folder, made where it is not there, before anything is said or written in it."""
+        with self._writing():
+            (self.path / "state").mkdir(parents=True, exist_ok=True)
+        self.lock()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise InputError(
                 f"{self.path}: cannot write a run folder here ({error.strerror}); give --runs-dir"
@@ -108,6 +121,10 @@ class RunFolder:
 
     def is_complete(self) -> bool:
         return self.summary_file.is_file() and self.model_file.is_file()
+
+    def keeps_trajectory(self) -> bool:
+        """Whether the run was started to keep moments of its training; False where it was not started yet."""
+        return self.config_file.is_file() and bool(self.read_config().get("keep_trajectory"))
 
     def start_again(self) -> None:
         """Forget that the run has finished, and where it stood: the next training begins at the first epoch."""
