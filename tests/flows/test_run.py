@@ -136,6 +136,24 @@ def test_two_processes_share_the_cells(rcekd: Command, written: Callable[..., Pa
     assert table(Path(shared.result["folder"])) == alone
 
 
+@pytest.mark.parametrize(
+    ("codes", "code", "says"),
+    [
+        ([0, 130], 130, "stopped, 8 cells are left to do; the same command goes on"),
+        ([-9, -15], 130, "stopped, 8 cells are left"),
+        ([-9, 0], 1, "8 cells are left to do: of 2 processes some ended by SIGKILL"),
+        ([2, 2], 2, "8 cells are left to do: of 2 processes some ended with code 2"),
+    ],
+)
+def test_processes_that_ended_before_the_work(
+    rcekd: Command, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, codes: list[int], code: int, says: str
+) -> None:
+    monkeypatch.setattr("rcekd.commands.run.side_by_side", lambda *_: codes)
+    done = run(rcekd, written(), "--jobs", 2)
+    assert (done.code, done.result["pending"]) == (code, 8)
+    assert says in done.err.splitlines()[-1]
+
+
 def test_an_experiment_that_asks_for_it_is_analysed_and_drawn(rcekd: Command, written: Callable[..., Path]) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("scipy.stats")
