@@ -155,6 +155,8 @@ def _distill_locked(
 ) -> dict[str, Any]:
     teacher_dirs = [Path(path) for path in own.get("teacher_dirs", [])]
     teacher = teaching.find_or_train(settings, data, place, teacher_dirs)
+    if "trajectory" in settings.method.needs():
+        _check_moments(teacher_dirs or [runs.teacher_folder(settings, data, place.runs_dir).path])
     check_needs(settings.method, teacher.knowledge)
     teaching.check_assistant(teacher, settings)
     scratch = runs.student_alone(settings, data, place, train=bool(own.get("with_scratch")))
@@ -168,6 +170,19 @@ def _distill_locked(
     extra |= {"alone": model_part(scratch)} if scratch else {}
     extra |= {"assistant": model_part(nearest.summary)} if nearest is not teacher else {}
     return runs.train_in(folder, "distill", task, settings, place, extra)
+
+
+def _check_moments(teacher_dirs: Sequence[Path]) -> None:
+    """InputError where a teacher was trained with its trajectory, and has none before its best epoch."""
+    for folder in map(RunFolder, teacher_dirs):
+        if not folder.keeps_trajectory() or folder.trajectory.epochs():
+            continue
+        first = folder.read_summary()["best_epoch"] == 0
+        remedy = "lower teacher.train.learning_rate" if first else f"delete {folder.path} and train it again"
+        raise InputError(
+            f"{folder.path}: this teacher has no moment of its training from before its best epoch, "
+            f"{'the first' if first else 'an early one'}, to teach from; {remedy}"
+        )
 
 
 @contextmanager

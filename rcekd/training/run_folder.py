@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rcekd.errors import InputError
 from rcekd.training.files import naming, write_bytes, write_json, write_text
-from rcekd.training.trajectory import Trajectory, geometrically
+from rcekd.training.trajectory import Trajectory, evenly_with_reserve, geometrically
 
 SUMMARY_KEYS = {
     "kind", "run_dir", "identity", "dataset", "seed", "epochs", "best_epoch", "seconds_per_epoch",
@@ -60,7 +60,7 @@ class RunFolder:
     @property
     def trajectory(self) -> Trajectory:
         """What a teacher keeps of its training, for methods that teach from it."""
-        return Trajectory(self.path / "trajectory")
+        return Trajectory(self.path / "trajectory", evenly_with_reserve)
 
     @property
     def moments(self) -> Trajectory:
