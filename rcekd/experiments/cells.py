@@ -48,6 +48,13 @@ class CellFolder:
         found: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
         return found
 
+    def failed_at(self, cell: Cell) -> int | None:
+        """When the file that says that a cell failed was written, in nanoseconds; None where there is none."""
+        try:
+            return (self.path / "failed" / f"{cell.identity}.json").stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+
     def seconds(self, cell: Cell) -> float | None:
         """How long a finished cell trained; None where it is not done."""
         file = self._record(cell)

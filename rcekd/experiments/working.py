@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rcekd.errors import InputError, InterruptedRun
+from rcekd.errors import InputError, InterruptedRun, users_to_mend
 from rcekd.evaluation.ranking import mask_of_test, per_user, rank
 from rcekd.experiments import analysing, pipeline
 from rcekd.experiments.cells import CellFolder
@@ -71,19 +71,26 @@ def _missing(cells: Sequence[Cell], only: Sequence[str]) -> str:
 
 
 def work(cells: Sequence[Cell], folder: CellFolder, place: Place, tell: Tell) -> None:
-    """Run every cell that is not done. Failed cells are kept as such and stop nothing; InterruptedRun does."""
+    """Run every cell that is not done. Failed cells are kept as such and stop nothing; InterruptedRun does.
+
+    What failed before is tried again; what fails for another process meanwhile is not.
+    """
     left = [cell for cell in cells if not folder.is_done(cell)]
+    before = {cell.identity: folder.failed_at(cell) for cell in left}
     while left:
-        waiting = [cell for cell in left if not _settled(cell, folder, place, tell)]
+        waiting = [cell for cell in left if not _settled(cell, folder, place, tell, before[cell.identity])]
         if waiting and len(waiting) == len(left):  # others are at work on all that is left
             time.sleep(PATIENCE)
         left = waiting
 
 
-def _settled(cell: Cell, folder: CellFolder, place: Place, tell: Tell) -> bool:
-    """Run a cell that is free. False where another process has it, or holds a run that it needs."""
+def _settled(cell: Cell, folder: CellFolder, place: Place, tell: Tell, failed_before: int | None) -> bool:
+    """Run a cell that is free. False where another process has it, or holds a run that it needs.
+
+    failed_before: when it had failed as the work began; a later failure is another process's, and settles it.
+    """
     with folder.claim(cell) as ours:
-        if folder.is_done(cell):
+        if folder.is_done(cell) or folder.failed_at(cell) not in (None, failed_before):
             return True
         return ours and _try(cell, folder, place, tell)
 
@@ -99,9 +106,9 @@ def _try(cell: Cell, folder: CellFolder, place: Place, tell: Tell) -> bool:
     except InterruptedRun:
         raise
     except Exception as error:  # one cell's fault, of whatever kind, is not the others'
-        ours = not isinstance(error, InputError)
-        text = f"{type(error).__name__}: {error}" if ours else str(error)
-        folder.fail(cell, text, ours=ours)
+        told = users_to_mend(error)
+        text = told or f"{type(error).__name__}: {error}"
+        folder.fail(cell, text, ours=told is None)
         tell(News(cell, "failed", time.monotonic() - begun, text))
         return True
     folder.finish(cell, summary, users)
