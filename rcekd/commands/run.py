@@ -11,7 +11,7 @@ from rcekd.errors import InputError, InterruptedRun
 from rcekd.experiments.forecast import forecast
 from rcekd.experiments.jobs import describe, side_by_side, was_stopped
 from rcekd.experiments.plan import read_experiment, ready_titles
-from rcekd.experiments.working import chosen_cells, folder_of, work
+from rcekd.experiments.working import chosen_cells, folder_of, outdated, work
 from rcekd.reports.progress import Progress, ready_table, status, status_table
 from rcekd.training.loop import Silent
 
@@ -49,11 +49,15 @@ def run(
     chosen = read_experiment(experiment, scale)
     cells = chosen_cells(chosen, only or [])
     folder = folder_of(chosen, runs_dir)
+    if changed := outdated(cells, folder, env.place):
+        env.output.note(f"{len(changed)} cells were done with data that has changed since: they are run again")
     if dry_run:
         env.output.table(status_table(cells, folder, forecast(cells, folder), jobs))
         env.output.result(status(cells, folder))
         return
     folder.create(chosen)
+    for cell in changed:
+        folder.forget(cell)
     view = Progress(cells, folder, env.output.note)
     codes = [0]
     if jobs == 1:

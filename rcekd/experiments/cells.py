@@ -57,8 +57,18 @@ class CellFolder:
 
     def seconds(self, cell: Cell) -> float | None:
         """How long a finished cell trained; None where it is not done."""
-        file = self._record(cell)
-        return float(json.loads(file.read_text())["summary"]["seconds_total"]) if file.is_file() else None
+        return float(self.summary(cell)["seconds_total"]) if self.is_done(cell) else None
+
+    def summary(self, cell: Cell) -> dict[str, Any]:
+        """What a finished cell's run came to."""
+        found: dict[str, Any] = json.loads(self._record(cell).read_text())["summary"]
+        return found
+
+    def forget(self, cell: Cell) -> None:
+        """Let a finished cell be run again, unless somebody is at work on it."""
+        with self.claim(cell) as ours:
+            if ours:
+                self._record(cell).unlink(missing_ok=True)
 
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[bool]:

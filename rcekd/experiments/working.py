@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rcekd.datasets import CATALOG, Interactions
 from rcekd.errors import InputError, InterruptedRun, users_to_mend
 from rcekd.evaluation.ranking import mask_of_test, per_user, rank
 from rcekd.experiments import analysing, pipeline
@@ -15,6 +16,7 @@ from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.opening import open_run
 from rcekd.experiments.place import Place
 from rcekd.experiments.plan import Cell, Experiment
+from rcekd.experiments.teaching import check_same_data
 from rcekd.training.run_folder import BusyFolder, RunFolder
 
 # Seconds between looks at what another process is doing.
@@ -68,6 +70,38 @@ def _missing(cells: Sequence[Cell], only: Sequence[str]) -> str:
         for column in zip(*(cell.labels for cell in cells), strict=True)
     ]
     return f"no cell has the label {unknown[0]!r}; there are {'; '.join(filter(None, known))}"
+
+
+def outdated(cells: Sequence[Cell], folder: CellFolder, place: Place) -> list[Cell]:
+    """The finished cells that were made from files of the user's own which are no longer what they were.
+
+    A cell is known by the paths of its files. Where they cannot be read now, it is trusted.
+    """
+    read: dict[str, Interactions] = {}
+    found = []
+    for cell in cells:
+        if not folder.is_done(cell) or not _reads_own_files(cell):
+            continue
+        key = f"{cell.settings.dataset} {cell.settings.data.model_dump_json()}"
+        try:
+            data = read[key] if key in read else read.setdefault(key, place.data(cell.settings))
+        except InputError:
+            continue
+        if not _is_made_of(folder.summary(cell), data):
+            found.append(cell)
+    return found
+
+
+def _reads_own_files(cell: Cell) -> bool:
+    return cell.settings.dataset not in CATALOG or bool(cell.settings.data.features)
+
+
+def _is_made_of(summary: dict[str, Any], data: Interactions) -> bool:
+    try:
+        check_same_data(summary, data, RunFolder(Path(summary["run_dir"])))
+    except InputError:
+        return False
+    return True
 
 
 def work(cells: Sequence[Cell], folder: CellFolder, place: Place, tell: Tell) -> None:
@@ -134,10 +168,10 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
 def _distilled(cell: Cell, place: Place) -> dict[str, Any]:
     """A distillation in a run folder named by its cell, so that a killed one is gone on with."""
     folder = RunFolder(place.runs_dir / f"cell-{cell.identity}")
-    if not _is_prepared(folder, cell):
+    if not _is_prepared(folder, cell, place):
         folder.hold()  # another experiment may have the same cell
         try:
-            if not _is_prepared(folder, cell):
+            if not _is_prepared(folder, cell, place):
                 # Where that one has made it without its moments, it is trained again, to the same weights.
                 folder.start_again()
                 (folder.path / analysing.FILE).unlink(missing_ok=True)
@@ -147,8 +181,13 @@ def _distilled(cell: Cell, place: Place) -> dict[str, Any]:
     return pipeline.resume(folder.path, place)
 
 
-def _is_prepared(folder: RunFolder, cell: Cell) -> bool:
-    return folder.config_file.is_file() and (not cell.keep_trajectory or folder.keeps_trajectory())
+def _is_prepared(folder: RunFolder, cell: Cell, place: Place) -> bool:
+    """Whether a cell's run can be gone on with, or found: it keeps what the cell asks for, and its data is the same."""
+    if not folder.config_file.is_file() or (cell.keep_trajectory and not folder.keeps_trajectory()):
+        return False
+    if not folder.is_complete() or not _reads_own_files(cell):
+        return True
+    return _is_made_of(folder.read_summary(), place.data(cell.settings))
 
 
 def _analysed(run_dir: Path, place: Place) -> None:
