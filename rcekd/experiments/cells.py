@@ -36,7 +36,7 @@ class CellFolder:
                 (self.path / part).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{self.path}: cannot write here ({error.strerror}); give --runs-dir") from error
-        values = {"name": experiment.name, **experiment.values}
+        values = {"name": experiment.name, **experiment.lasting_values()}
         write_text(self.path / "experiment.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
     def is_done(self, cell: Cell) -> bool:
