@@ -58,6 +58,7 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
+        del number, frame
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, handle)

@@ -15,7 +15,7 @@ from rcekd.experiments import imported, runs, teaching
 from rcekd.experiments.place import Place
 from rcekd.experiments.summary import dataset_part, describe, model_part, versions
 from rcekd.methods import build_method, check_needs
-from rcekd.training.run_folder import RunFolder, next_free
+from rcekd.training.run_folder import RunFolder, named, next_free
 
 
 def train_teacher(settings: RunSettings, place: Place, *, keep_trajectory: bool = False) -> dict[str, Any]:
@@ -85,6 +85,7 @@ def prepare(
 
 def resume(run_dir: Path, place: Place) -> dict[str, Any]:
     """Go on with the run in a folder, of whatever kind; a finished one is only read. Returns its summary."""
+    run_dir = named(run_dir)
     folder = RunFolder(run_dir)
     own, config = split_run_config(folder.read_config())
     kind = own.get("kind")

@@ -215,6 +215,11 @@ def _digest(weights: dict[str, Tensor]) -> str:
     return sha.hexdigest()
 
 
+def named(path: Path) -> Path:
+    """The same folder by a path that ends in its name, as `.` and `..` do not: other runs lie in the path's parent."""
+    return path.resolve() if path.name in ("", "..") else path
+
+
 def next_free(parent: Path, stem: str) -> Path:
     """Make and return parent/stem-NNN with the lowest free number; two processes never get the same one."""
     try:

@@ -20,6 +20,7 @@ class StopsAfter(Silent):
         self._epochs = epochs
 
     def epoch(self, line: dict[str, Any], progress: Any) -> None:
+        del line
         if progress.epochs > self._epochs:
             raise RuntimeError("stopped")
 

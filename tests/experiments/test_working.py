@@ -50,15 +50,13 @@ def test_a_cell_that_another_experiment_is_training_is_left_as_it_is(place: Plac
     assert run_cell(plain, place)[0] == run_cell(kept, place)[0], "the one with its moments serves both"
 
 
-def test_a_cell_that_fails_for_another_process_is_not_run_again(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cell_that_fails_for_another_process_is_not_run_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = experiment(seeds=[0, 1])
     cells, folder = list(mine.cells()), folder_of(mine, place.runs_dir)
     folder.create(mine)
     ran: list[int] = []
 
-    def fail(cell: Cell, place: Place) -> Any:
+    def fail(cell: Cell, _: Place) -> Any:
         ran.append(cell.labels.seed)
         if cell.labels.seed == 0:
             # Meanwhile another process has taken the other cell, and failed.
@@ -66,14 +64,14 @@ def test_a_cell_that_fails_for_another_process_is_not_run_again(
         raise RuntimeError("always")
 
     monkeypatch.setattr(working, "run_cell", fail)
-    work(cells, folder, place, lambda news: None)
+    work(cells, folder, place, lambda _: None)
     assert ran == [0]
     assert folder.failure(cells[1]) == {"id": cells[1].identity, "labels": cells[1].labels._asdict()} | {
         "error": "by another",
         "ours": True,
     }
-    monkeypatch.setattr(working, "run_cell", lambda cell, place: ran.append(cell.labels.seed) or ({}, {}))
-    work(cells, folder, place, lambda news: None)
+    monkeypatch.setattr(working, "run_cell", lambda cell, _: ran.append(cell.labels.seed) or ({}, {}))
+    work(cells, folder, place, lambda _: None)
     assert ran == [0, 0, 1], "what failed before is tried again"
 
 
@@ -82,7 +80,7 @@ def test_a_full_disk_is_the_users_to_mend(place: Place, monkeypatch: pytest.Monk
     folder = folder_of(mine, place.runs_dir)
     folder.create(mine)
 
-    def fill(cell: Cell, place: Place) -> Any:
+    def fill(*_: object) -> Any:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/cell-x/checkpoint.pt")
 
     monkeypatch.setattr(working, "run_cell", fill)

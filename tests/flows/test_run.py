@@ -172,7 +172,12 @@ def test_cells_of_a_file_that_has_changed_are_run_again(rcekd: Command, written:
     ],
 )
 def test_processes_that_ended_before_the_work(
-    rcekd: Command, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, codes: list[int], code: int, says: str
+    rcekd: Command,
+    written: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    codes: list[int],
+    code: int,
+    says: str,
 ) -> None:
     monkeypatch.setattr("rcekd.commands.run.side_by_side", lambda *_: codes)
     done = run(rcekd, written(), "--jobs", 2)

@@ -54,12 +54,11 @@ def test_keep_trajectory(rcekd: Command) -> None:
 
 
 @pytest.mark.parametrize(("best", "code"), [(2, 0), (1, 2)])
-def test_a_teacher_that_was_best_early(
-    distill: Command, monkeypatch: pytest.MonkeyPatch, best: int, code: int
-) -> None:
+def test_a_teacher_that_was_best_early(distill: Command, monkeypatch: pytest.MonkeyPatch, best: int, code: int) -> None:
     really = BestEpoch.update
 
     def update(self: BestEpoch, epoch: int, value: float, weights: dict[str, Tensor]) -> bool:
+        del value
         return really(self, epoch, float(epoch + 1 == best), weights)
 
     monkeypatch.setattr(BestEpoch, "update", update)
