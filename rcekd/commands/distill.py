@@ -47,12 +47,8 @@ def distill(
         log_to=log_to,
     )
     if resume is not None:
-        options.check_resume(
-            *(dataset, teacher, student, method, assignments, config, seed),
-            with_scratch=with_scratch,
-            keep_trajectory=keep_trajectory,
-            runs_dir=runs_dir != options.RUNS_DIR,
-        )
+        given = (dataset, teacher, student, method, assignments, config, seed)
+        options.check_resume(given, runs_dir, with_scratch=with_scratch, keep_trajectory=keep_trajectory)
         summary = pipeline.resume(resume, env.place)
     else:
         name, teacher_dirs = options.split_teachers(teacher or [])

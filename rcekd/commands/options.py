@@ -1,6 +1,6 @@
 """Options that several commands share, and the settings they add up to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -141,13 +141,14 @@ def on_the_cpu(command: str, device: str) -> str:
     return "cpu" if device == "auto" else device
 
 
-def check_resume(*settings: object, **options: bool) -> None:
+def check_resume(settings: Sequence[object], runs_dir: Path, **options: bool) -> None:
     """InputError where anything beside --resume was given that the run folder says already.
 
-    options: whether each was given, by its name with _ for -.
+    settings: None or empty where not given. options: whether each was given, by its name with _ for -.
     """
     if any(value not in (None, []) for value in settings):
         raise InputError("--resume takes its settings from the run folder; leave the other settings out")
+    options["runs_dir"] = runs_dir != RUNS_DIR
     for name in (name for name, given in options.items() if given):
         word = name.replace("_", "-")
         raise InputError(f"--{word} beside --resume: a run goes on in its folder as it was started; leave --{word} out")

@@ -43,11 +43,8 @@ def train_teacher(
         log_to=log_to,
     )
     if resume is not None:
-        options.check_resume(
-            *(dataset, teacher, student, method, assignments, config, seed),
-            keep_trajectory=keep_trajectory,
-            runs_dir=runs_dir != options.RUNS_DIR,
-        )
+        given = (dataset, teacher, student, method, assignments, config, seed)
+        options.check_resume(given, runs_dir, keep_trajectory=keep_trajectory)
         summary = pipeline.resume(resume, env.place)
     else:
         settings = options.run_settings(

@@ -53,8 +53,8 @@ def found(settings: RunSettings, data: Interactions, place: Place, folders: Sequ
     else:
         folder = runs.teacher_folder(settings, data, place.runs_dir)
         _check_there(folder, "teacher")
-        teaching = Teaching(runs.finished(folder), _trained(folder, settings.teacher.backbone, data))
-        teaching = tempered(teaching, settings, data)
+        trained = Teaching(runs.finished(folder), _trained(folder, settings.teacher.backbone, data))
+        teaching = tempered(trained, settings, data)
     student = _assistant(teaching, settings)
     if student is None:
         return teaching
