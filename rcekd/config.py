@@ -70,7 +70,7 @@ class RunSettings(Settings):
     @classmethod
     def _teacher(cls, value: Any) -> Any:
         """Accept the teacher's model settings beside its own: {model, dim, …, train, seed}."""
-        if not isinstance(value, Mapping) or "backbone" in value:
+        if not isinstance(value, Mapping) or isinstance(value.get("backbone"), ModelSettings):
             return value
         own = {key: value[key] for key in ("train", "seed", "mix", "temperature") if key in value}
         return {"backbone": model_settings({k: v for k, v in value.items() if k not in own}), **own}
@@ -186,7 +186,7 @@ def preset(dataset: str, teacher: str, student: str, method: str) -> Values:
 def _explain(error: ValidationError, layers: list[tuple[str, Values]]) -> str:
     """The first problem in one line: key, value, layer, remedy."""
     first = error.errors()[0]
-    parts = [str(part) for part in first["loc"] if part != "backbone"]
+    parts = [str(part) for part in first["loc"]]
     key = ".".join(parts)
     where = _layer_of(parts, layers)
     if first["type"] == "extra_forbidden":

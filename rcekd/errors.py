@@ -1,7 +1,14 @@
 """The one exception that means "the user's input is wrong": one line that says what, where, and what would be right."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+# What keeps us from a file is the user's to mend, but for faults of hardware.
+UNWRITABLE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENOTDIR", "EISDIR", "ENOENT", "ENAMETOOLONG")
+}
 
 
 class InputError(Exception):
@@ -9,6 +16,15 @@ class InputError(Exception):
 
     Commands print it without a traceback and exit with code 2.
     """
+
+
+def users_to_mend(error: BaseException) -> str | None:
+    """The line for an error that is wrong input, or a file that cannot be written; None for a fault of ours."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        return f"cannot write {error.filename or 'a file'}: {error.strerror}; make room or choose another folder"
+    return None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

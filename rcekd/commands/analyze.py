@@ -11,7 +11,7 @@ from rcekd.reports.analysis import bounds_table, progress_table
 
 
 def analyze(
-    run_dir: Annotated[Path, typer.Argument(help="run folder of a distilled student")],
+    run_dir: Annotated[Path, typer.Argument(help="run folder of a distilled student", callback=options.run_folder)],
     users: Annotated[
         int, typer.Option("--users", min=1, help="analyse so many users, drawn by the run's seed")
     ] = USERS,

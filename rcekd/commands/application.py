@@ -1,6 +1,5 @@
 """The application: which commands there are, and how an error becomes one line and an exit code."""
 
-import errno
 import sys
 import traceback
 
@@ -28,7 +27,7 @@ from rcekd.commands import (
     run as run_command,
 )
 from rcekd.commands.console import print_error
-from rcekd.errors import InputError, InterruptedRun
+from rcekd.errors import InterruptedRun, users_to_mend
 from rcekd.memory import reuse_freed_memory
 
 app = typer.Typer(
@@ -55,11 +54,6 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
-# What keeps us from a file is the user's to mend, but for faults of hardware.
-UNWRITABLE = {
-    getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENOTDIR", "EISDIR", "ENOENT", "ENAMETOOLONG")
-}
 INTERRUPTED = 130
 
 
@@ -94,11 +88,9 @@ def run(arguments: list[str]) -> int:
 
 def explain(error: Exception) -> tuple[str, int]:
     """The line and the exit code for an error."""
-    if isinstance(error, InputError):
-        return str(error), 2
+    if (told := users_to_mend(error)) is not None:
+        return told, 2
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
         return f"{error.format_message()} (see rcekd --help)", 2
-    if isinstance(error, OSError) and error.errno in UNWRITABLE:
-        return f"cannot write {error.filename or 'a file'}: {error.strerror}; make room or choose another folder", 2
     detail = " ".join(str(error).split())[:300]
     return f"internal error, please report it ({type(error).__name__}: {detail}); --debug shows where", 1

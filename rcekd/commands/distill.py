@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
-from rcekd.errors import InputError
 from rcekd.experiments import pipeline
 from rcekd.reports.comparison import comparison
 
@@ -48,8 +47,8 @@ def distill(
         log_to=log_to,
     )
     if resume is not None:
-        if dataset or teacher or student or method or assignments or config or seed is not None:
-            raise InputError("--resume takes its settings from the run folder; leave the other settings out")
+        given = (dataset, teacher, student, method, assignments, config, seed)
+        options.check_resume(given, runs_dir, with_scratch=with_scratch, keep_trajectory=keep_trajectory)
         summary = pipeline.resume(resume, env.place)
     else:
         name, teacher_dirs = options.split_teachers(teacher or [])

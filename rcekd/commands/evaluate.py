@@ -12,7 +12,7 @@ from rcekd.reports.comparison import single
 
 
 def evaluate(
-    run_dir: Annotated[Path, typer.Argument(help="run folder of a teacher or student")],
+    run_dir: Annotated[Path, typer.Argument(help="run folder of a teacher or student", callback=options.run_folder)],
     assignments: options.Set = None,
     config: options.Config = None,
     data_dir: options.DataDir = None,

@@ -14,7 +14,9 @@ from rcekd.serving.export import export as write
 
 
 def export(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student")],
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student", callback=options.run_folder)
+    ],
     to: Annotated[Path, typer.Option("--to", help="folder to write; made new, whole or not at all")],
     seen_items: Annotated[
         str, typer.Option("--seen", help="which known items lists leave out: all, train+valid, train, none")

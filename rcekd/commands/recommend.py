@@ -17,7 +17,9 @@ from rcekd.serving.titles import read_titles
 
 
 def recommend(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student")],
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student", callback=options.run_folder)
+    ],
     users: Annotated[str | None, typer.Option("--users", metavar="ID,ID…", help="these users")] = None,
     users_file: Annotated[Path | None, typer.Option("--users-file", help="the users in a file, an id a line")] = None,
     every: Annotated[bool, typer.Option("--all", help="all users, as Parquet shards in the folder --to")] = False,

@@ -7,11 +7,11 @@ import torch
 import typer
 
 from rcekd.commands import options
-from rcekd.errors import InputError
+from rcekd.errors import InputError, InterruptedRun
 from rcekd.experiments.forecast import forecast
-from rcekd.experiments.jobs import side_by_side
+from rcekd.experiments.jobs import describe, side_by_side, was_stopped
 from rcekd.experiments.plan import read_experiment, ready_titles
-from rcekd.experiments.working import chosen_cells, folder_of, work
+from rcekd.experiments.working import chosen_cells, folder_of, outdated, work
 from rcekd.reports.progress import Progress, ready_table, status, status_table
 from rcekd.training.loop import Silent
 
@@ -49,12 +49,17 @@ def run(
     chosen = read_experiment(experiment, scale)
     cells = chosen_cells(chosen, only or [])
     folder = folder_of(chosen, runs_dir)
+    if changed := outdated(cells, folder, env.place):
+        env.output.note(f"{len(changed)} cells were done with data that has changed since: they are run again")
     if dry_run:
         env.output.table(status_table(cells, folder, forecast(cells, folder), jobs))
         env.output.result(status(cells, folder))
         return
     folder.create(chosen)
+    for cell in changed:
+        folder.forget(cell)
     view = Progress(cells, folder, env.output.note)
+    codes = [0]
     if jobs == 1:
         work(cells, folder, replace(env.place, observer=Silent()), view.told)
     else:
@@ -63,10 +68,24 @@ def run(
         words += [word for part in only or [] for word in ("--only", part)]
         words += ["--scale", scale] if scale is not None else []
         words += ["--data-dir", str(data_dir)] if data_dir is not None else []
-        side_by_side(words, jobs, view.look)
+        codes = side_by_side(words, jobs, view.look)
     env.output.table(status_table(cells, folder, forecast(cells, folder), jobs))
-    env.output.result(status(cells, folder))
-    _complain(status(cells, folder)["failed"])
+    env.output.result(now := status(cells, folder))
+    _check_whole(now["pending"], codes)
+    _complain(now["failed"])
+
+
+def _check_whole(pending: int, codes: list[int]) -> None:
+    """An error where cells are left because processes have ended before their time."""
+    if not pending:
+        return
+    left = f"{pending} cells are left to do"
+    if any(map(was_stopped, codes)):
+        raise InterruptedRun(f"stopped, {left}; the same command goes on")
+    ends = ", ".join(dict.fromkeys(describe(code) for code in codes if code != 0)) or "with code 0"
+    text = f"{left}: of {len(codes)} processes some ended {ends}; the same command goes on"
+    # What a process has refused is the user's to mend, and it has said so.
+    raise InputError(text) if set(codes) == {2} else RuntimeError(text)
 
 
 def _complain(failed: list[dict[str, object]]) -> None:

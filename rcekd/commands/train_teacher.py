@@ -6,7 +6,6 @@ import typer
 
 from rcekd.commands import options
 from rcekd.config import Values
-from rcekd.errors import InputError
 from rcekd.experiments import pipeline
 from rcekd.reports.comparison import single
 
@@ -44,8 +43,8 @@ def train_teacher(
         log_to=log_to,
     )
     if resume is not None:
-        if dataset or teacher or student or method or assignments or config or seed is not None:
-            raise InputError("--resume takes its settings from the run folder; leave the other settings out")
+        given = (dataset, teacher, student, method, assignments, config, seed)
+        options.check_resume(given, runs_dir, keep_trajectory=keep_trajectory)
         summary = pipeline.resume(resume, env.place)
     else:
         settings = options.run_settings(

@@ -36,7 +36,7 @@ class CellFolder:
                 (self.path / part).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{self.path}: cannot write here ({error.strerror}); give --runs-dir") from error
-        values = {"name": experiment.name, **experiment.values}
+        values = {"name": experiment.name, **experiment.lasting_values()}
         write_text(self.path / "experiment.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
     def is_done(self, cell: Cell) -> bool:
@@ -48,10 +48,27 @@ class CellFolder:
         found: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
         return found
 
+    def failed_at(self, cell: Cell) -> int | None:
+        """When the file that says that a cell failed was written, in nanoseconds; None where there is none."""
+        try:
+            return (self.path / "failed" / f"{cell.identity}.json").stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+
     def seconds(self, cell: Cell) -> float | None:
         """How long a finished cell trained; None where it is not done."""
-        file = self._record(cell)
-        return float(json.loads(file.read_text())["summary"]["seconds_total"]) if file.is_file() else None
+        return float(self.summary(cell)["seconds_total"]) if self.is_done(cell) else None
+
+    def summary(self, cell: Cell) -> dict[str, Any]:
+        """What a finished cell's run came to."""
+        found: dict[str, Any] = json.loads(self._record(cell).read_text())["summary"]
+        return found
+
+    def forget(self, cell: Cell) -> None:
+        """Let a finished cell be run again, unless somebody is at work on it."""
+        with self.claim(cell) as ours:
+            if ours:
+                self._record(cell).unlink(missing_ok=True)
 
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[bool]:

@@ -61,7 +61,7 @@ def with_preset(given: list[Layer], flags: Values) -> list[Layer]:
     asked: Values = {}
     for _, values in [*given, ("", flags)]:
         asked = merge(asked, values)
-    dataset = _lasting(str(asked.get("dataset", DEFAULT_DATASET)))
+    dataset = lasting(str(asked.get("dataset", DEFAULT_DATASET)))
     names = {
         "teacher": _name(asked, "teacher", "model", "mf"),
         "student": _name(asked, "student", "model", "mf"),
@@ -81,7 +81,7 @@ def _name(asked: Values, room: str, field: str, default: str) -> str:
     return str(value.get(field, default))
 
 
-def _lasting(dataset: str) -> str:
+def lasting(dataset: str) -> str:
     """A path made absolute, so that a run can be resumed from another folder; a name as it is."""
     return dataset if not dataset or dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
 

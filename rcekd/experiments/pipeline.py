@@ -15,7 +15,7 @@ from rcekd.experiments import imported, runs, teaching
 from rcekd.experiments.place import Place
 from rcekd.experiments.summary import dataset_part, describe, model_part, versions
 from rcekd.methods import build_method, check_needs
-from rcekd.training.run_folder import RunFolder, next_free
+from rcekd.training.run_folder import RunFolder, named, next_free
 
 
 def train_teacher(settings: RunSettings, place: Place, *, keep_trajectory: bool = False) -> dict[str, Any]:
@@ -85,6 +85,7 @@ def prepare(
 
 def resume(run_dir: Path, place: Place) -> dict[str, Any]:
     """Go on with the run in a folder, of whatever kind; a finished one is only read. Returns its summary."""
+    run_dir = named(run_dir)
     folder = RunFolder(run_dir)
     own, config = split_run_config(folder.read_config())
     kind = own.get("kind")
@@ -151,10 +152,13 @@ def _check_protocol(overrides: list[tuple[str, Values]]) -> None:
 
 def _distill_in(folder: RunFolder, settings: RunSettings, data: Interactions, place: Place) -> dict[str, Any]:
     """Distil in a folder that `prepare` has made, as its config.yaml asks."""
-    own, _ = split_run_config(folder.read_config())
     with _resumable(folder):
         folder.lock()
         try:
+            # Read now that nobody else can change it, or be finishing it.
+            own, _ = split_run_config(folder.read_config())
+            if folder.is_complete():
+                return runs.finished(folder)
             return _distill_locked(folder, own, settings, data, place)
         finally:
             folder.unlock()
@@ -165,6 +169,8 @@ def _distill_locked(
 ) -> dict[str, Any]:
     teacher_dirs = [Path(path) for path in own.get("teacher_dirs", [])]
     teacher = teaching.find_or_train(settings, data, place, teacher_dirs)
+    if "trajectory" in settings.method.needs():
+        _check_moments(teacher_dirs or [runs.teacher_folder(settings, data, place.runs_dir).path])
     check_needs(settings.method, teacher.knowledge)
     teaching.check_assistant(teacher, settings)
     scratch = runs.student_alone(settings, data, place, train=bool(own.get("with_scratch")))
@@ -178,6 +184,19 @@ def _distill_locked(
     extra |= {"alone": model_part(scratch)} if scratch else {}
     extra |= {"assistant": model_part(nearest.summary)} if nearest is not teacher else {}
     return runs.train_in(folder, "distill", task, settings, place, extra)
+
+
+def _check_moments(teacher_dirs: Sequence[Path]) -> None:
+    """InputError where a teacher was trained with its trajectory, and has none before its best epoch."""
+    for folder in map(RunFolder, teacher_dirs):
+        if not folder.keeps_trajectory() or folder.trajectory.epochs():
+            continue
+        first = folder.read_summary()["best_epoch"] == 0
+        remedy = "lower teacher.train.learning_rate" if first else f"delete {folder.path} and train it again"
+        raise InputError(
+            f"{folder.path}: this teacher has no moment of its training from before its best epoch, "
+            f"{'the first' if first else 'an early one'}, to teach from; {remedy}"
+        )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from rcekd.config import RunSettings, Values, merge, read_config, resolve
 from rcekd.errors import InputError, nearest
 from rcekd.experiments.identity import as_before, digest
-from rcekd.experiments.layers import nested, with_preset
+from rcekd.experiments.layers import lasting, nested, with_preset
 from rcekd.settings import Settings
 
 TEACHER = "teacher"
@@ -106,6 +106,13 @@ class Grid(Settings):
         """A bare name is short for a choice without settings."""
         return [{"label": v} if isinstance(v, str) else v for v in value] if isinstance(value, list) else value
 
+    @field_validator("methods")
+    @classmethod
+    def _not_the_teacher(cls, methods: list[Choice]) -> list[Choice]:
+        if any(method.label == TEACHER for method in methods):
+            raise ValueError(f"the label {TEACHER!r} is that of the teacher's own row; give the method another")
+        return methods
+
     @field_validator("pairs")
     @classmethod
     def _pairs(cls, pairs: list[str]) -> list[str]:
@@ -185,6 +192,11 @@ class Experiment(NamedTuple):
                 for pair in grid.pairs:
                     yield from self._block(dataset, pair, seed)
 
+    def lasting_values(self) -> Values:
+        """The grid's values with every path made absolute: they stand for the same cells in any folder."""
+        found: Values = _lasting_paths(self.values)
+        return found
+
     def _block(self, dataset: str, pair: str, seed: int) -> Iterator[Cell]:
         told = set()
         for variant in self.grid.variants:
@@ -260,6 +272,19 @@ def parse_experiment(name: str, values: Values, scale: str | None, where: str) -
         key = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         raise InputError(f"{where}: {key}: {message[0].lower()}{message[1:]}") from error
+
+
+def _lasting_paths(value: Any, key: str = "") -> Any:
+    """Plain values with the paths of datasets and of features made absolute; key: what they stand under."""
+    if isinstance(value, Mapping):
+        return {name: _lasting_paths(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_lasting_paths(inner, key) for inner in value]
+    if isinstance(value, str) and key in ("dataset", "datasets"):
+        return lasting(value)
+    if isinstance(value, str) and key.startswith("data.features."):
+        return str(Path(value).expanduser().absolute())
+    return value
 
 
 def _settings(labels: Labels, method: Choice, assignments: list[dict[str, Any]]) -> RunSettings:

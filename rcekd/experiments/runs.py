@@ -1,6 +1,7 @@
 """Runs that are made once and shared: a teacher, or a student trained alone, found by what they depend on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +56,25 @@ def shared_run(
     *,
     keep_trajectory: bool = False,
 ) -> dict[str, Any]:
-    """The summary of a run that others may have made already; trains it where nobody has."""
-    if folder.is_complete():
-        if not keep_trajectory or folder.read_config().get("keep_trajectory"):
-            return finished(folder)
-        # Trained before without: it is trained again, to the same weights.
-        folder.start_again()
-    own: dict[str, Any] = {"kind": kind} | ({"keep_trajectory": True} if keep_trajectory else {})
-    folder.create(own | settings.to_values())
-    folder.lock()
+    """The summary of a run that others may have made already; trains it where nobody has.
+
+    keep_trajectory: whether its trajectory is wanted; one that was begun with it keeps it in any case.
+    """
+    if folder.is_complete() and (not keep_trajectory or folder.keeps_trajectory()):
+        return finished(folder)
+    folder.hold()
     try:
-        return train_in(folder, kind, make_task(), settings, place)
+        # Only now is nobody else at work here, who may have finished it meanwhile.
+        kept = folder.keeps_trajectory()
+        if keep_trajectory and not kept:
+            # Trained before without, to the end or not: it is trained again, to the same weights.
+            folder.start_again()
+        elif folder.is_complete():
+            return finished(folder)
+        keep = kept or keep_trajectory
+        own: dict[str, Any] = {"kind": kind} | ({"keep_trajectory": True} if keep else {})
+        folder.create(own | settings.to_values())
+        return train_in(folder, kind, replace(make_task(), keep_trajectory=keep), settings, place)
     finally:
         folder.unlock()
 
@@ -98,17 +107,7 @@ def teacher(
         title = f"teacher {_label(data, settings.teacher.backbone)}"
         identity = teacher_identity(settings, data)
         train = settings.teacher.train
-        return Task(
-            title,
-            model,
-            data,
-            train,
-            settings.eval,
-            seed,
-            identity,
-            section="teacher.train",
-            keep_trajectory=keep_trajectory,
-        )
+        return Task(title, model, data, train, settings.eval, seed, identity, section="teacher.train")
 
     folder = teacher_folder(settings, data, place.runs_dir)
     return shared_run(folder, "teacher", settings, place, make_task, keep_trajectory=keep_trajectory)

@@ -8,13 +8,15 @@ from typing import Any
 
 from torch import Tensor
 
-from rcekd.errors import InputError, InterruptedRun
+from rcekd.datasets import CATALOG, Interactions
+from rcekd.errors import InputError, InterruptedRun, users_to_mend
 from rcekd.evaluation.ranking import mask_of_test, per_user, rank
 from rcekd.experiments import analysing, pipeline
 from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.opening import open_run
 from rcekd.experiments.place import Place
 from rcekd.experiments.plan import Cell, Experiment
+from rcekd.experiments.teaching import check_same_data
 from rcekd.training.run_folder import BusyFolder, RunFolder
 
 # Seconds between looks at what another process is doing.
@@ -70,20 +72,59 @@ def _missing(cells: Sequence[Cell], only: Sequence[str]) -> str:
     return f"no cell has the label {unknown[0]!r}; there are {'; '.join(filter(None, known))}"
 
 
+def outdated(cells: Sequence[Cell], folder: CellFolder, place: Place) -> list[Cell]:
+    """The finished cells that were made from files of the user's own which are no longer what they were.
+
+    A cell is known by the paths of its files. Where they cannot be read now, it is trusted.
+    """
+    read: dict[str, Interactions] = {}
+    found = []
+    for cell in cells:
+        if not folder.is_done(cell) or not _reads_own_files(cell):
+            continue
+        key = f"{cell.settings.dataset} {cell.settings.data.model_dump_json()}"
+        try:
+            data = read[key] if key in read else read.setdefault(key, place.data(cell.settings))
+        except InputError:
+            continue
+        if not _is_made_of(folder.summary(cell), data):
+            found.append(cell)
+    return found
+
+
+def _reads_own_files(cell: Cell) -> bool:
+    return cell.settings.dataset not in CATALOG or bool(cell.settings.data.features)
+
+
+def _is_made_of(summary: dict[str, Any], data: Interactions) -> bool:
+    try:
+        check_same_data(summary, data, RunFolder(Path(summary["run_dir"])))
+    except InputError:
+        return False
+    return True
+
+
 def work(cells: Sequence[Cell], folder: CellFolder, place: Place, tell: Tell) -> None:
-    """Run every cell that is not done. Failed cells are kept as such and stop nothing; InterruptedRun does."""
+    """Run every cell that is not done. Failed cells are kept as such and stop nothing; InterruptedRun does.
+
+    What failed before is tried again; what fails for another process meanwhile is not.
+    """
     left = [cell for cell in cells if not folder.is_done(cell)]
+    before = {cell.identity: folder.failed_at(cell) for cell in left}
     while left:
-        waiting = [cell for cell in left if not _settled(cell, folder, place, tell)]
+        waiting = [cell for cell in left if not _settled(cell, folder, place, tell, before[cell.identity])]
         if waiting and len(waiting) == len(left):  # others are at work on all that is left
             time.sleep(PATIENCE)
         left = waiting
 
 
-def _settled(cell: Cell, folder: CellFolder, place: Place, tell: Tell) -> bool:
-    """Run a cell that is free. False where another process has it, or holds a run that it needs."""
+def _settled(cell: Cell, folder: CellFolder, place: Place, tell: Tell, failed_before: int | None) -> bool:
+    """Run a cell that is free. False where another process has it, or holds a run that it needs.
+
+    failed_before: when it had failed as the work began; a later failure is another process's, and settles it.
+    """
     with folder.claim(cell) as ours:
-        if folder.is_done(cell):
+        if folder.is_done(cell) or folder.failed_at(cell) not in (None, failed_before):
             return True
         return ours and _try(cell, folder, place, tell)
 
@@ -99,9 +140,9 @@ def _try(cell: Cell, folder: CellFolder, place: Place, tell: Tell) -> bool:
     except InterruptedRun:
         raise
     except Exception as error:  # one cell's fault, of whatever kind, is not the others'
-        ours = not isinstance(error, InputError)
-        text = f"{type(error).__name__}: {error}" if ours else str(error)
-        folder.fail(cell, text, ours=ours)
+        told = users_to_mend(error)
+        text = told or f"{type(error).__name__}: {error}"
+        folder.fail(cell, text, ours=told is None)
         tell(News(cell, "failed", time.monotonic() - begun, text))
         return True
     folder.finish(cell, summary, users)
@@ -131,15 +172,26 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
 def _distilled(cell: Cell, place: Place) -> dict[str, Any]:
     """A distillation in a run folder named by its cell, so that a killed one is gone on with."""
     folder = RunFolder(place.runs_dir / f"cell-{cell.identity}")
-    made = folder.config_file.is_file()
-    if made and cell.keep_trajectory and not folder.read_config().get("keep_trajectory"):
-        # Another experiment has made it without: it is trained again, to the same weights.
-        folder.start_again()
-        (folder.path / analysing.FILE).unlink(missing_ok=True)
-        made = False
-    if not made:
-        pipeline.prepare(cell.settings, place, run_dir=folder.path, keep_trajectory=cell.keep_trajectory)
+    if not _is_prepared(folder, cell, place):
+        folder.hold()  # another experiment may have the same cell
+        try:
+            if not _is_prepared(folder, cell, place):
+                # Where that one has made it without its moments, it is trained again, to the same weights.
+                folder.start_again()
+                (folder.path / analysing.FILE).unlink(missing_ok=True)
+                pipeline.prepare(cell.settings, place, run_dir=folder.path, keep_trajectory=cell.keep_trajectory)
+        finally:
+            folder.unlock()
     return pipeline.resume(folder.path, place)
+
+
+def _is_prepared(folder: RunFolder, cell: Cell, place: Place) -> bool:
+    """Whether a cell's run can be gone on with, or found: it keeps what the cell asks for, and its data is the same."""
+    if not folder.config_file.is_file() or (cell.keep_trajectory and not folder.keeps_trajectory()):
+        return False
+    if not folder.is_complete() or not _reads_own_files(cell):
+        return True
+    return _is_made_of(folder.read_summary(), place.data(cell.settings))
 
 
 def _analysed(run_dir: Path, place: Place) -> None:

@@ -225,7 +225,7 @@ class Trainer:
             self._folder.moments.write(progress.epochs, task.model.tables())
         task.model.load_state_dict(progress.best.weights)
         if task.keep_trajectory:
-            self._folder.trajectory.finish(progress.best.epoch + 1)
+            self._folder.trajectory.finish(progress.best.epoch + 1, progress.epochs)
         self._folder.write_model(progress.best.weights, {"model": task.model.name, "identity": task.identity})
         return Trained(
             epochs=progress.epochs,

@@ -4,6 +4,8 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from rcekd.errors import InputError
 from rcekd.training.files import naming, write_bytes, write_json, write_text
-from rcekd.training.trajectory import Trajectory, geometrically
+from rcekd.training.trajectory import Trajectory, evenly_with_reserve, geometrically
 
 SUMMARY_KEYS = {
     "kind", "run_dir", "identity", "dataset", "seed", "epochs", "best_epoch", "seconds_per_epoch",
@@ -58,7 +60,7 @@ class RunFolder:
     @property
     def trajectory(self) -> Trajectory:
         """What a teacher keeps of its training, for methods that teach from it."""
-        return Trajectory(self.path / "trajectory")
+        return Trajectory(self.path / "trajectory", evenly_with_reserve)
 
     @property
     def moments(self) -> Trajectory:
@@ -67,9 +69,20 @@ class RunFolder:
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder with its resolved settings. InputError where that cannot be written."""
-        try:
+        with self._writing():
             (self.path / "state").mkdir(parents=True, exist_ok=True)
             write_text(self.config_file, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+    def hold(self) -> None:
+        """Lock the folder, made where it is not there, before anything is said or written in it."""
+        with self._writing():
+            (self.path / "state").mkdir(parents=True, exist_ok=True)
+        self.lock()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise InputError(
                 f"{self.path}: cannot write a run folder here ({error.strerror}); give --runs-dir"
@@ -108,6 +121,10 @@ class RunFolder:
 
     def is_complete(self) -> bool:
         return self.summary_file.is_file() and self.model_file.is_file()
+
+    def keeps_trajectory(self) -> bool:
+        """Whether the run was started to keep moments of its training; False where it was not started yet."""
+        return self.config_file.is_file() and bool(self.read_config().get("keep_trajectory"))
 
     def start_again(self) -> None:
         """Forget that the run has finished, and where it stood: the next training begins at the first epoch."""
@@ -196,6 +213,11 @@ def _digest(weights: dict[str, Tensor]) -> str:
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         sha.update(tensor.numpy().data)
     return sha.hexdigest()
+
+
+def named(path: Path) -> Path:
+    """The same folder by a path that ends in its name, as `.` and `..` do not: other runs lie in the path's parent."""
+    return path.resolve() if path.name in ("", "..") else path
 
 
 def next_free(parent: Path, stem: str) -> Path:

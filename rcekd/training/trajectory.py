@@ -30,6 +30,11 @@ def evenly(kept: int, epochs: int) -> bool:
     return kept % interval(epochs) == 0
 
 
+def evenly_with_reserve(kept: int, epochs: int) -> bool:
+    """The same while training lasts, and 1, 2, 4, 8, … in reserve: the best epoch may come before all the others."""
+    return kept & (kept - 1) == 0 or evenly(kept, epochs)
+
+
 SPAN = 100
 """The earliest moment that a student keeps, beside the untrained model, is one in so many of its epochs."""
 
@@ -68,9 +73,16 @@ class Trajectory:
         write_bytes(self._file(epochs), data)
         self._drop(lambda kept: kept > epochs or (kept < epochs and not self._wanted(kept, epochs)))
 
-    def finish(self, best_epochs: int) -> None:
-        """Drop what came after the model that training ended with, and that moment itself."""
-        self._drop(lambda kept: kept >= best_epochs)
+    def finish(self, best_epochs: int, epochs: int) -> None:
+        """Drop what came after the model that training ended with, and that moment itself.
+
+        What is left is evenly spread over the `epochs` trained; where none of that came before, it is the reserve.
+        """
+        # Others are thinned out when one is written, which may have been some epochs ago.
+        latest = max(done for done in range(epochs + 1) if evenly(done, done))
+        before = [kept for kept in self.epochs() if kept < best_epochs]
+        left = [kept for kept in before if evenly(kept, latest)] or before
+        self._drop(lambda kept: kept not in left)
 
     def epochs(self) -> list[int]:
         """The moments kept, ascending."""

@@ -1,11 +1,14 @@
 """Experiment files: which cells they stand for, and what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rcekd.config import Values
 from rcekd.errors import InputError
+from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.plan import parse_experiment, read_experiment, ready
 from rcekd.models import MODELS
 
@@ -61,6 +64,8 @@ def test_a_scale_makes_it_smaller_under_a_name_of_its_own() -> None:
         ({"datasets": []}, "mine.yaml: datasets: give at least one"),
         ({"seeds": [1, 1]}, "mine.yaml: seeds: 1 stands there twice"),
         ({"pairs": ["mf"]}, "mine.yaml: pairs: 'mf' is no pair"),
+        ({"methods": [{"label": "teacher", "method": "ce"}]}, "mine.yaml: methods: the label 'teacher' is that of"),
+        ({"methods": ["ce", "teacher"]}, "mine.yaml: methods: the label 'teacher' is that of the teacher's own row"),
         ({"seedz": [1]}, "mine.yaml: seedz: extra"),
         ({"methods": [{"method": "ce"}]}, "mine.yaml: methods.0.label: field required"),
     ],
@@ -88,6 +93,26 @@ def test_unknown_names() -> None:
         read_experiment("method")
     with pytest.raises(InputError, match="has no scale 'tiny'"):
         read_experiment("methods", "tiny")
+
+
+def test_what_is_kept_of_an_experiment_stands_for_its_cells_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.csv").write_text("user,item\n1,2\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    figure = {"dataset": "own.csv", "pair": "mf-mf", "method": "ce", "metric": "ndcg@10", "value": 0.1}
+    bm3 = {"label": "bm3", "set": {"data.features.text": "text.npz", "train.epochs": 2}}
+    mine = experiment(datasets=["synthetic", "own.csv"], variants=["", bm3], paper=[figure])
+    before = [cell.identity for cell in mine.cells()]
+    folder = CellFolder(tmp_path / "mine")
+    folder.create(mine)
+    kept = yaml.safe_load((folder.path / "experiment.yaml").read_text())
+    assert kept["datasets"] == ["synthetic", str(tmp_path / "own.csv")]
+    assert kept["paper"][0]["dataset"] == str(tmp_path / "own.csv")
+    monkeypatch.chdir("elsewhere")
+    again = parse_experiment(kept.pop("name"), kept, None, "experiment.yaml")
+    assert [cell.identity for cell in again.cells()] == before
 
 
 @pytest.mark.parametrize("name", ready())

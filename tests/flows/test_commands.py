@@ -235,3 +235,22 @@ def test_help(rcekd: Command, words: list[str]) -> None:
     done = rcekd(*words)
     assert (done.code, done.err) == (0, "")
     assert "Usage" in done.out
+
+
+def test_a_run_is_gone_on_with_from_inside(finished: Path, rcekd: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its teacher lies beside it, wherever the command is given."""
+    for name in ("summary.json", "model.safetensors", "state/checkpoint.pt"):
+        (finished / name).unlink()
+    before = sorted(Path("runs").iterdir())
+    place = Path.cwd()
+    monkeypatch.chdir(finished)
+    done = rcekd("distill", "--resume", ".", "--json", "--threads", 1)
+    assert done.code == 0, done.err
+    assert Path(done.result["run_dir"]) == place / finished
+    for command in ("evaluate", "analyze"):
+        found = rcekd(command, ".", "--json", "--threads", 1)
+        assert found.code == 0, found.err
+        assert Path(found.result["run_dir"]) == place / finished
+    monkeypatch.chdir(place)
+    assert sorted(Path("runs").iterdir()) == before
+    assert not list(finished.glob("teacher-*"))

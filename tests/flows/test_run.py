@@ -136,6 +136,55 @@ def test_two_processes_share_the_cells(rcekd: Command, written: Callable[..., Pa
     assert table(Path(shared.result["folder"])) == alone
 
 
+def test_cells_of_a_file_that_has_changed_are_run_again(rcekd: Command, written: Callable[..., Path]) -> None:
+    def write_data(seed: int) -> None:
+        dice = random.Random(seed)
+        pairs = [(user, item) for user in range(40) for item in sorted(dice.sample(range(60), 12))]
+        Path("own.csv").write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in pairs))
+
+    def fingerprints() -> set[str]:
+        files = [*Path("runs").glob("cell-*/summary.json"), *Path("runs/experiments/mine/cells").glob("*.json")]
+        found = [json.loads(file.read_text()) for file in files]
+        return {entry.get("summary", entry)["dataset"]["fingerprint"] for entry in found}
+
+    sets = {key: value for key, value in SMALL.items() if not key.startswith("data.")}
+    file = written(datasets=["own.csv"], seeds=[0], set=sets)
+    write_data(1)
+    assert run(rcekd, file).result["done"] == 4
+    (before,) = fingerprints()
+    assert "changed" not in run(rcekd, file).err
+    write_data(2)
+    dry = run(rcekd, file, "--dry-run")
+    assert "4 cells were done with data that has changed since" in dry.err
+    assert fingerprints() == {before}
+    done = run(rcekd, file)
+    assert (done.code, done.result["done"]) == (0, 4), done.err
+    assert len(fingerprints() - {before}) == len(fingerprints()) == 1
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "says"),
+    [
+        ([0, 130], 130, "stopped, 8 cells are left to do; the same command goes on"),
+        ([-9, -15], 130, "stopped, 8 cells are left"),
+        ([-9, 0], 1, "8 cells are left to do: of 2 processes some ended by SIGKILL"),
+        ([2, 2], 2, "8 cells are left to do: of 2 processes some ended with code 2"),
+    ],
+)
+def test_processes_that_ended_before_the_work(
+    rcekd: Command,
+    written: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    codes: list[int],
+    code: int,
+    says: str,
+) -> None:
+    monkeypatch.setattr("rcekd.commands.run.side_by_side", lambda *_: codes)
+    done = run(rcekd, written(), "--jobs", 2)
+    assert (done.code, done.result["pending"]) == (code, 8)
+    assert says in done.err.splitlines()[-1]
+
+
 def test_an_experiment_that_asks_for_it_is_analysed_and_drawn(rcekd: Command, written: Callable[..., Path]) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("scipy.stats")

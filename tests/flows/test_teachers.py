@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
+from rcekd.training.early_stopping import BestEpoch
 from tests.flows.conftest import Outcome, assignments
 
 Command = Callable[..., Outcome]
@@ -74,3 +76,21 @@ def test_keep_trajectory(rcekd: Command) -> None:
     before = (folder / "summary.json").stat().st_mtime_ns
     assert rcekd(*words, *small, "--keep-trajectory").result == kept
     assert (folder / "summary.json").stat().st_mtime_ns == before, "found, not trained again"
+
+
+@pytest.mark.parametrize(("best", "code"), [(2, 0), (1, 2)])
+def test_a_teacher_that_was_best_early(distill: Command, monkeypatch: pytest.MonkeyPatch, best: int, code: int) -> None:
+    really = BestEpoch.update
+
+    def update(self: BestEpoch, epoch: int, value: float, weights: dict[str, Tensor]) -> bool:
+        del value
+        return really(self, epoch, float(epoch + 1 == best), weights)
+
+    monkeypatch.setattr(BestEpoch, "update", update)
+    changes = {"teacher__train__epochs": 12, "teacher__train__patience": 0, "method__L": None}
+    done = distill("--method", "hetcomp", "--quiet", **changes)
+    assert done.code == code, done.err
+    (teacher,) = Path("runs").glob("teacher-*")
+    assert [path.name for path in (teacher / "trajectory").iterdir()] == ["epoch-00001.safetensors"][: best - 1]
+    if code:
+        assert "no moment of its training from before its best epoch, the first, to teach from; lower" in done.error

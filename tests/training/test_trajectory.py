@@ -10,7 +10,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.models import FactorTables
 from rcekd.training.run_folder import RunFolder
-from rcekd.training.trajectory import MOMENTS, SPAN, Trajectory, geometrically, interval
+from rcekd.training.trajectory import MOMENTS, SPAN, Trajectory, evenly_with_reserve, geometrically, interval
 from tests.training.workbench import make_task, make_trainer
 
 
@@ -35,8 +35,24 @@ def test_what_came_after_the_best_epoch_is_dropped(tmp_path: Path) -> None:
     trajectory = Trajectory(tmp_path / "t")
     for done in range(1, 13):
         trajectory.keep(done, tables(done))
-    trajectory.finish(7)
+    trajectory.finish(7, 12)
     assert trajectory.epochs() == [2, 4, 6]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5, 8, 9, 12, 17, 64, 100, 271, 300])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2, 0.5, 1.0])
+def test_the_reserve_is_left_where_there_is_nothing_else(tmp_path: Path, epochs: int, share: float) -> None:
+    plain, kept = Trajectory(tmp_path / "plain"), Trajectory(tmp_path / "kept", evenly_with_reserve)
+    for done in range(1, epochs + 1):
+        plain.keep(done, tables(done))
+        kept.keep(done, tables(done))
+    best = max(1, round(share * epochs))
+    before = [done for done in plain.epochs() if done < best]
+    reserve = [done for done in (1, 2, 4, 8, 16, 32) if done < best]
+    for _ in range(2):  # a run that is killed here finishes once more
+        kept.finish(best, epochs)
+        assert kept.epochs() == (before or reserve)
+    assert bool(kept.epochs()) == (best > 1)
 
 
 def test_a_resumed_run_overwrites_what_lies_ahead(tmp_path: Path) -> None:
