@@ -103,17 +103,6 @@ class RunFolder:
         for stale in self.path.rglob(".*.part"):  # what a kill cut short; nobody else writes here now
             stale.unlink(missing_ok=True)
 
-    def is_locked(self) -> bool:
-        """Whether a process holds the folder just now."""
-        try:
-            with open(self.path / "state" / "lock", "w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
-
     def unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
