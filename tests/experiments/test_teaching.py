@@ -1,15 +1,53 @@
-"""The teacher of a run, found again as it taught."""
+"""A run's teacher, found again as it taught, and its assistant: between whom one stands, and how wide it is."""
 
+import pytest
 import torch
 
 from rcekd.config import RunSettings, merge, resolve
-from rcekd.experiments import teaching
+from rcekd.errors import InputError
+from rcekd.experiments.layers import run_settings
 from rcekd.experiments.place import Place
+from rcekd.experiments.teaching import Teaching, _assistant, check_assistant, find_or_train, found
+from rcekd.models import FactorTables
+from rcekd.teachers import FactorTeacher, TeacherKnowledge
+from rcekd.teachers.lists import ListTeacher
 
 
 def test_a_teacher_is_found_at_its_temperature(settings: RunSettings, place: Place) -> None:
     warm = resolve([("warm", merge(settings.to_values(), {"teacher": {"temperature": 2.5}}))])
     data = place.data(warm)
-    taught, found = teaching.find_or_train(warm, data, place, []), teaching.found(warm, data, place, [])
-    for one, other in zip(taught.knowledge.tables, found.knowledge.tables, strict=True):
+    there, again = find_or_train(warm, data, place, []), found(warm, data, place, [])
+    for one, other in zip(there.knowledge.tables, again.knowledge.tables, strict=True):
         assert torch.equal(one, other)
+
+
+def taught(dim: int, knowledge: TeacherKnowledge | None = None) -> Teaching:
+    return Teaching({"dim": dim}, knowledge or FactorTeacher(FactorTables(torch.rand(3, dim), torch.rand(4, dim))))
+
+
+def of_lists(length: int) -> Teaching:
+    item_UN = torch.arange(length, dtype=torch.int32).repeat(3, 1)
+    return taught(length, ListTeacher(item_UN, -item_UN.float(), torch.full((3,), -1e3), n_items=length))
+
+
+def test_its_width_is_one_that_the_heads_can_share() -> None:
+    settings = run_settings("citeulike", student="hstu", method="tarec")
+    assistant = _assistant(taught(200), settings)
+    assert assistant is not None
+    assert (assistant.dim, assistant.heads) == (112, 2)  # type: ignore[attr-defined]  # √(200 · 64) = 113
+    assert _assistant(taught(64), settings) is None
+
+
+def test_a_teacher_of_lists_has_no_width_to_stand_between() -> None:
+    assert _assistant(of_lists(100), run_settings("ml-100k", method="tarec")) is None
+    asked = _assistant(of_lists(100), run_settings("ml-100k", method="tarec", sets={"method.assistant": 150}))
+    assert asked is not None
+    assert asked.dim == 150  # type: ignore[attr-defined]
+
+
+def test_what_an_assistant_has_not_got_is_refused_before_it_is_trained() -> None:
+    check_assistant(taught(400), run_settings("ml-100k", method="tarec"))
+    with pytest.raises(InputError, match=r"no trajectory to teach from; .*assistant=0"):
+        check_assistant(taught(400), run_settings("ml-100k", method="hetcomp+tarec"))
+    without = run_settings("ml-100k", method="hetcomp+tarec", sets={"method.tarec.assistant": 0})
+    check_assistant(taught(400), without)
