@@ -8,10 +8,11 @@ import typer
 from rcekd.commands import options
 from rcekd.experiments.analysing import FILE, USERS, analyse
 from rcekd.reports.analysis import bounds_table, progress_table
+from rcekd.training.run_folder import named
 
 
 def analyze(
-    run_dir: Annotated[Path, typer.Argument(help="run folder of a distilled student", callback=options.run_folder)],
+    run_dir: Annotated[Path, typer.Argument(help="run folder of a distilled student", callback=named)],
     users: Annotated[
         int, typer.Option("--users", min=1, help="analyse so many users, drawn by the run's seed")
     ] = USERS,

@@ -9,10 +9,11 @@ from rcekd.commands import options
 from rcekd.errors import InputError
 from rcekd.experiments import pipeline
 from rcekd.reports.comparison import single
+from rcekd.training.run_folder import named
 
 
 def evaluate(
-    run_dir: Annotated[Path, typer.Argument(help="run folder of a teacher or student", callback=options.run_folder)],
+    run_dir: Annotated[Path, typer.Argument(help="run folder of a teacher or student", callback=named)],
     assignments: options.Set = None,
     config: options.Config = None,
     data_dir: options.DataDir = None,

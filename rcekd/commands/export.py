@@ -11,12 +11,11 @@ from rcekd.reports.exports import export_table
 from rcekd.serving import seen
 from rcekd.serving.export import Wanted
 from rcekd.serving.export import export as write
+from rcekd.training.run_folder import named
 
 
 def export(
-    run_dir: Annotated[
-        Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student", callback=options.run_folder)
-    ],
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student", callback=named)],
     to: Annotated[Path, typer.Option("--to", help="folder to write; made new, whole or not at all")],
     seen_items: Annotated[
         str, typer.Option("--seen", help="which known items lists leave out: all, train+valid, train, none")

@@ -17,7 +17,6 @@ from rcekd.experiments.layers import Layer, with_preset
 from rcekd.experiments.place import Place
 from rcekd.experiments.plan import ready
 from rcekd.kernels.cuda_library import why_unavailable
-from rcekd.training.run_folder import named
 from rcekd.training.sinks import SINKS, parse_sink
 
 
@@ -45,11 +44,6 @@ def complete_ready(incomplete: str) -> list[str]:
 def complete_sink(incomplete: str) -> list[str]:
     """Names of sinks for the shell."""
     return sorted(name for name in SINKS if name.startswith(incomplete))
-
-
-def run_folder(path: Path | None) -> Path | None:
-    """A run folder as a command is given it, by a path that ends in its name."""
-    return None if path is None else named(path)
 
 
 Dataset = Annotated[
@@ -83,10 +77,7 @@ Seed = Annotated[int | None, typer.Option("--seed", min=0, help="seed of the run
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="threads of native and torch code [all cores]")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="folder that run folders are made in")]
-Resume = Annotated[
-    Path | None,
-    typer.Option("--resume", metavar="RUN_DIR", help="go on with the run in this folder", callback=run_folder),
-]
+Resume = Annotated[Path | None, typer.Option("--resume", metavar="RUN_DIR", help="go on with the run in this folder")]
 LogTo = Annotated[
     list[str] | None,
     typer.Option(
@@ -148,9 +139,9 @@ def check_resume(settings: Sequence[object], runs_dir: Path, **options: bool) ->
     """
     if any(value not in (None, []) for value in settings):
         raise InputError("--resume takes its settings from the run folder; leave the other settings out")
-    options["runs_dir"] = runs_dir != RUNS_DIR
-    for name in (name for name, given in options.items() if given):
-        word = name.replace("_", "-")
+    given = [name for name, is_given in {**options, "runs_dir": runs_dir != RUNS_DIR}.items() if is_given]
+    if given:
+        word = given[0].replace("_", "-")
         raise InputError(f"--{word} beside --resume: a run goes on in its folder as it was started; leave --{word} out")
 
 

@@ -14,12 +14,11 @@ from rcekd.reports.recommendations import as_objects, recommendations
 from rcekd.serving import asking, seen, shards
 from rcekd.serving.recommend import Recommender
 from rcekd.serving.titles import read_titles
+from rcekd.training.run_folder import named
 
 
 def recommend(
-    run_dir: Annotated[
-        Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student", callback=options.run_folder)
-    ],
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student", callback=named)],
     users: Annotated[str | None, typer.Option("--users", metavar="ID,ID…", help="these users")] = None,
     users_file: Annotated[Path | None, typer.Option("--users-file", help="the users in a file, an id a line")] = None,
     every: Annotated[bool, typer.Option("--all", help="all users, as Parquet shards in the folder --to")] = False,
