@@ -102,11 +102,6 @@ def every_block(evidence: Evidence, subject: str) -> list[Block]:
     return [_block(evidence, place, subject, own) for place in sorted(places, key=lambda place: pairs.index(place[:2]))]
 
 
-def make_blocks(evidence: Evidence, subject: str) -> list[Block]:
-    """The blocks of a report: where only the method under test has variants, they stand in one block."""
-    return with_variants(every_block(evidence, subject))
-
-
 def _method_of(evidence: Evidence, subject: str) -> str:
     """The method behind the label of the one under test."""
     found = (entry.record for entry in evidence.placed if entry.labels.method == subject)

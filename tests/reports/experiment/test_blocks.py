@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from rcekd.errors import InputError
-from rcekd.reports.experiment.blocks import Block, Role, make_blocks
+from rcekd.reports.experiment.blocks import Block, Role, every_block, with_variants
 from rcekd.reports.experiment.evidence import read_evidence
 from tests.reports.experiment.folders import add_cell, add_failure, add_plan, whole
 
 
 def blocks_of(folder: Path, subject: str = "rcekd") -> list[Block]:
-    return make_blocks(read_evidence(folder), subject)
+    return with_variants(every_block(read_evidence(folder), subject))
 
 
 def test_rows_stand_from_the_teacher_to_the_method_under_test(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rcekd.errors import InputError
-from rcekd.reports.experiment.blocks import Block, make_blocks
+from rcekd.reports.experiment.blocks import Block, every_block, with_variants
 from rcekd.reports.experiment.evidence import read_evidence
 from rcekd.reports.experiment.judging import best_baselines, best_rows, caveats, compare, improvement
 from rcekd.reports.experiment.quality import quality_sheet
@@ -17,7 +17,7 @@ stats = pytest.importorskip("scipy.stats")
 
 
 def block_of(folder: Path, subject: str = "rcekd") -> Block:
-    return make_blocks(read_evidence(folder), subject)[0]
+    return with_variants(every_block(read_evidence(folder), subject))[0]
 
 
 def names(block: Block, metric: str = "ndcg@10") -> tuple[list[str], list[str]]:
