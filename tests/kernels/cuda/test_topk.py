@@ -1,4 +1,4 @@
-"""The CUDA top-K, emulated, against the native one: same lists, same scores, byte for byte."""
+"""The CUDA top-K against the native one: same lists, same scores, byte for byte."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -51,8 +51,8 @@ def test_chosen_users_everything_seen_and_nobody(same_as_native: Check) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38])
-def test_scores_that_are_not_finite_name_the_first_user(emulation: Emulation, value: float) -> None:
+def test_scores_that_are_not_finite_name_the_first_user(cuda: Emulation, value: float) -> None:
     user, item = factors(70, 60, 5)
     user[66] = user[68] = value
-    with emulation(0), pytest.raises(FloatingPointError, match="user 66 "):
+    with cuda(0), pytest.raises(FloatingPointError, match="user 66 "):
         topk(user, item, 3)

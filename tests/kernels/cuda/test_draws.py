@@ -1,4 +1,4 @@
-"""The CUDA draws that need no scores, emulated, against the native ones: byte for byte."""
+"""The CUDA draws that need no scores against the native ones: byte for byte."""
 
 from collections.abc import Callable
 from typing import Any

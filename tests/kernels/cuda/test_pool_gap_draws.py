@@ -1,4 +1,4 @@
-"""The CUDA draws from pools, emulated, against the native ones: byte for byte."""
+"""The CUDA draws from pools against the native ones: byte for byte."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -47,8 +47,8 @@ def test_named_rows_and_no_rows(same_as_native: Check) -> None:
         same_as_native(lambda g=given, r=rows_N: pool_gap_lists(*g, REQUESTS, seed=3, epoch=4, rows_N=r))
 
 
-def test_scores_that_are_not_finite_name_the_row(emulation: Emulation) -> None:
+def test_scores_that_are_not_finite_name_the_row(cuda: Emulation) -> None:
     row, candidate, pool = inputs(40)
     row[5] = torch.inf
-    with emulation(0), pytest.raises(FloatingPointError, match="user 5 "):
+    with cuda(0), pytest.raises(FloatingPointError, match="user 5 "):
         pool_gap_lists(row, candidate, pool, REQUESTS, seed=3, epoch=4)

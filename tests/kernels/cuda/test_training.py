@@ -1,4 +1,4 @@
-"""The CUDA losses, gradients, scores and Adam, emulated, against the native ones: byte for byte."""
+"""The CUDA losses, gradients, scores and Adam against the native ones: byte for byte."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""The CUDA draws by rank gap, emulated, against the native ones: byte for byte."""
+"""The CUDA draws by rank gap against the native ones: byte for byte."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -51,8 +51,8 @@ def test_chosen_users_and_nobody(same_as_native: Check) -> None:
 
 
 @pytest.mark.parametrize("table", [0, 2], ids=["own", "other"])
-def test_scores_that_are_not_finite_name_the_user(emulation: Emulation, table: int) -> None:
+def test_scores_that_are_not_finite_name_the_user(cuda: Emulation, table: int) -> None:
     tables = *factors(9, 40, 7, 1), *factors(9, 40, 20, 2)
     tables[table][6] = torch.inf
-    with emulation(0), pytest.raises(FloatingPointError, match="user 6 "):
+    with cuda(0), pytest.raises(FloatingPointError, match="user 6 "):
         rank_gap_lists(*tables, REQUESTS, seed=3, epoch=4)

@@ -1,4 +1,4 @@
-"""The CUDA closure pass, emulated, against the native one: same lists, same splits, same draws, byte for byte."""
+"""The CUDA closure pass against the native one: same lists, same splits, same draws, byte for byte."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -99,9 +99,9 @@ def test_chosen_users_repeated_teacher_items_nobody_and_nothing(same_as_native: 
 
 @pytest.mark.parametrize("items", [60, 2100])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
-def test_scores_that_are_not_finite_name_the_user(emulation: Emulation, value: float, items: int) -> None:
+def test_scores_that_are_not_finite_name_the_user(cuda: Emulation, value: float, items: int) -> None:
     user, item = factors(40, items, 5)
     teacher = teacher_lists(user, item, 3)
     user[34] = user[38] = value
-    with emulation(0), pytest.raises(FloatingPointError, match="user 34 "):
+    with cuda(0), pytest.raises(FloatingPointError, match="user 34 "):
         closure(user, item, teacher, draws=2, tau=1.0, seed=0, epoch=0)

@@ -1,0 +1,251 @@
+"""The kernels on a GPU beside torch's own operations on the same GPU, and the goals that the project set itself there.
+
+    python -m benchmarks.bench_cuda [--only closure] [--large]
+
+Times are of the device, by its events, launches included; both sides run in one process on the same tensors. torch
+computes in full float32 (no TF32). `--large` adds a million items, which takes a few gigabytes.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.bench_closure import pipeline
+from benchmarks.measure import stamp
+from benchmarks.shapes import BATCH, CITEULIKE, GOWALLA, STUDENT_DIM, Catalogue, factors
+from rcekd.kernels.adam import adam_step_
+from rcekd.kernels.bipartite import BipartiteGraph
+from rcekd.kernels.bpr import bpr_loss
+from rcekd.kernels.closure import closure
+from rcekd.kernels.csr import CSR
+from rcekd.kernels.propagate import layer_mean
+from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
+from rcekd.kernels.topk import topk
+
+TAU, BLOCK = 10.0, 2048
+MILLION = Catalogue(1_000_000, 1_000_000)
+SOME_OF_THE_MILLION = 65_536
+
+
+class Row(NamedTuple):
+    """One operation: what, milliseconds of ours and of torch's (None: not measured), and what is to be said of it."""
+
+    what: str
+    ours: float
+    theirs: float | None
+    note: str = ""
+
+    def __str__(self) -> str:
+        ratio = "" if self.theirs is None else f"{self.theirs / self.ours:.1f} ×"
+        theirs = "" if self.theirs is None else f"{self.theirs:.3f}"
+        return f"| {self.what} | {self.ours:.3f} | {theirs} | {ratio} | {self.note} |"
+
+
+def milliseconds(call: Callable[[], Any], *, repeats: int = 7, warm_up: int = 2) -> float:
+    """Median time of a call between two events on the device."""
+    taken = []
+    for turn in range(warm_up + repeats):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        call()
+        end.record()
+        end.synchronize()
+        if turn >= warm_up:
+            taken.append(begin.elapsed_time(end))
+    return median(taken)
+
+
+def nominal_teraflops() -> float:
+    """Float32 multiply-adds a second that the data sheet promises: 128 a clock and multiprocessor, at the top clock."""
+    device = torch.cuda.get_device_properties(0)
+    clock = device.clock_rate * 1e3 if hasattr(device, "clock_rate") else torch.cuda.clock_rate() * 1e6
+    return float(device.multi_processor_count * 128 * 2 * clock / 1e12)
+
+
+def peaks() -> Iterator[str]:
+    """What this GPU does at best: float32 products, copies."""
+    a = torch.randn(8192, 8192, device="cuda")
+    seconds = milliseconds(lambda: a @ a) / 1e3
+    yield f"float32 product of torch, 8192³: {2 * 8192**3 / seconds / 1e12:.1f} TFLOP/s"
+    yield f"float32 by the data sheet: {nominal_teraflops():.1f} TFLOP/s"
+    source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    seconds = milliseconds(lambda: target.copy_(source)) / 1e3
+    yield f"copies: {2 * source.numel() / seconds / 1e9:.0f} GB/s, read and written"
+
+
+def on_device(catalogue: Catalogue, width: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    user, item = factors(catalogue, width, seed=seed)
+    return user.cuda(), item.cuda()
+
+
+def share_of_peak(users: int, items: int, width: int, ms: float) -> str:
+    rate = 2 * users * items * width / ms / 1e9
+    return f"{rate:.1f} TFLOP/s, {rate / nominal_teraflops():.0%} of the data sheet"
+
+
+def torch_topk(user: Tensor, item: Tensor, k: int) -> None:
+    for rows in user.split(BLOCK):
+        torch.topk(rows @ item.T, k)
+
+
+def bench_topk() -> Iterator[Row]:
+    for catalogue, width, k in [(CITEULIKE, 20, 50), (GOWALLA, 20, 20), (GOWALLA, 20, 50), (GOWALLA, 64, 50)]:
+        user, item = on_device(catalogue, width)
+        ours = milliseconds(lambda: topk(user, item, k))
+        theirs = milliseconds(lambda: torch_topk(user, item, k), repeats=3, warm_up=1)
+        yield Row(
+            f"top {k}, {catalogue.users} × {catalogue.items}, d = {width}",
+            ours,
+            theirs,
+            share_of_peak(*catalogue, width, ours),
+        )
+
+
+def taught(user: Tensor, item: Tensor, catalogue: Catalogue, k: int, noise: float) -> Tensor:
+    other_user, other_item = on_device(catalogue, user.shape[1], seed=1)
+    return topk(user + noise * other_user, item + noise * other_item, k)[0]
+
+
+def bench_closure() -> Iterator[Row]:
+    for catalogue, width, k, noise in [
+        (CITEULIKE, 20, 50, 0.3),
+        (GOWALLA, 20, 50, 0.3),
+        (GOWALLA, 20, 50, 2.0),
+        (GOWALLA, 20, 100, 0.3),
+        (GOWALLA, 64, 50, 0.3),
+    ]:
+        user, item = on_device(catalogue, width)
+        teacher = taught(user, item, catalogue, k, noise)
+        given: dict[str, Any] = {"draws": k, "tau": TAU, "seed": 0, "epoch": 0}
+        mastered = float(closure(user, item, teacher, **given).mastered_BK.float().mean())
+        ours = milliseconds(lambda: closure(user, item, teacher, **given))
+        some = user[: 4 * 512], teacher[: 4 * 512]
+        theirs = milliseconds(lambda: pipeline(some[0], item, some[1], k), repeats=1, warm_up=1)
+        theirs *= catalogue.users / some[0].shape[0]
+        note = f"mastered {mastered:.0%}; {share_of_peak(*catalogue, width, ours)}"
+        yield Row(f"closure pass, K = L = {k}, {catalogue.users} × {catalogue.items}, d = {width}", ours, theirs, note)
+
+
+def bench_large() -> Iterator[Row]:
+    users, items = SOME_OF_THE_MILLION, MILLION.items
+    user, item = on_device(Catalogue(users, items), 64)
+    ours = milliseconds(lambda: topk(user, item, 100), repeats=1, warm_up=1)
+    theirs = milliseconds(lambda: torch_topk(user[:4096], item, 100), repeats=1, warm_up=1) * users / 4096
+    yield Row(f"top 100, {users} × 1M, d = 64", ours, theirs, share_of_peak(users, items, 64, ours))
+    teacher = taught(user, item, Catalogue(users, items), 100, 0.3)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    ours = milliseconds(lambda: closure(user, item, teacher, draws=100, tau=TAU, seed=0, epoch=0), repeats=1, warm_up=1)
+    beyond = torch.cuda.max_memory_allocated() - before
+    note = f"{share_of_peak(users, items, 64, ours)}; 1M users: {ours * MILLION.users / users / 1e3:.1f} s; "
+    yield Row(f"closure pass, K = L = 100, {users} × 1M, d = 64", ours, None, note + f"{beyond / 2**30:.1f} GiB beyond")
+
+
+def item_sets(catalogue: Catalogue, length: int) -> ItemSets:
+    generator = torch.Generator().manual_seed(3)
+    item = torch.randint(catalogue.items, (BATCH, length), generator=generator, dtype=torch.int32)
+    prob = torch.rand(BATCH, length, generator=generator).softmax(1)
+    indptr = torch.arange(BATCH + 1) * length
+    return ItemSets(indptr.cuda(), item.flatten().cuda(), prob.flatten().cuda())
+
+
+def torch_cross_entropy(user: Tensor, item: Tensor, sets: ItemSets, user_R: Tensor, weight_R: Tensor) -> Tensor:
+    rows = user_R.numel()
+    picked = F.embedding(sets.items.view(rows, -1), item)
+    score = torch.einsum("rd,rid->ri", F.embedding(user_R, user), picked)
+    return -(weight_R[:, None] * sets.prob.view(rows, -1) * score.log_softmax(1)).sum()
+
+
+def bench_training() -> Iterator[Row]:
+    for width, length in [(STUDENT_DIM, 50), (STUDENT_DIM, 100), (64, 100)]:
+        user, item = (table.requires_grad_() for table in on_device(GOWALLA, width))
+        sets, rows = item_sets(GOWALLA, length), torch.arange(BATCH, device="cuda", dtype=torch.int32)
+        user_R = torch.randint(GOWALLA.users, (BATCH,), generator=torch.Generator().manual_seed(4)).int().cuda()
+        weight = torch.rand(BATCH, device="cuda")
+
+        def ours() -> None:
+            set_cross_entropy(user, item, sets, user_R, rows, weight, slots=sets.items.numel()).backward()  # noqa: B023
+
+        def theirs() -> None:
+            torch_cross_entropy(user, item, sets, user_R, weight).backward()  # noqa: B023
+
+        yield Row(f"set cross-entropy, {BATCH} × {length}, d = {width}", milliseconds(ours), milliseconds(theirs))
+
+
+def torch_bpr(user: Tensor, item: Tensor, user_B: Tensor, positive_B: Tensor, negative_B: Tensor) -> Tensor:
+    u = F.embedding(user_B, user)
+    return F.softplus((u * (F.embedding(negative_B, item) - F.embedding(positive_B, item))).sum(1)).sum()
+
+
+def bench_step() -> Iterator[Row]:
+    for width in (STUDENT_DIM, 400):
+        user, item = (table.requires_grad_() for table in on_device(GOWALLA, width))
+        generator = torch.Generator().manual_seed(0)
+        user_B, positive_B, negative_B = (
+            torch.randint(bound, (BATCH,), generator=generator, dtype=torch.int32).cuda()
+            for bound in (GOWALLA.users, GOWALLA.items, GOWALLA.items)
+        )
+        ours = milliseconds(lambda: bpr_loss(user, item, user_B, positive_B, negative_B[:, None]).backward())
+        theirs = milliseconds(lambda: torch_bpr(user, item, user_B, positive_B, negative_B).backward())
+        yield Row(f"BPR with gradients, batch {BATCH}, d = {width}", ours, theirs)
+        moments = [torch.zeros_like(item.detach()) for _ in range(2)]
+        fused = torch.optim.Adam([item], lr=1e-3, weight_decay=1e-5, fused=True)
+        item.grad = torch.randn_like(item)
+        param, grad = item.detach(), item.grad
+        step: dict[str, Any] = {"step": 1, "lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 1e-5}
+        ours = milliseconds(lambda: adam_step_(param, *moments, grad, **step))
+        moved = 7 * 4 * param.numel() / ours / 1e6
+        yield Row(f"Adam, {GOWALLA.items} × {width}", ours, milliseconds(fused.step), f"{moved:.0f} GB/s")
+
+
+def bench_propagate() -> Iterator[Row]:
+    generator = torch.Generator().manual_seed(5)
+    row, column = (torch.randint(bound, (800_000,), generator=generator) for bound in GOWALLA)
+    pairs = CSR.from_pairs(row, column, GOWALLA.users).sorted_unique()
+    graph = BipartiteGraph.of(pairs, GOWALLA.items).to(torch.device("cuda"))
+    matrix = torch.sparse_csr_tensor(
+        pairs.indptr.cuda(), pairs.indices.cuda(), torch.rand(pairs.indices.numel()).cuda(), GOWALLA
+    )
+    for width in (STUDENT_DIM, 64, 400):
+        user, item = on_device(GOWALLA, width)
+        ours = milliseconds(lambda: layer_mean(graph, user, item, 1))
+        yield Row(f"propagation there and back, {pairs.indices.numel()} pairs, d = {width}", ours, None)
+        theirs = milliseconds(lambda: matrix @ item)
+        yield Row(f"  torch's CSR product, one way, d = {width}", theirs, None)
+
+
+GROUPS = {
+    "topk": bench_topk,
+    "closure": bench_closure,
+    "large": bench_large,
+    "training": bench_training,
+    "step": bench_step,
+    "propagate": bench_propagate,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=GROUPS, action="append")
+    parser.add_argument("--large", action="store_true")
+    wanted = parser.parse_args()
+    if not torch.cuda.is_available():
+        raise SystemExit("bench_cuda: this torch sees no GPU")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    print(f"GPU: {torch.cuda.get_device_name()}", *peaks(), sep="\n- ", flush=True)
+    print("\n| | ms | torch, ms | × | |\n|---|---|---|---|---|", flush=True)
+    for name, rows in GROUPS.items():
+        if name in wanted.only if wanted.only else name != "large" or wanted.large:
+            for row in rows():
+                print(row, flush=True)
+    print(stamp())
+
+
+if __name__ == "__main__":
+    main()
