@@ -35,17 +35,20 @@ __device__ inline void pick_digit(const int32_t* count, int64_t rank, int* digit
     *above = before;
 }
 
-// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection, eight bits a turn.
+// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection, eight bits a turn. With `exact` not set it may
+// stop early, at a lower number that no further key reaches: what is at least that number are the k largest all the same.
 template <class Key>
-__device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k) {
+__device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool exact = true) {
     __shared__ int32_t count[256];
     __shared__ uint64_t prefix;
     __shared__ int64_t rank;
-    if (threadIdx.x == 0) prefix = 0, rank = k;
+    __shared__ int settled;
+    if (threadIdx.x == 0) prefix = 0, rank = k, settled = 0;
     for (int shift = 56; shift >= 0; shift -= 8) {
         for (int i = (int)threadIdx.x; i < 256; i += (int)blockDim.x) count[i] = 0;
         __syncthreads();
         const uint64_t high = prefix;
+        if (settled && !exact) break;
         for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
             const uint64_t here = key(i);
             if (shift == 56 || (here ^ high) >> (shift + 8) == 0) atomicAdd(&count[here >> shift & 255], 1);
@@ -56,7 +59,10 @@ __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k) {
             int64_t above = 0;
             pick_digit(count, rank, &digit, &above);
             __syncwarp();
-            if (digit >= 0) prefix |= (uint64_t)digit << shift, rank -= above;
+            if (digit >= 0) {
+                prefix |= (uint64_t)digit << shift, rank -= above;
+                settled = count[digit] == rank;
+            }
         }
         __syncthreads();
     }
@@ -81,11 +87,28 @@ __device__ inline int64_t keep_if(T* a, int64_t n, Wanted wanted) {
     return publish(kept);
 }
 
-// Sorts in place, by a bitonic network whose comparisons all point the same way: elements beyond n, which would be
-// last, need not exist.
+// Sorts in place what every thread can hold one of: each goes to the place that it counts.
+template <class T, class Before>
+__device__ inline void sort_few(T* a, int n, Before before) {
+    if (n == 0) return;
+    const int mine = (int)threadIdx.x;
+    const T own = a[mine < n ? mine : 0];
+    int place = 0;
+    for (int i = 0; mine < n && i < n; ++i) {
+        const T other = a[i];
+        place += before(other, own) || (i < mine && !before(own, other)) ? 1 : 0;
+    }
+    __syncthreads();
+    if (mine < n) a[place] = own;
+    __syncthreads();
+}
+
+// Sorts in place: few elements by counting, many by a bitonic network whose comparisons all point the same way, so that
+// elements beyond n, which would be last, need not exist.
 template <class T, class Before>
 __device__ inline void sort(T* a, int64_t n, Before before) {
     __syncthreads();
+    if (n <= blockDim.x) return sort_few(a, (int)n, before);
     for (int64_t size = 2; size < 2 * n; size *= 2) {
         const int64_t pairs = ceil_div(n, size) * (size / 2);
         for (int64_t stride = size / 2; stride > 0; stride /= 2) {
