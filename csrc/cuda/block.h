@@ -35,38 +35,119 @@ __device__ inline void pick_digit(const int32_t* count, int64_t rank, int* digit
     *above = before;
 }
 
-// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection, eight bits a turn. With `exact` not set it may
-// stop early, at a lower number that no further key reaches: what is at least that number are the k largest all the same.
+constexpr int kAtOnce = 4;  // elements that a thread asks memory for before it looks at the first
+
+// visit(i, element(i)) for i = 0 … n − 1 by all threads of a block, and visit(i, anything) for some i beyond: every lane of
+// a warp takes part in every visit.
+template <class Element, class Visit>
+__device__ inline void for_all(int64_t n, Element element, Visit visit) {
+    for (int64_t first = 0; first < n; first += kAtOnce * (int64_t)blockDim.x) {
+        decltype(element(0)) held[kAtOnce];
+#pragma unroll
+        for (int m = 0; m < kAtOnce; ++m) {
+            const int64_t i = first + m * (int64_t)blockDim.x + threadIdx.x;
+            held[m] = element(i < n ? i : n - 1);
+        }
+#pragma unroll
+        for (int m = 0; m < kAtOnce; ++m) visit(first + m * (int64_t)blockDim.x + threadIdx.x, held[m]);
+    }
+}
+
+// Of the lanes that want one each the next places of a list, −1 for the others; a whole warp calls it.
+__device__ inline int32_t next_place(bool wanted, int32_t* count) {
+    const unsigned all = __ballot_sync(kAllLanes, wanted);
+    if (all == 0) return -1;
+    const int lane = (int)threadIdx.x % kWarp, leader = __ffs((int)all) - 1;
+    int32_t base = 0;
+    if (lane == leader) base = atomicAdd(count, __popc(all));
+    base = __shfl_sync(kAllLanes, base, leader);
+    return wanted ? base + __popc(all & ((1u << lane) - 1)) : -1;
+}
+
+// Appends those of `from` that are wanted to `into`, in any order; `count` lies in shared memory, and a barrier must
+// follow before it is read.
+template <class T, class Wanted>
+__device__ inline void append_wanted(const T* from, int64_t n, Wanted wanted, T* into, int32_t* count) {
+    for_all(n, [from](int64_t i) { return from[i]; },
+            [&](int64_t i, const T& one) {
+                const int32_t place = next_place(i < n && wanted(one), count);
+                if (place >= 0) into[place] = one;
+            });
+}
+
+// What range_of and kth_largest_of hold in shared memory: one place, for they never run side by side.
+struct SelectRoom {
+    int32_t count[256];
+    uint64_t low[kWarp], high[kWarp], prefix;
+    int64_t rank;
+    int settled;
+};
+
+__device__ inline SelectRoom& select_room() {
+    __shared__ SelectRoom room;
+    return room;
+}
+
+// The smallest and the largest of key(0) … key(n − 1), for all threads.
+template <class Key>
+__device__ inline void range_of(Key key, int64_t n, uint64_t* lowest, uint64_t* highest) {
+    SelectRoom& room = select_room();
+    uint64_t least = ~(uint64_t)0, most = 0;
+    for_all(n, key, [&](int64_t, uint64_t one) {
+        least = one < least ? one : least;
+        most = one > most ? one : most;
+    });
+    for (int by = kWarp / 2; by > 0; by /= 2) {
+        const uint64_t less = __shfl_xor_sync(kAllLanes, least, by), more = __shfl_xor_sync(kAllLanes, most, by);
+        least = less < least ? less : least;
+        most = more > most ? more : most;
+    }
+    __syncthreads();
+    if (threadIdx.x % kWarp == 0) room.low[threadIdx.x / kWarp] = least, room.high[threadIdx.x / kWarp] = most;
+    __syncthreads();
+    for (int w = 0; w < (int)blockDim.x / kWarp; ++w) {
+        least = room.low[w] < least ? room.low[w] : least;
+        most = room.high[w] > most ? room.high[w] : most;
+    }
+    *lowest = least;
+    *highest = most;
+}
+
+// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection of their distances from the smallest, eight bits
+// a turn, from the highest that any of them has. With `exact` not set it may stop early, at a lower number that no
+// further key reaches: what is at least that number are the k largest all the same.
 template <class Key>
 __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool exact = true) {
-    __shared__ int32_t count[256];
-    __shared__ uint64_t prefix;
-    __shared__ int64_t rank;
-    __shared__ int settled;
-    if (threadIdx.x == 0) prefix = 0, rank = k, settled = 0;
-    for (int shift = 56; shift >= 0; shift -= 8) {
-        for (int i = (int)threadIdx.x; i < 256; i += (int)blockDim.x) count[i] = 0;
+    SelectRoom& room = select_room();
+    uint64_t lowest, highest;
+    range_of(key, n, &lowest, &highest);
+    if (threadIdx.x == 0) room.prefix = 0, room.rank = k, room.settled = 0;
+    for (int bits = 64 - __clzll((long long)(highest - lowest)); bits > 0;) {
+        const int above_bits = bits, width = bits < 8 ? bits : 8;
+        bits -= width;
+        for (int i = (int)threadIdx.x; i < 256; i += (int)blockDim.x) room.count[i] = 0;
         __syncthreads();
-        const uint64_t high = prefix;
-        if (settled && !exact) break;
-        for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-            const uint64_t here = key(i);
-            if (shift == 56 || (here ^ high) >> (shift + 8) == 0) atomicAdd(&count[here >> shift & 255], 1);
-        }
+        const uint64_t fixed = room.prefix;
+        if (room.settled && !exact) break;
+        for_all(n, key, [&](int64_t i, uint64_t one) {
+            const uint64_t here = one - lowest;
+            if (i < n && (above_bits == 64 || (here ^ fixed) >> above_bits == 0))
+                atomicAdd(&room.count[here >> bits & ((1u << width) - 1)], 1);
+        });
         __syncthreads();
         if (threadIdx.x < kWarp) {
             int digit = -1;
             int64_t above = 0;
-            pick_digit(count, rank, &digit, &above);
+            pick_digit(room.count, room.rank, &digit, &above);
             __syncwarp();
             if (digit >= 0) {
-                prefix |= (uint64_t)digit << shift, rank -= above;
-                settled = count[digit] == rank;
+                room.prefix |= (uint64_t)digit << bits, room.rank -= above;
+                room.settled = room.count[digit] == room.rank;
             }
         }
         __syncthreads();
     }
-    return publish(prefix);
+    return lowest + publish(room.prefix);
 }
 
 __device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k) {

@@ -35,11 +35,18 @@ struct Held {
     unsigned closed[kHeldMarks];
 };
 
+struct Late {
+    int64_t row;
+    float threshold;
+    int32_t above;
+};
+
 struct Arrays {
     double *log_weight, *accept;  // [k + 1]
     int32_t* pilot;               // [plan.size]
     float *pilot_score, *threshold;  // [rows of a chunk, plan.size]; [rows of a chunk]
-    int32_t *late, *n_late;          // [rows of a chunk]: users for the second kernel; how many
+    Late* late;                      // [rows]: users for the second kernel
+    int32_t* n_late;                 // how many
     char *scratch, *late_scratch;    // [blocks][scratch_bytes], [late_blocks][late_bytes]
 };
 
@@ -85,14 +92,14 @@ Pass lay_out(const rcekd_closure_args& a, void* start, int64_t* bytes) {
     p.scratch_bytes = scratch_bytes(a, limit, false);
     p.blocks = blocks_for(p.chunk, at_once(kMostBlocks, p.scratch_bytes, kScratchBytes));
     p.late_bytes = scratch_bytes(a, a.n_items, true);
-    p.late_blocks = blocks_for(p.chunk, at_once(kMostBlocks, p.late_bytes));
+    p.late_blocks = (int64_t)blocks_for(a.rows, at_once(kMostBlocks, p.late_bytes));
     Carver carver(start);
     p.arrays.log_weight = carver.take<double>(a.k + 1);
     p.arrays.accept = carver.take<double>(a.k + 1);
     p.arrays.pilot = carver.take<int32_t>(p.plan.size);
     p.arrays.pilot_score = carver.take<float>(p.chunk * p.plan.size);
     p.arrays.threshold = carver.take<float>(p.chunk);
-    p.arrays.late = carver.take<int32_t>(p.chunk);
+    p.arrays.late = carver.take<Late>(a.rows);
     p.arrays.n_late = carver.take<int32_t>(1);
     p.scan.threshold = p.arrays.threshold;
     p.scan.limit = limit;
@@ -110,6 +117,7 @@ __global__ void prepare_kernel(Pass p) {
         p.arrays.log_weight[z] = (double)z / p.a.tau;
         p.arrays.accept[z] = rcekd_exp_nonpositive(-(double)z / p.a.tau);
     }
+    if (first_index() == 0) *p.arrays.n_late = 0;
 }
 
 // ---- thresholds ----------------------------------------------------------------------------------------------------
@@ -169,7 +177,6 @@ __global__ void __launch_bounds__(kRaceThreads) threshold_kernel(Pass p, int64_t
         const float threshold = p.plan.size > 0 ? row_threshold(p, first + r, r, raising) : -INFINITY;
         if (threadIdx.x == 0) p.arrays.threshold[r] = threshold, p.scan.count[r] = 0;
     }
-    if (blockIdx.x == 0 && threadIdx.x == 0) *p.arrays.n_late = 0;
 }
 
 // ---- a user's lists and draws --------------------------------------------------------------------------------------
@@ -179,20 +186,29 @@ struct User {
     Field field;
     int64_t n_above, n_listed;
     int32_t n_high, n_taught, n_raising;
-    int scored;
 };
+
+// Rank keys of items first … end − 1 for a row's user, into all[item].
+__device__ inline void score_items(const Pass& p, int64_t row, int64_t first, int64_t end, uint64_t* all) {
+    const float* user = p.a.user_factor + (int64_t)p.a.user[row] * p.a.d;
+    for (int64_t i = first + threadIdx.x; i < end; i += blockDim.x) {
+        const float score = chain(user, p.a.item_factor + i * p.a.d, p.a.d);
+        if (!is_finite(score)) note_bad_row(p.scan.bad_row, row);
+        all[i] = rcekd_rank_key(score, (int32_t)i);
+    }
+}
 
 class Worker {
   public:
     __device__ Worker(const Pass& pass, const Rules& rules, const Scratch& scratch, User* user)
         : p_(pass), a_(pass.a), rules_(rules), m_(scratch), u_(user) {}
 
-    // False where the user needs more room than there is.
-    __device__ bool run(int64_t row, int64_t r) {
+    // The user of a row, with `above` items above the threshold, which are in `survivor` if they found room there. Without
+    // a survivor list all items are scored, or were by somebody else. False where the user needs more room than there is.
+    __device__ bool run(int64_t row, float threshold, int64_t above, const uint64_t* survivor, bool scored = false) {
         row_ = row;
-        const int64_t above = p_.scan.count[r];
         const bool fits = a_.high < 0 && above <= p_.plan.limit;
-        if (!fits && m_.all == nullptr) return false;
+        if (!fits && survivor) return false;
         const int64_t user = a_.user[row];
         const int32_t* from = a_.seen_indptr ? a_.seen_item + a_.seen_indptr[user] : nullptr;
         const int32_t* to = a_.seen_indptr ? a_.seen_item + a_.seen_indptr[user + 1] : nullptr;
@@ -206,8 +222,12 @@ class Worker {
         __syncthreads();
         m_.closed.add_all(from, to);
         __syncthreads();
-        if (fits)
-            collect(r, above);
+        if (!survivor && !scored) score_alone();
+        const uint64_t floor = ((rcekd_rank_key(threshold, 0) >> 32) + 1) << 32;
+        if (fits && survivor)
+            gather(survivor, above, 0, above, floor, threshold);
+        else if (fits)
+            gather(m_.all, a_.n_items, floor, above, floor, threshold);
         else
             look_again(a_.high >= 0 ? a_.high : p_.plan.wanted + (to - from));
         while (u_->field.n_high < a_.k && !u_->field.everything_high)
@@ -235,16 +255,8 @@ class Worker {
         return true;
     }
 
-    // Takes the scan's survivors.
-    __device__ void collect(int64_t r, int64_t above) {
-        const float threshold = p_.arrays.threshold[r];
-        const uint64_t floor = ((rcekd_rank_key(threshold, 0) >> 32) + 1) << 32;
-        gather(p_.scan.survivor + r * p_.scan.limit, above, 0, above, floor, threshold);
-    }
-
-    // Scores every item for this user and takes the best `wanted` as high, whatever they were before.
+    // Takes the best `wanted` of all items as high, whatever they were before.
     __device__ void look_again(int64_t wanted) {
-        if (!u_->scored) score_alone();
         if (wanted > a_.n_items / 2) wanted = a_.n_items;
         const bool some = wanted > 0 && wanted < a_.n_items;
         const uint64_t cut = some ? kth_largest(m_.all, a_.n_items, wanted) : wanted > 0 ? 0 : ~(uint64_t)0;
@@ -257,8 +269,8 @@ class Worker {
         __syncthreads();
         if (threadIdx.x == 0) u_->n_high = 0;
         __syncthreads();
-        for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-            if (key[i] >= cut && !m_.closed.has(rcekd_rank_id(key[i]))) m_.high[atomicAdd(&u_->n_high, 1)] = key[i];
+        const auto open = [&](uint64_t one) { return one >= cut && !m_.closed.has(rcekd_rank_id(one)); };
+        append_wanted(key, n, open, m_.high, &u_->n_high);
         __syncthreads();
         if (threadIdx.x == 0) {
             u_->n_above = n_above;
@@ -271,13 +283,7 @@ class Worker {
     }
 
     __device__ void score_alone() {
-        __syncthreads();  // all have seen that it is needed
-        for (int64_t i = threadIdx.x; i < a_.n_items; i += blockDim.x) {
-            const float score = chain(u_->field.user, a_.item_factor + i * a_.d, a_.d);
-            if (!is_finite(score)) note_bad_row(p_.scan.bad_row, row_);
-            m_.all[i] = rcekd_rank_key(score, (int32_t)i);
-        }
-        if (threadIdx.x == 0) u_->scored = 1;
+        score_items(p_, row_, 0, a_.n_items, m_.all);
         __syncthreads();
     }
 
@@ -289,8 +295,7 @@ class Worker {
         __shared__ int32_t count;
         if (threadIdx.x == 0) count = 0, u_->n_listed = listed;
         __syncthreads();
-        for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-            if (m_.high[i] >= last) m_.list[atomicAdd(&count, 1)] = m_.high[i];
+        append_wanted(high, n, [last](uint64_t one) { return one >= last; }, m_.list, &count);
         sort(m_.list, listed, Descending());
         for (int64_t i = threadIdx.x; i < a_.k; i += blockDim.x) {
             a_.student_item[row_ * a_.k + i] = i < listed ? rcekd_rank_id(m_.list[i]) : -1;
@@ -359,30 +364,50 @@ __device__ inline Scratch held_where_it_fits(const Pass& p, Scratch scratch, Hel
     return scratch;
 }
 
-__global__ void __launch_bounds__(kRaceThreads) finish_kernel(Pass p, int64_t first) {
+__global__ void __launch_bounds__(kRaceThreads, 6) finish_kernel(Pass p, int64_t first) {
     __shared__ User user;
     __shared__ Held held;
     Carver carver(p.arrays.scratch + blockIdx.x * p.scratch_bytes);
     const Scratch anywhere = carve_scratch(p.a, p.scan.limit, false, &carver);
     const Rules rules = rules_of(p);
     for (int64_t r = blockIdx.x; r < p.scan.tables.rows; r += gridDim.x) {
+        const int32_t above = p.scan.count[r];
+        const float threshold = p.arrays.threshold[r];
         Scratch scratch = held_where_it_fits(p, anywhere, &held);
         scratch.all = nullptr;
-        if (p.scan.count[r] <= kHeld) scratch.high = held.high, scratch.race.time = held.time;
-        if (!Worker(p, rules, scratch, &user).run(first + r, r) && threadIdx.x == 0)
-            p.arrays.late[atomicAdd(p.arrays.n_late, 1)] = (int32_t)r;
+        if (above <= kHeld) scratch.high = held.high, scratch.race.time = held.time;
+        const uint64_t* survivor = p.scan.survivor + r * p.scan.limit;
+        if (!Worker(p, rules, scratch, &user).run(first + r, threshold, above, survivor) && threadIdx.x == 0)
+            p.arrays.late[atomicAdd(p.arrays.n_late, 1)] = {first + r, threshold, above};
         __syncthreads();
     }
 }
 
-__global__ void __launch_bounds__(kRaceThreads) late_kernel(Pass p, int64_t first) {
+__device__ inline Scratch late_scratch(const Pass& p, int64_t block) {
+    Carver carver(p.arrays.late_scratch + block * p.late_bytes);
+    return carve_scratch(p.a, p.a.n_items, true, &carver);
+}
+
+// Scores all items for the first late user of every block of late_kernel: many blocks a user.
+__global__ void __launch_bounds__(kRaceThreads) late_scores_kernel(Pass p) {
+    constexpr int64_t kItems = 4 * kRaceThreads;
+    const int64_t users = *p.arrays.n_late < p.late_blocks ? *p.arrays.n_late : p.late_blocks;
+    const int64_t pieces = ceil_div(p.a.n_items, kItems);
+    for (int64_t work = blockIdx.x; work < users * pieces; work += gridDim.x) {
+        const int64_t at = work / pieces, first = work % pieces * kItems, end = first + kItems;
+        score_items(p, p.arrays.late[at].row, first, end < p.a.n_items ? end : p.a.n_items, late_scratch(p, at).all);
+    }
+}
+
+__global__ void __launch_bounds__(kRaceThreads) late_kernel(Pass p) {
     __shared__ User user;
-    Carver carver(p.arrays.late_scratch + blockIdx.x * p.late_bytes);
-    const Scratch scratch = carve_scratch(p.a, p.a.n_items, true, &carver);
+    const Scratch scratch = late_scratch(p, blockIdx.x);
     const Rules rules = rules_of(p);
     Worker worker(p, rules, scratch, &user);
-    for (int64_t at = blockIdx.x; at < *p.arrays.n_late; at += gridDim.x)
-        worker.run(first + p.arrays.late[at], p.arrays.late[at]);
+    for (int64_t at = blockIdx.x; at < *p.arrays.n_late; at += gridDim.x) {
+        const Late one = p.arrays.late[at];
+        worker.run(one.row, one.threshold, one.above, nullptr, at == blockIdx.x);
+    }
 }
 
 void run_chunk(Pass& p, int64_t first, int64_t rows, void* stream) {
@@ -395,7 +420,6 @@ void run_chunk(Pass& p, int64_t first, int64_t rows, void* stream) {
     RCEKD_LAUNCH(threshold_kernel, blocks, kRaceThreads, stream, p, first);
     if (a.high < 0) launch_scan(p.scan, stream);
     RCEKD_LAUNCH(finish_kernel, blocks, kRaceThreads, stream, p, first);
-    RCEKD_LAUNCH(late_kernel, blocks_for(rows, p.late_blocks), kRaceThreads, stream, p, first);
 }
 
 }  // namespace
@@ -424,5 +448,8 @@ extern "C" int rcekd_cuda_closure(const rcekd_closure_args* a, const rcekd_cuda_
         const int64_t rows = a->rows - first < pass.chunk ? a->rows - first : pass.chunk;
         run_chunk(pass, first, rows, call->stream);
     }
+    const int64_t pieces = ceil_div(a->n_items, 4 * kRaceThreads) * pass.late_blocks;
+    RCEKD_LAUNCH(late_scores_kernel, blocks_for(pieces, 2048), kRaceThreads, call->stream, pass);
+    RCEKD_LAUNCH(late_kernel, (unsigned)pass.late_blocks, kRaceThreads, call->stream, pass);
     return (int)cudaGetLastError();
 }

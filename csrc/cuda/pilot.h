@@ -39,8 +39,10 @@ __device__ inline int64_t best_of_pilot(const float* score, int64_t size, int64_
     const uint64_t last = ranks < size && ranks > 0 ? kth_largest_of(key, size, ranks, false) : 0;
     if (threadIdx.x == 0) n = 0;
     __syncthreads();
-    for (int64_t i = threadIdx.x; i < size && ranks > 0; i += blockDim.x)
-        if (key(i) >= last) best[atomicAdd(&n, 1)] = key(i);
+    for_all(ranks > 0 ? size : 0, key, [&](int64_t i, uint64_t one) {
+        const int32_t place = next_place(i < size && one >= last, &n);
+        if (place >= 0) best[place] = one;
+    });
     __syncthreads();
     const int64_t found = publish(n);
     sort(best, found, Descending());

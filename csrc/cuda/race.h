@@ -107,16 +107,15 @@ __device__ inline int64_t race_high(const Rules& rules, const Field& f, const Th
     const int64_t open = time_high(rules, f, thresholds, closed, memory.time, level);
     const double* time = memory.time;
     uint64_t last = time_order(DBL_MAX);
-    if (open > want && want > 0)
+    if (open > want)
         last = ~kth_largest_of([time](int64_t i) { return ~time_order(time[i]); }, f.n_high, want, false);
     if (threadIdx.x == 0) n = 0;
     __syncthreads();
-    for (int64_t i = threadIdx.x; i < f.n_high && want > 0; i += blockDim.x) {
-        if (time_order(time[i]) > last) continue;
-        const int32_t slot = atomicAdd(&n, 1);
-        if (slot < rules.draws + kTies)
-            memory.high[slot] = {time[i], rcekd_rank_id(f.high[i]), rcekd_rank_score(f.high[i])};
-    }
+    for_all(f.n_high, [time](int64_t i) { return time[i]; }, [&](int64_t i, double one) {
+        const int32_t place = next_place(i < f.n_high && time_order(one) <= last, &n);
+        if (place >= 0 && place < rules.draws + kTies)
+            memory.high[place] = {one, rcekd_rank_id(f.high[i]), rcekd_rank_score(f.high[i])};
+    });
     const int64_t found = publish(n);
     if (found > rules.draws + kTies) return -1;
     sort(memory.high, found, Earlier());

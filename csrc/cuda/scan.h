@@ -15,9 +15,10 @@
 namespace rcekd {
 namespace cuda {
 
-constexpr int kScanUsers = 128, kScanItems = 128, kScanThreads = 256;
-constexpr int kChunk = 64, kStride = kChunk + 8;  // halves of a row in shared memory at once; the pad avoids conflicts
-constexpr int kStaged = 2048, kStagedEach = kStaged / kScanThreads;
+// A warp takes 32 users past 64 items at a time: two by eight products of 16 × 8; four warps of a block share the items.
+constexpr int kTall = 2, kWide = 8, kWarpUsers = 16 * kTall, kScanItems = 8 * kWide;
+constexpr int kScanThreads = 128, kScanWarps = kScanThreads / kWarp, kScanUsers = kScanWarps * kWarpUsers;
+constexpr int kStaged = 256, kStagedEach = kStaged / kWarp;  // what came near, of a warp
 
 // A user's rounded score is this far from the true one at most: slope · |item| + offset, in the user's scale.
 struct Margin {
@@ -34,14 +35,25 @@ struct ScanTask {
     int64_t* bad_row;
     int64_t first_row;  // of the call, for bad_row
     uint32_t* largest;  // [2]: bits of the largest |factor| of these users and of the items
-    uint16_t* user_half;  // [rows up to a whole tile, width]
-    uint16_t* item_half;  // [n_items up to a whole tile, width]
+    uint16_t* user_half;  // [rows up to a whole tile, width], in the order of user_place
+    uint16_t* item_half;  // [n_items up to a whole tile, width], in the order of item_place
     Margin* margin;       // [rows]
     float* tile_norm;     // [tiles of items]: the longest item of each, scaled
-    int64_t width;        // d up to a multiple of 16, filled up with zeros
+    int64_t width;        // d up to a multiple of 32, filled up with zeros
 };
 
-RCEKD_HD int64_t scan_width(int64_t d) { return ceil_div(d > 0 ? d : 1, 16) * 16; }
+RCEKD_HD int64_t scan_width(int64_t d) { return ceil_div(d > 0 ? d : 1, 32) * 32; }
+
+// Halves lie as the tensor cores' operands want them (half.h), so that a warp reads 512 bytes at a time: of users what
+// each lane holds of 16 users × 16 dimensions, of items what it holds of 8 items × 32 dimensions, two products' worth.
+RCEKD_HD int64_t user_place(int64_t row, int64_t k, int64_t width) {
+    const int64_t lane = row % 8 * 4 + k % 8 / 2, part = row % 16 / 8 + k % 16 / 8 * 2;
+    return ((row / 16 * (width / 16) + k / 16) * kWarp + lane) * 8 + part * 2 + k % 2;
+}
+RCEKD_HD int64_t item_place(int64_t i, int64_t k, int64_t width) {
+    const int64_t lane = i % 8 * 4 + k % 8 / 2, part = k % 32 / 8;
+    return ((i / 8 * (width / 32) + k / 32) * kWarp + lane) * 8 + part * 2 + k % 2;
+}
 RCEKD_HD int64_t scan_tiles(int64_t n, int64_t tile) { return ceil_div(n, tile); }
 
 // Room for `rows` users at once.
@@ -101,12 +113,14 @@ static __global__ void largest_users_kernel(ScanTask t) {
     note_largest([&t](int64_t r) { return t.tables.user_row(r); }, t.tables.rows, t.tables.d, t.largest);
 }
 
-// One row in halves, by a warp; returns its length, a little more rather than less.
-__device__ inline float round_row(const float* row, int64_t d, int64_t width, int exponent, uint16_t* half) {
+// One row in halves, by a warp, each put where place(k) says; returns its length, a little more rather than less.
+template <class Place>
+__device__ inline float round_row(const float* row, int64_t d, int64_t width, int exponent, uint16_t* half,
+                                  Place place) {
     float square = 0.0f;
     for (int64_t k = threadIdx.x % kWarp; k < width; k += kWarp) {
         const float x = row && k < d ? ldexpf(row[k], exponent) : 0.0f;
-        half[k] = half_of(x);
+        half[place(k)] = half_of(x);
         square += x * x;
     }
     return 1.001f * sqrtf(sum_in_warp(square));
@@ -119,7 +133,8 @@ static __global__ void round_items_kernel(ScanTask t) {
     const int64_t padded = scan_tiles(t.tables.n_items, kScanItems) * kScanItems;
     for (int64_t i = first_index() / kWarp; i < padded; i += index_step() / kWarp) {
         const float* row = i < t.tables.n_items ? t.tables.item_row(i) : nullptr;
-        const float norm = round_row(row, t.tables.d, t.width, exponent, t.item_half + i * t.width);
+        const auto place = [i, &t](int64_t k) { return item_place(i, k, t.width); };
+        const float norm = round_row(row, t.tables.d, t.width, exponent, t.item_half, place);
         if (threadIdx.x % kWarp == 0) atomicMax((uint32_t*)t.tile_norm + i / kScanItems, __float_as_uint(norm));
     }
 }
@@ -136,7 +151,8 @@ static __global__ void round_users_kernel(ScanTask t) {
         float largest = 0.0f;
         for (int64_t k = threadIdx.x % kWarp; row && k < d; k += kWarp) largest = fmaxf(largest, fabsf(row[k]));
         const int exponent = scale_of(largest_in_warp(largest));
-        const float norm = round_row(row, d, t.width, exponent, t.user_half + r * t.width);
+        const auto place = [r, &t](int64_t k) { return user_place(r, k, t.width); };
+        const float norm = round_row(row, d, t.width, exponent, t.user_half, place);
         if (row && threadIdx.x % kWarp == 0) {
             const float relative = 0.0011f + 6e-7f * (float)d, tiny = 6e-8f * sqrtf((float)d);
             const float offset = tiny * norm + 2e-15f * (float)d + 1e-30f;
@@ -147,67 +163,89 @@ static __global__ void round_users_kernel(ScanTask t) {
 
 // ---- the pass ------------------------------------------------------------------------------------------------------
 
-// What a block holds in shared memory.
-struct ScanRoom {
-    uint16_t user[kScanUsers * kStride], item[kScanItems * kStride];
+// What a warp holds in shared memory.
+struct WarpRoom {
     uint32_t staged[kStaged];  // what came near: (tile since the last flush, user, item)
-    float cut[kScanUsers], slope[kScanUsers], threshold[kScanUsers];
-    int32_t found[kScanUsers], base[kScanUsers];  // since the last flush; where they go
-    int32_t n_staged, left;
+    int32_t found[kWarpUsers], base[kWarpUsers];  // since the last flush; where they go
 };
 
-// 16 bytes are eight halves; each thread moves four times eight of a chunk of 128 rows.
-constexpr int kMoves = kScanUsers * kChunk / 8 / kScanThreads;
+// The users' operands of a product. With kSteps the warp holds all dimensions, 16 · kSteps; with 0 it reads them anew.
+template <int kSteps>
+struct UserOperands {
+    uint4 held[kTall][kSteps > 0 ? kSteps : 1];
+    const uint4* from;  // of this lane
+    int64_t steps;
 
-__device__ inline void fetch(const uint16_t* half, int64_t first, int64_t width, int64_t k, uint4* held) {
-    for (int m = 0; m < kMoves; ++m) {
-        const int e = (int)threadIdx.x + m * kScanThreads, row = e / (kChunk / 8), at = e % (kChunk / 8) * 8;
-        held[m] = k + at < width ? *(const uint4*)(half + (first + row) * width + k + at) : uint4{0, 0, 0, 0};
-    }
-}
-
-__device__ inline void put(const uint4* held, uint16_t* into) {
-    for (int m = 0; m < kMoves; ++m) {
-        const int e = (int)threadIdx.x + m * kScanThreads, row = e / (kChunk / 8), at = e % (kChunk / 8) * 8;
-        *(uint4*)(into + row * kStride + at) = held[m];
-    }
-}
-
-// A warp has 32 users and 64 items of the tile: two by eight products of 16 × 8.
-constexpr int kTall = 2, kWide = 8;
-__device__ inline int warp_user() { return (int)threadIdx.x / kWarp / 2 * 32; }
-__device__ inline int warp_item() { return (int)threadIdx.x / kWarp % 2 * 64; }
-
-__device__ inline uint32_t two_halves(const uint16_t* at) { return *(const uint32_t*)at; }
-
-__device__ inline void multiply_chunk(const ScanRoom& room, int steps, float (*sum)[kWide][4]) {
-    const int lane = (int)threadIdx.x % kWarp, row = lane / 4, column = 2 * (lane % 4);
-    const uint16_t* user = room.user + (warp_user() + row) * kStride + column;
-    const uint16_t* item = room.item + (warp_item() + row) * kStride + column;
-    for (int step = 0; step < steps; ++step) {
-        uint32_t a[kTall][4];
+    __device__ UserOperands(const ScanTask& t, int64_t row0) : steps(t.width / 16) {
+        from = (const uint4*)t.user_half + row0 / 16 * steps * kWarp + threadIdx.x % kWarp;
 #pragma unroll
         for (int i = 0; i < kTall; ++i)
 #pragma unroll
-            for (int part = 0; part < 4; ++part)
-                a[i][part] = two_halves(user + (16 * i + 8 * (part & 1)) * kStride + 16 * step + 8 * (part / 2));
+            for (int s = 0; s < kSteps; ++s) held[i][s] = from[(i * steps + s) * kWarp];
+    }
+    __device__ uint4 get(int i, int64_t s) const { return kSteps > 0 ? held[i][s] : from[(i * steps + s) * kWarp]; }
+};
+
+// Products of the users with the items of half a tile, over 32 dimensions from step 2 · pair.
+template <int kSteps>
+__device__ inline void multiply_pair(const UserOperands<kSteps>& user, const uint4* item, int64_t pairs, int64_t pair,
+                                     float (*sum)[kWide][4], int first) {
+    uint4 v[kWide / 2];
 #pragma unroll
-        for (int j = 0; j < kWide; ++j) {
-            const uint16_t* here = item + 8 * j * kStride + 16 * step;
-            const uint32_t b[2] = {two_halves(here), two_halves(here + 8)};
+    for (int j = 0; j < kWide / 2; ++j) v[j] = item[((first + j) * pairs + pair) * kWarp];
 #pragma unroll
-            for (int i = 0; i < kTall; ++i) multiply_halves(sum[i][j], a[i], b);
+    for (int i = 0; i < kTall; ++i) {
+        const uint4 u[2] = {user.get(i, 2 * pair), user.get(i, 2 * pair + 1)};
+        const uint32_t a[2][4] = {{u[0].x, u[0].y, u[0].z, u[0].w}, {u[1].x, u[1].y, u[1].z, u[1].w}};
+#pragma unroll
+        for (int j = 0; j < kWide / 2; ++j) {
+            const uint32_t b[2][2] = {{v[j].x, v[j].y}, {v[j].z, v[j].w}};
+            multiply_halves(sum[i][first + j], a[0], b[0]);
+            multiply_halves(sum[i][first + j], a[1], b[1]);
         }
     }
 }
 
+template <int kSteps>
+__device__ inline void multiply_tile(const ScanTask& t, const UserOperands<kSteps>& user, int64_t tile,
+                                     float (*sum)[kWide][4]) {
+    const int64_t pairs = t.width / 32;
+    const uint4* item = (const uint4*)t.item_half + tile * kWide * pairs * kWarp + threadIdx.x % kWarp;
+    if (kSteps > 0) {
+#pragma unroll
+        for (int first = 0; first < kWide; first += kWide / 2)
+#pragma unroll
+            for (int pair = 0; pair < kSteps / 2; ++pair) multiply_pair(user, item, kSteps / 2, pair, sum, first);
+    } else {
+        for (int64_t pair = 0; pair < pairs; ++pair)
+#pragma unroll
+            for (int first = 0; first < kWide; first += kWide / 2) multiply_pair(user, item, pairs, pair, sum, first);
+    }
+}
+
+// The users that this thread's scores are of: of sum[t][j][i] user[t][i / 2]; its thresholds are theirs.
+struct Cuts {
+    float cut[kTall][2], slope[kTall][2];
+
+    __device__ Cuts(const ScanTask& t, int64_t row0) {
+#pragma unroll
+        for (int i = 0; i < kTall; ++i)
+#pragma unroll
+            for (int lower = 0; lower < 2; ++lower) {
+                const int64_t row = row0 + 16 * i + 8 * lower + threadIdx.x % kWarp / 4;
+                const bool there = row < t.tables.rows;
+                const Margin margin = there ? t.margin[row] : Margin{1.0f, 0.0f, 0.0f};
+                cut[i][lower] = there ? t.threshold[row] * margin.factor - margin.offset : INFINITY;
+                slope[i][lower] = margin.slope;
+            }
+    }
+};
+
 // Which of this thread's scores come near their user's threshold: bit 4 j + i of word t for sum[t][j][i].
-__device__ inline void mark_near(const ScanRoom& room, float norm, float (*sum)[kWide][4], uint32_t* near) {
-    const int row = warp_user() + (int)threadIdx.x % kWarp / 4;
+__device__ inline void mark_near(const Cuts& cuts, float norm, float (*sum)[kWide][4], uint32_t* near) {
 #pragma unroll
     for (int t = 0; t < kTall; ++t) {
-        const int upper = row + 16 * t, lower = upper + 8;
-        const float cut[2] = {room.cut[upper] - room.slope[upper] * norm, room.cut[lower] - room.slope[lower] * norm};
+        const float cut[2] = {cuts.cut[t][0] - cuts.slope[t][0] * norm, cuts.cut[t][1] - cuts.slope[t][1] * norm};
         uint32_t bits = 0;
 #pragma unroll
         for (int j = 0; j < kWide; ++j)
@@ -217,61 +255,57 @@ __device__ inline void mark_near(const ScanRoom& room, float norm, float (*sum)[
     }
 }
 
+constexpr int kItemBits = 6, kUserBits = 5, kTileBits = 32 - kItemBits - kUserBits;
+
 __device__ inline uint32_t staged_entry(int t, int bit, int64_t tile) {
     const int lane = (int)threadIdx.x % kWarp, i = bit & 3;
-    const int user = warp_user() + 16 * t + 8 * (i / 2) + lane / 4;
-    const int item = warp_item() + 8 * (bit / 4) + 2 * (lane % 4) + (i & 1);
-    return (uint32_t)tile << 14 | (uint32_t)(user << 7 | item);
+    const int user = 16 * t + 8 * (i / 2) + lane / 4, item = 8 * (bit / 4) + 2 * (lane % 4) + (i & 1);
+    return (uint32_t)tile << (kItemBits + kUserBits) | (uint32_t)(user << kItemBits | item);
 }
 
-// Appends what is near to the block's list, as far as there is room; what is left over stays marked.
-__device__ inline void stage(ScanRoom* room, uint32_t* near, int64_t tile) {
+// Appends what is near to the warp's `n` entries, as far as there is room; what is left over stays marked. Returns how
+// many there would be.
+__device__ inline int stage(WarpRoom* room, int n, uint32_t* near, int64_t tile) {
     const int lane = (int)threadIdx.x % kWarp, own = __popc(near[0]) + __popc(near[1]);
     int upto = own;
     for (int by = 1; by < kWarp; by *= 2) {
         const int other = __shfl_up_sync(kAllLanes, upto, by);
         if (lane >= by) upto += other;
     }
-    const int all = __shfl_sync(kAllLanes, upto, kWarp - 1);
-    if (all == 0) return;
-    int begin = 0;
-    if (lane == 0) begin = atomicAdd(&room->n_staged, all);
-    int at = __shfl_sync(kAllLanes, begin, 0) + upto - own;
+    int at = n + upto - own;
 #pragma unroll
     for (int t = 0; t < kTall; ++t)
         for (; near[t] && at < kStaged; near[t] &= near[t] - 1)
             room->staged[at++] = staged_entry(t, __ffs((int)near[t]) - 1, tile);
-    if (near[0] | near[1]) room->left = 1;
+    return n + __shfl_sync(kAllLanes, upto, kWarp - 1);
 }
 
-// Scores what is staged by its chain; what is above its threshold goes to its user's list.
-__device__ inline void flush(const ScanTask& t, ScanRoom* room, int64_t row0, int64_t tile0, int64_t tile_step) {
-    __syncthreads();
-    const int n = room->n_staged < kStaged ? room->n_staged : kStaged;
+// Scores the n staged entries by their chains; what is above its threshold goes to its user's list.
+__device__ inline void flush(const ScanTask& t, WarpRoom* room, int n, int64_t row0, int64_t tile0, int64_t tile_step) {
+    const int lane = (int)threadIdx.x % kWarp;
     uint64_t key[kStagedEach];
     int place[kStagedEach];
+    room->found[lane] = 0;
+    __syncwarp();
 #pragma unroll
     for (int m = 0; m < kStagedEach; ++m) {
         place[m] = -1;
-        const int e = (int)threadIdx.x + m * kScanThreads;
+        const int e = lane + m * kWarp;
         if (e >= n) continue;
         const uint32_t entry = room->staged[e];
-        const int user = (int)(entry >> 7 & 127);
-        const int64_t item = (tile0 + (entry >> 14) * tile_step) * kScanItems + (entry & 127);
+        const int user = (int)(entry >> kItemBits & (kWarpUsers - 1));
+        const int64_t tile = tile0 + (int64_t)(entry >> (kItemBits + kUserBits)) * tile_step;
+        const int64_t item = tile * kScanItems + (entry & (kScanItems - 1));
         if (item >= t.tables.n_items) continue;
         const float score = chain(t.tables.user_row(row0 + user), t.tables.item_row(item), t.tables.d);
-        if (!(score > room->threshold[user])) continue;
+        if (!(score > t.threshold[row0 + user])) continue;
         key[m] = rcekd_rank_key(score, (int32_t)item);
         place[m] = user << 16 | atomicAdd(&room->found[user], 1);
     }
-    __syncthreads();
-    if (threadIdx.x < kScanUsers) {
-        const int mine = room->found[threadIdx.x];
-        if (mine > 0) room->base[threadIdx.x] = atomicAdd(&t.count[row0 + threadIdx.x], mine);
-        room->found[threadIdx.x] = 0;
-    }
-    if (threadIdx.x == 0) room->n_staged = 0, room->left = 0;
-    __syncthreads();
+    __syncwarp();
+    const int mine = room->found[lane];
+    if (mine > 0) room->base[lane] = atomicAdd(&t.count[row0 + lane], mine);
+    __syncwarp();
 #pragma unroll
     for (int m = 0; m < kStagedEach; ++m) {
         if (place[m] < 0) continue;
@@ -279,59 +313,41 @@ __device__ inline void flush(const ScanTask& t, ScanRoom* room, int64_t row0, in
         const int64_t slot = (int64_t)room->base[user] + (place[m] & 0xFFFF);
         if (slot < t.limit) t.survivor[(row0 + user) * t.limit + slot] = key[m];
     }
+    __syncwarp();
 }
 
-__device__ inline void enter_users(const ScanTask& t, int64_t row0, ScanRoom* room) {
-    if (threadIdx.x < kScanUsers) {
-        const int u = (int)threadIdx.x;
-        const bool there = row0 + u < t.tables.rows;
-        const Margin margin = there ? t.margin[row0 + u] : Margin{1.0f, 0.0f, 0.0f};
-        const float threshold = there ? t.threshold[row0 + u] : INFINITY;
-        room->threshold[u] = threshold;
-        room->cut[u] = threshold * margin.factor - margin.offset;
-        room->slope[u] = margin.slope;
-        room->found[u] = 0;
-    }
-    if (threadIdx.x == 0) room->n_staged = 0, room->left = 0;
-}
-
-// A block takes 128 users past every gridDim.y-th tile of items.
-static __global__ void __launch_bounds__(kScanThreads, 2) scan_kernel(ScanTask t) {
-    __shared__ ScanRoom room;
+// A block takes 128 users past every gridDim.y-th tile of items; its warps never wait for each other.
+template <int kSteps>
+static __global__ void __launch_bounds__(kScanThreads, 4) scan_kernel(ScanTask t) {
+    __shared__ WarpRoom rooms[kScanWarps];
+    static_assert(kWarpUsers == kWarp && kWarpUsers == 1 << kUserBits && kScanItems == 1 << kItemBits, "a lane a user");
+    constexpr int64_t kMostTiles = (1 << kTileBits) - 1;  // that a staged entry can tell apart
     if (!is_tame(t)) return;
-    const int64_t row0 = (int64_t)blockIdx.x * kScanUsers, tiles = scan_tiles(t.tables.n_items, kScanItems);
-    const int64_t step = gridDim.y, chunks = ceil_div(t.width, kChunk);
-    constexpr int64_t kMostTiles = (1 << 18) - 1;  // that a staged entry can tell apart
-    enter_users(t, row0, &room);
-    int64_t tile = blockIdx.y, flushed = tile;  // the first tile of what is staged
-    uint4 item[kMoves];
-    if (tile < tiles) fetch(t.item_half, tile * kScanItems, t.width, 0, item);
-    for (; tile < tiles; tile += step) {
+    WarpRoom* room = &rooms[threadIdx.x / kWarp];
+    const int64_t row0 = (int64_t)blockIdx.x * kScanUsers + threadIdx.x / kWarp * kWarpUsers, step = gridDim.y;
+    const int64_t tiles = scan_tiles(t.tables.n_items, kScanItems);
+    if (row0 >= t.tables.rows) return;
+    const UserOperands<kSteps> user(t, row0);
+    const Cuts cuts(t, row0);
+    int n = 0;
+    int64_t flushed = blockIdx.y;  // the first tile of what is staged
+    for (int64_t tile = blockIdx.y; tile < tiles; tile += step) {
+        const float norm = t.tile_norm[tile];
         float sum[kTall][kWide][4] = {};
-        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-            __syncthreads();
-            put(item, room.item);
-            if (chunks > 1 || tile == blockIdx.y) {
-                fetch(t.user_half, row0, t.width, chunk * kChunk, item);
-                put(item, room.user);
-            }
-            __syncthreads();
-            const bool more = chunk + 1 < chunks;
-            const int64_t next = more ? tile : tile + step, k = more ? (chunk + 1) * kChunk : 0;
-            if (next < tiles) fetch(t.item_half, next * kScanItems, t.width, k, item);
-            const int64_t depth = t.width - chunk * kChunk;
-            multiply_chunk(room, (int)((depth < kChunk ? depth : kChunk) / 16), sum);
-        }
+        multiply_tile(t, user, tile, sum);
         uint32_t near[kTall];
-        mark_near(room, t.tile_norm[tile], sum, near);
+        mark_near(cuts, norm, sum, near);
         const bool last = tile + step >= tiles || (tile - flushed) / step == kMostTiles;
-        for (bool again = true; again;) {
-            stage(&room, near, (tile - flushed) / step);
-            __syncthreads();
-            again = room.left != 0;
-            if (!again && !last && room.n_staged < kStaged / 2) break;
-            flush(t, &room, row0, flushed, step);
-            if (!again) flushed = tile + step;
+        for (;;) {
+            if (__any_sync(kAllLanes, (near[0] | near[1]) != 0)) n = stage(room, n, near, (tile - flushed) / step);
+            if (n < kStaged / 2 && !last) break;
+            const bool all = n <= kStaged;
+            __syncwarp();
+            flush(t, room, all ? n : kStaged, row0, flushed, step);
+            n = 0;
+            if (!all) continue;
+            flushed = tile + step;
+            break;
         }
     }
 }
@@ -359,7 +375,7 @@ static __global__ void __launch_bounds__(kTileThreads) careful_scan_kernel(ScanT
 
 // Stripes of the catalogue, so that there are a few thousand blocks however few the users.
 inline dim3 scan_grid(int64_t rows, int64_t users_a_block, int64_t tiles) {
-    const int64_t across = ceil_div(rows, users_a_block), stripes = 1024 / across + 1;
+    const int64_t across = ceil_div(rows, users_a_block), stripes = 2048 / across + 1;
     return dim3((unsigned)across, (unsigned)(tiles < 1 ? 1 : tiles < stripes ? tiles : stripes));
 }
 
@@ -379,8 +395,13 @@ inline void launch_scan(const ScanTask& t, void* stream) {
     (void)cudaMemsetAsync(t.largest, 0, sizeof(uint32_t), (cudaStream_t)stream);
     RCEKD_LAUNCH(largest_users_kernel, blocks_for(ceil_div(t.tables.rows, 4), 4096), kThreads, stream, t);
     RCEKD_LAUNCH(round_users_kernel, blocks_of((t.tables.rows + kScanUsers) * kWarp), kThreads, stream, t);
-    RCEKD_LAUNCH(scan_kernel, scan_grid(t.tables.rows, kScanUsers, scan_tiles(t.tables.n_items, kScanItems)),
-                 kScanThreads, stream, t);
+    const dim3 grid = scan_grid(t.tables.rows, kScanUsers, scan_tiles(t.tables.n_items, kScanItems));
+    if (t.width <= 32)
+        RCEKD_LAUNCH(scan_kernel<2>, grid, kScanThreads, stream, t);
+    else if (t.width <= 64)
+        RCEKD_LAUNCH(scan_kernel<4>, grid, kScanThreads, stream, t);
+    else
+        RCEKD_LAUNCH(scan_kernel<0>, grid, kScanThreads, stream, t);
     RCEKD_LAUNCH(careful_scan_kernel, scan_grid(t.tables.rows, kTileUsers, ceil_div(t.tables.n_items, kTileItems)),
                  kTileThreads, stream, t);
 }

@@ -24,10 +24,10 @@ struct Pass {
     int64_t chunk, blocks, alone_blocks;
 };
 
-// Two ranks' worth of room, so that a user with a history fits in most often.
+// A threshold twice as deep as need be on average, and twice as much room again: hardly any user is scored alone.
 rcekd_closure_plan make_plan(int64_t n_items, int64_t k) {
     rcekd_closure_plan plan = rcekd_make_closure_plan(n_items, k, 0);
-    if (plan.choices > 2) plan.choices = 2, plan.limit = rcekd_closure_reach(plan);
+    if (plan.choices > 3) plan.choices = 3, plan.limit = rcekd_closure_reach(plan);
     return plan;
 }
 
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kFinishThreads) threshold_kernel(Pass p, int64
     for (int64_t r = blockIdx.x; r < p.scan.tables.rows; r += gridDim.x) {
         float threshold = -INFINITY;
         if (p.plan.size > 0) {
-            const int64_t rank = rcekd_closure_rank(p.plan, seen_by(p.a, first + r));
+            const int64_t rank = 2 * rcekd_closure_rank(p.plan, seen_by(p.a, first + r));
             const int64_t found = best_of_pilot(p.pilot_score + r * p.plan.size, p.plan.size, rank, best);
             threshold = rcekd_rank_score(best[(rank < found ? rank : found) - 1]);
             __syncthreads();
@@ -86,8 +86,7 @@ __device__ inline void write_list(const rcekd_topk_args& a, int64_t row, const u
     const uint64_t last = n > a.k ? kth_largest_of([key](int64_t i) { return key[i]; }, n, a.k, false) : 0;
     if (threadIdx.x == 0) listed = 0;
     __syncthreads();
-    for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-        if (key[i] >= last) list[atomicAdd(&listed, 1)] = key[i];
+    append_wanted(key, n, [last](uint64_t one) { return one >= last; }, list, &listed);
     const int64_t found = publish(listed);
     sort(list, found, Descending());
     for (int64_t i = threadIdx.x; i < a.k; i += blockDim.x) {
@@ -104,10 +103,9 @@ __device__ inline int64_t take_unseen(const Pass& p, int64_t row, int64_t r, uin
     const int64_t n = p.scan.count[r];
     if (threadIdx.x == 0) taken = 0;
     __syncthreads();
-    for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-        const uint64_t one = p.scan.survivor[r * p.scan.limit + i];
-        if (!seen.has(p.a.user[row], rcekd_rank_id(one))) key[atomicAdd(&taken, 1)] = one;
-    }
+    const int64_t user = p.a.user[row];
+    const auto unseen = [&](uint64_t one) { return !seen.has(user, rcekd_rank_id(one)); };
+    append_wanted(p.scan.survivor + r * p.scan.limit, n, unseen, key, &taken);
     return publish(taken);
 }
 
@@ -138,12 +136,14 @@ __global__ void __launch_bounds__(kFinishThreads) alone_kernel(Pass p, int64_t f
         const float* user = p.a.user_factor + (int64_t)p.a.user[row] * p.a.d;
         if (threadIdx.x == 0) taken = 0;
         __syncthreads();
-        for (int64_t i = threadIdx.x; i < p.a.n_items; i += blockDim.x) {
-            const float score = chain(user, p.a.item_factor + i * p.a.d, p.a.d);
-            if (!is_finite(score)) note_bad_row(p.scan.bad_row, row);
-            if (!seen.has(p.a.user[row], (int32_t)i))
-                key[atomicAdd(&taken, 1)] = rcekd_rank_key(score, (int32_t)i);
-        }
+        const auto score = [&](int64_t i) { return chain(user, p.a.item_factor + i * p.a.d, p.a.d); };
+        for_all(p.a.n_items, score, [&](int64_t i, float one) {
+            const bool there = i < p.a.n_items;
+            if (there && !is_finite(one)) note_bad_row(p.scan.bad_row, row);
+            const bool wanted = there && !seen.has(p.a.user[row], (int32_t)i);
+            const int32_t place = next_place(wanted, &taken);
+            if (place >= 0) key[place] = rcekd_rank_key(one, (int32_t)i);
+        });
         write_list(p.a, row, key, publish(taken), list);
     }
 }
