@@ -74,9 +74,9 @@ def adam_step_(
 
 
 def adam_rates(step: int, *, lr: float, beta1: float, beta2: float, eps: float) -> tuple[float, float]:
-    """What the update of a step (from 1) multiplies m / (√v + ε′) by, and ε′: lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ), ε · √(1 − β₂ᵗ).
+    """lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ), and ε′ = ε · √(1 − β₂ᵗ), of step t, from 1.
 
-    The update rounds both to float32.
+    The update, p −= rate · m / (√v + ε′), rounds both to float32.
     """
     correction = math.sqrt(1 - beta2**step)
     return lr * correction / (1 - beta1**step), eps * correction
