@@ -28,6 +28,9 @@ class Batches(Protocol):
     def whole(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> Batch | None:
         """The same as one batch, which cut into pieces of `batch_size` is all of them; None where they vary in size."""
 
+    def ahead(self, seed: int, epoch: int) -> None:
+        """Make what the host has to make for an epoch to come, while it has nothing else to do."""
+
     def steps(self, settings: TrainSettings) -> int:
         """Batches per epoch."""
 
@@ -52,6 +55,7 @@ class TrainingPairs:
         keep = has_negative_U[user.long()]
         self.user, self.positive = user[keep].contiguous(), positive[keep].contiguous()
         self.seen, self.n_items = data.seen, data.n_items
+        self._order_ahead: dict[tuple[int, int], Tensor] = {}
         if self.user.numel() == 0:
             raise InputError(f"{data.name} has no training interaction with a possible negative: nothing to learn from")
 
@@ -77,8 +81,16 @@ class TrainingPairs:
         return cut(self._in_order(negative_PN, seed, epoch), settings.batch_size)
 
     def _in_order(self, negative_PN: Tensor, seed: int, epoch: int) -> Batch:
-        order = devices.sent(torch.randperm(len(self), generator=stream(seed, "order", epoch)), self.user.device)
+        found = self._order_ahead.pop((seed, epoch), None)
+        order = self._order(seed, epoch) if found is None else found
         return Batch(self.user[order], self.positive[order], negative_PN[order])
+
+    def ahead(self, seed: int, epoch: int) -> None:
+        """Draw that epoch's order."""
+        self._order_ahead = {(seed, epoch): self._order(seed, epoch)}
+
+    def _order(self, seed: int, epoch: int) -> Tensor:
+        return devices.sent(torch.randperm(len(self), generator=stream(seed, "order", epoch)), self.user.device)
 
     def steps(self, settings: TrainSettings) -> int:
         """Batches per epoch."""

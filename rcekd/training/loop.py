@@ -202,6 +202,8 @@ class Trainer:
             return (), self._batches.epoch(train, seed, epoch, self._clock)
         with self._clock.phase("step"):
             loss_NL = player.play(whole, size, self._observer.step)
+            if epoch + 1 < train.epochs:  # the device is busy with this one
+                self._batches.ahead(seed, epoch + 1)
         done = size * len(loss_NL)
         return loss_NL.unbind(), cut(Batch(*(column[done:] for column in whole)), size)
 
