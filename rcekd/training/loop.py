@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -177,35 +177,30 @@ class Trainer:
         task = self._task
         if task.method is not None:
             task.method.start_epoch(task.model, epoch)
-        played, batches = self._play(epoch)
-        found, sizes = [*played], [task.train.batch_size] * len(played)
+        found, batches = self._play(epoch)
+        sizes = [task.train.batch_size] * sum(map(len, found))
         for batch in batches:
-            found.append(self._step(batch))
+            found.append(self._step(batch)[None])
             sizes.append(batch.user_B.numel())
-        loss_NL = torch.stack(found).double().cpu()  # here the host waits until the epoch's steps are done
+        loss_NL = torch.cat(found).double().cpu()  # here the host waits until the epoch's steps are done
         loss_N2 = loss_NL if task.method is not None else nn.functional.pad(loss_NL, (0, 1))
         return torch.cat([loss_N2, torch.tensor(sizes, dtype=torch.float64)[:, None]], dim=1)
 
-    def _play(self, epoch: int) -> tuple[Sequence[Tensor], Iterator[Batch]]:
-        """Take the steps that can be recorded and played; returns their losses, and the batches that are left."""
-        train, seed, size, player, whole = (
-            self._task.train,
-            self._task.seed,
-            self._task.train.batch_size,
-            self._player,
-            None,
-        )
+    def _play(self, epoch: int) -> tuple[list[Tensor], Iterator[Batch]]:
+        """Take the steps that can be recorded and played; returns their losses, [steps, losses], and what is left."""
+        train, seed, player, whole = self._task.train, self._task.seed, self._player, None
+        size = train.batch_size
         # Where work is counted, each step is, phase by phase.
         if player is not None and player.takes(len(self._batches) // size) and not work.is_counted():
             whole = self._batches.whole(train, seed, epoch, self._clock)
         if player is None or whole is None:
-            return (), self._batches.epoch(train, seed, epoch, self._clock)
+            return [], self._batches.epoch(train, seed, epoch, self._clock)
         with self._clock.phase("step"):
             loss_NL = player.play(whole, size, self._observer.step)
             if epoch + 1 < train.epochs:  # the device is busy with this one
                 self._batches.ahead(seed, epoch + 1)
         done = size * len(loss_NL)
-        return loss_NL.unbind(), cut(Batch(*(column[done:] for column in whole)), size)
+        return [loss_NL], cut(Batch(*(column[done:] for column in whole)), size)
 
     def _step(self, batch: Batch) -> Tensor:
         """Train on a batch; returns its base loss and the method's, where there is one: [1] or [2]."""

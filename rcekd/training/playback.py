@@ -40,13 +40,16 @@ class Player:
         """
         steps, device = whole.user_B.numel() // size, whole.user_B.device
         step_1 = torch.zeros(1, dtype=torch.int64, device=device)
-        place_B = torch.arange(size, device=device)
+        # A batch's ids side by side: one copy fetches them, and its columns lie as those of any batch.
+        ids_NC = torch.cat([column[: steps * size].reshape(steps, -1) for column in whole], dim=1)
+        negatives = whole.negative_BN.shape[1]
         rates_NP2 = self._optimizer.rates(steps)
         loss_NL = torch.empty(steps, self._losses, device=device)
 
         def work() -> None:
-            row_B = torch.add(place_B, step_1, alpha=size)
-            batch = Batch(*(column.index_select(0, row_B) for column in whole))
+            ids_C = ids_NC.index_select(0, step_1)[0]
+            user_B, positive_B, negative = torch.split(ids_C, [size, size, size * negatives])
+            batch = Batch(user_B, positive_B, negative.view(size, negatives))
             loss_L = self._step(batch, rates_NP2.index_select(0, step_1)[0])
             loss_NL.index_copy_(0, step_1, loss_L[None])
             step_1.add_(1)

@@ -31,7 +31,7 @@ CODE = {"K": 6, "L": 5, "variant": "code", "horizon": 12}
 RUNS: dict[str, dict[str, Any]] = {
     "alone": {},
     "lazy": {"optimizer": "lazy-adam"},
-    "mean": {"reduction": "mean"},
+    "mean": {"reduction": "mean", "negatives": 3},
     "ce": {"method": "ce"},
     "rcekd": {"method": "rcekd"},
     "rcekd-code": {"method": "rcekd", "case": CODE},
