@@ -237,7 +237,7 @@ def test_on_a_gpu_a_step_that_waits_is_refused_and_done(
 
     def waiting(self: Any, batch: Batch) -> Tensor:
         found = loss(self, batch)
-        float(found)
+        float(found.detach())
         return found
 
     monkeypatch.setattr(type(task.model), "loss", waiting)
