@@ -17,17 +17,17 @@ __device__ inline T publish(const T& shared) {
 
 // Of 256 counts the largest digit with at least `rank` elements of this digit and above, and how many of these are
 // above. Called by the first warp: lane l holds digits 255 − 8 l and the seven below.
-__device__ inline void pick_digit(const int32_t* count, int64_t rank, int* digit, int64_t* above) {
+__device__ inline void pick_digit(const int32_t* count, int32_t rank, int* digit, int32_t* above) {
     constexpr int kOwn = 8;
     const int lane = (int)threadIdx.x, top = 255 - kOwn * lane;
-    int64_t own = 0;
+    int32_t own = 0;
     for (int i = 0; i < kOwn; ++i) own += count[top - i];
-    int64_t sum = own;
+    int32_t sum = own;
     for (int by = 1; by < kWarp; by *= 2) {
-        const int64_t other = __shfl_up_sync(kAllLanes, sum, by);
+        const int32_t other = __shfl_up_sync(kAllLanes, sum, by);
         if (lane >= by) sum += other;
     }
-    int64_t before = sum - own;
+    int32_t before = sum - own;
     if (before >= rank || sum < rank) return;
     int at = top;
     while (before + count[at] < rank) before += count[at--];
@@ -38,18 +38,20 @@ __device__ inline void pick_digit(const int32_t* count, int64_t rank, int* digit
 constexpr int kAtOnce = 4;  // elements that a thread asks memory for before it looks at the first
 
 // visit(i, element(i)) for i = 0 … n − 1 by all threads of a block, and visit(i, anything) for some i beyond: every lane of
-// a warp takes part in every visit.
+// a warp takes part in every visit. n is at most 2^31.
 template <class Element, class Visit>
 __device__ inline void for_all(int64_t n, Element element, Visit visit) {
-    for (int64_t first = 0; first < n; first += kAtOnce * (int64_t)blockDim.x) {
-        decltype(element(0)) held[kAtOnce];
+    const uint32_t end = (uint32_t)n, threads = blockDim.x;
+    for (uint32_t first = 0; first < end; first += kAtOnce * threads) {
+        decltype(element(0u)) held[kAtOnce];
 #pragma unroll
-        for (int m = 0; m < kAtOnce; ++m) {
-            const int64_t i = first + m * (int64_t)blockDim.x + threadIdx.x;
-            held[m] = element(i < n ? i : n - 1);
+        for (uint32_t m = 0; m < kAtOnce; ++m) {
+            const uint32_t i = first + m * threads + threadIdx.x;
+            held[m] = element(i < end ? i : end - 1);
         }
 #pragma unroll
-        for (int m = 0; m < kAtOnce; ++m) visit(first + m * (int64_t)blockDim.x + threadIdx.x, held[m]);
+        for (uint32_t m = 0; m < kAtOnce; ++m)
+            if (first + m * threads < end) visit(first + m * threads + threadIdx.x, held[m]);
     }
 }
 
@@ -68,8 +70,8 @@ __device__ inline int32_t next_place(bool wanted, int32_t* count) {
 // follow before it is read.
 template <class T, class Wanted>
 __device__ inline void append_wanted(const T* from, int64_t n, Wanted wanted, T* into, int32_t* count) {
-    for_all(n, [from](int64_t i) { return from[i]; },
-            [&](int64_t i, const T& one) {
+    for_all(n, [from](uint32_t i) { return from[i]; },
+            [&](uint32_t i, const T& one) {
                 const int32_t place = next_place(i < n && wanted(one), count);
                 if (place >= 0) into[place] = one;
             });
@@ -79,7 +81,7 @@ __device__ inline void append_wanted(const T* from, int64_t n, Wanted wanted, T*
 struct SelectRoom {
     int32_t count[256];
     uint64_t low[kWarp], high[kWarp], prefix;
-    int64_t rank;
+    int32_t rank;
     int settled;
 };
 
@@ -93,7 +95,7 @@ template <class Key>
 __device__ inline void range_of(Key key, int64_t n, uint64_t* lowest, uint64_t* highest) {
     SelectRoom& room = select_room();
     uint64_t least = ~(uint64_t)0, most = 0;
-    for_all(n, key, [&](int64_t, uint64_t one) {
+    for_all(n, key, [&](uint32_t, uint64_t one) {
         least = one < least ? one : least;
         most = one > most ? one : most;
     });
@@ -114,22 +116,22 @@ __device__ inline void range_of(Key key, int64_t n, uint64_t* lowest, uint64_t* 
 }
 
 // The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection of their distances from the smallest, eight bits
-// a turn, from the highest that any of them has. With `exact` not set it may stop early, at a lower number that no
-// further key reaches: what is at least that number are the k largest all the same.
+// a turn, from the highest that any of them has, until nobody else shares the digits found. With `exact` not set the
+// answer is the number with these digits: what is at least that number are the k largest all the same.
 template <class Key>
 __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool exact = true) {
     SelectRoom& room = select_room();
     uint64_t lowest, highest;
     range_of(key, n, &lowest, &highest);
-    if (threadIdx.x == 0) room.prefix = 0, room.rank = k, room.settled = 0;
+    if (threadIdx.x == 0) room.prefix = 0, room.rank = (int32_t)k, room.settled = 0;
     for (int bits = 64 - __clzll((long long)(highest - lowest)); bits > 0;) {
         const int above_bits = bits, width = bits < 8 ? bits : 8;
         bits -= width;
         for (int i = (int)threadIdx.x; i < 256; i += (int)blockDim.x) room.count[i] = 0;
         __syncthreads();
         const uint64_t fixed = room.prefix;
-        if (room.settled && !exact) break;
-        for_all(n, key, [&](int64_t i, uint64_t one) {
+        if (room.settled) break;
+        for_all(n, key, [&](uint32_t i, uint64_t one) {
             const uint64_t here = one - lowest;
             if (i < n && (above_bits == 64 || (here ^ fixed) >> above_bits == 0))
                 atomicAdd(&room.count[here >> bits & ((1u << width) - 1)], 1);
@@ -137,7 +139,7 @@ __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool ex
         __syncthreads();
         if (threadIdx.x < kWarp) {
             int digit = -1;
-            int64_t above = 0;
+            int32_t above = 0;
             pick_digit(room.count, room.rank, &digit, &above);
             __syncwarp();
             if (digit >= 0) {
@@ -147,11 +149,18 @@ __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool ex
         }
         __syncthreads();
     }
-    return lowest + publish(room.prefix);
+    const uint64_t reached = lowest + publish(room.prefix);
+    if (!exact) return reached;
+    const auto at_least = [key, reached](uint32_t i) {
+        const uint64_t one = key(i);
+        return one >= reached ? one : ~(uint64_t)0;
+    };
+    range_of(at_least, n, &lowest, &highest);
+    return lowest;
 }
 
 __device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k) {
-    return kth_largest_of([key](int64_t i) { return key[i]; }, n, k);
+    return kth_largest_of([key](uint32_t i) { return key[i]; }, n, k);
 }
 
 // Leaves the elements that are wanted, in any order; returns how many.
@@ -190,13 +199,14 @@ template <class T, class Before>
 __device__ inline void sort(T* a, int64_t n, Before before) {
     __syncthreads();
     if (n <= blockDim.x) return sort_few(a, (int)n, before);
-    for (int64_t size = 2; size < 2 * n; size *= 2) {
-        const int64_t pairs = ceil_div(n, size) * (size / 2);
-        for (int64_t stride = size / 2; stride > 0; stride /= 2) {
-            for (int64_t p = threadIdx.x; p < pairs; p += blockDim.x) {
-                const int64_t low = p / stride * 2 * stride, at = p % stride, i = low + at;
-                const int64_t j = stride == size / 2 ? low + size - 1 - at : i + stride;
-                if (j >= n || !before(a[j], a[i])) continue;
+    const uint32_t end = (uint32_t)n;  // at most 2^30
+    for (uint32_t size = 2; size < 2 * end; size *= 2) {
+        const uint32_t pairs = (end + size - 1) / size * (size / 2);
+        for (uint32_t stride = size / 2; stride > 0; stride /= 2) {
+            for (uint32_t p = threadIdx.x; p < pairs; p += blockDim.x) {
+                const uint32_t at = p & (stride - 1), low = (p - at) * 2, i = low + at;
+                const uint32_t j = stride == size / 2 ? low + size - 1 - at : i + stride;
+                if (j >= end || !before(a[j], a[i])) continue;
                 const T swap = a[i];
                 a[i] = a[j];
                 a[j] = swap;

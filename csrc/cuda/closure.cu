@@ -55,7 +55,7 @@ struct Pass {
     rcekd_closure_plan plan;
     Arrays arrays;
     ScanTask scan;
-    int64_t chunk, blocks, scratch_bytes, late_blocks, late_bytes;
+    int64_t chunk, blocks, scratch_high, scratch_bytes, late_blocks, late_bytes;
 };
 
 // Room for `high` high items, and for every item's score where `everything` is wanted.
@@ -89,7 +89,8 @@ Pass lay_out(const rcekd_closure_args& a, void* start, int64_t* bytes) {
     const int64_t limit = p.plan.limit > 0 ? p.plan.limit : 1;
     const int64_t each = 8 * limit + 4 * p.plan.size + 2 * scan_width(a.d), fit = at_once(INT64_MAX, each, kChunkBytes);
     p.chunk = a.rows < fit ? a.rows : ceil_div(fit, kScanUsers) * kScanUsers;
-    p.scratch_bytes = scratch_bytes(a, limit, false);
+    p.scratch_high = limit > p.plan.size ? limit : p.plan.size;  // the pilot's best want room there, too
+    p.scratch_bytes = scratch_bytes(a, p.scratch_high, false);
     p.blocks = blocks_for(p.chunk, at_once(kMostBlocks, p.scratch_bytes, kScratchBytes));
     p.late_bytes = scratch_bytes(a, a.n_items, true);
     p.late_blocks = (int64_t)blocks_for(a.rows, at_once(kMostBlocks, p.late_bytes));
@@ -139,8 +140,9 @@ __device__ inline double mean_weight(const Pass& p, const Thresholds& thresholds
     return mean / (double)n;
 }
 
-__device__ inline float row_threshold(const Pass& p, int64_t row, int64_t r, float* raising) {
-    __shared__ uint64_t best[kRcekdMostPilot];
+__device__ inline float row_threshold(const Pass& p, int64_t row, int64_t r, float* raising, uint64_t* spare) {
+    constexpr int kBest = 256;
+    __shared__ uint64_t few[kBest];
     __shared__ int32_t n;
     const float* user = p.a.user_factor + (int64_t)p.a.user[row] * p.a.d;
     const int32_t* teacher = p.a.teacher_item + row * p.a.k;
@@ -154,7 +156,9 @@ __device__ inline float row_threshold(const Pass& p, int64_t row, int64_t r, flo
     const Thresholds thresholds = close_thresholds(raising, publish(n), p.a.clip);
     const int64_t* indptr = p.a.seen_indptr;
     const int64_t seen = indptr ? indptr[p.a.user[row] + 1] - indptr[p.a.user[row]] : 0;
-    best_of_pilot(score, p.plan.size, rcekd_closure_rank(p.plan, seen) << (p.plan.choices - 1), best);
+    const int64_t ranks = rcekd_closure_rank(p.plan, seen) << (p.plan.choices - 1);
+    uint64_t* best = ranks <= kBest ? few : spare;
+    best_of_pilot(score, p.plan.size, ranks, best);
     const int32_t top = thresholds.z(rcekd_rank_score(best[0]));  // about what the student misses
     const double mean = mean_weight(p, thresholds, score, top);
     const uint64_t* rank_key = best;
@@ -168,13 +172,13 @@ __device__ inline float row_threshold(const Pass& p, int64_t row, int64_t r, flo
     return found;
 }
 
-__global__ void __launch_bounds__(kRaceThreads) threshold_kernel(Pass p, int64_t first) {
+__global__ void __launch_bounds__(kRaceThreads, 10) threshold_kernel(Pass p, int64_t first) {
     __shared__ float held[2 * kShort];
     Carver carver(p.arrays.scratch + blockIdx.x * p.scratch_bytes);
-    const Scratch scratch = carve_scratch(p.a, p.scan.limit, false, &carver);
+    const Scratch scratch = carve_scratch(p.a, p.scratch_high, false, &carver);
     float* raising = p.a.k <= kShort ? held : scratch.raising;
     for (int64_t r = blockIdx.x; r < p.scan.tables.rows; r += gridDim.x) {
-        const float threshold = p.plan.size > 0 ? row_threshold(p, first + r, r, raising) : -INFINITY;
+        const float threshold = p.plan.size > 0 ? row_threshold(p, first + r, r, raising, scratch.high) : -INFINITY;
         if (threadIdx.x == 0) p.arrays.threshold[r] = threshold, p.scan.count[r] = 0;
     }
 }
@@ -291,7 +295,7 @@ class Worker {
         const int64_t n = u_->field.n_high, listed = n < a_.k ? n : a_.k;
         const uint64_t* high = m_.high;
         const uint64_t last =
-            n > a_.k ? kth_largest_of([high](int64_t i) { return high[i]; }, n, a_.k, false) : 0;
+            n > a_.k ? kth_largest_of([high](uint32_t i) { return high[i]; }, n, a_.k, false) : 0;
         __shared__ int32_t count;
         if (threadIdx.x == 0) count = 0, u_->n_listed = listed;
         __syncthreads();
@@ -368,7 +372,7 @@ __global__ void __launch_bounds__(kRaceThreads, 6) finish_kernel(Pass p, int64_t
     __shared__ User user;
     __shared__ Held held;
     Carver carver(p.arrays.scratch + blockIdx.x * p.scratch_bytes);
-    const Scratch anywhere = carve_scratch(p.a, p.scan.limit, false, &carver);
+    const Scratch anywhere = carve_scratch(p.a, p.scratch_high, false, &carver);
     const Rules rules = rules_of(p);
     for (int64_t r = blockIdx.x; r < p.scan.tables.rows; r += gridDim.x) {
         const int32_t above = p.scan.count[r];

@@ -34,12 +34,12 @@ inline void launch_pilot_scores(const Tables& t, float* score, void* stream) {
 // Called by a whole block; returns how many there are.
 __device__ inline int64_t best_of_pilot(const float* score, int64_t size, int64_t ranks, uint64_t* best) {
     __shared__ int32_t n;
-    const auto key = [score](int64_t i) { return rcekd_rank_key(score[i], (int32_t)i); };
+    const auto key = [score](uint32_t i) { return rcekd_rank_key(score[i], (int32_t)i); };
     if (ranks > size) ranks = size;
     const uint64_t last = ranks < size && ranks > 0 ? kth_largest_of(key, size, ranks, false) : 0;
     if (threadIdx.x == 0) n = 0;
     __syncthreads();
-    for_all(ranks > 0 ? size : 0, key, [&](int64_t i, uint64_t one) {
+    for_all(ranks > 0 ? size : 0, key, [&](uint32_t i, uint64_t one) {
         const int32_t place = next_place(i < size && one >= last, &n);
         if (place >= 0) best[place] = one;
     });

@@ -66,7 +66,7 @@ struct Proposals {
 
 // The state of a race, in shared memory.
 struct Race {
-    int64_t n_high, passed, n_low;
+    int32_t n_high, passed, n_low;
     double time;  // of the last proposal
     int done;
 };
@@ -84,7 +84,7 @@ __device__ inline int64_t time_high(const Rules& rules, const Field& f, const Th
     if (threadIdx.x == 0) open = 0;
     __syncthreads();
     int32_t mine = 0;
-    for (int64_t i = threadIdx.x; i < f.n_high; i += blockDim.x) {
+    for (int32_t i = (int32_t)threadIdx.x; i < (int32_t)f.n_high; i += (int32_t)blockDim.x) {
         const int32_t item = rcekd_rank_id(f.high[i]);
         double log_time = INFINITY;
         if (!closed.has(item)) {
@@ -108,10 +108,10 @@ __device__ inline int64_t race_high(const Rules& rules, const Field& f, const Th
     const double* time = memory.time;
     uint64_t last = time_order(DBL_MAX);
     if (open > want)
-        last = ~kth_largest_of([time](int64_t i) { return ~time_order(time[i]); }, f.n_high, want, false);
+        last = ~kth_largest_of([time](uint32_t i) { return ~time_order(time[i]); }, f.n_high, want, false);
     if (threadIdx.x == 0) n = 0;
     __syncthreads();
-    for_all(f.n_high, [time](int64_t i) { return time[i]; }, [&](int64_t i, double one) {
+    for_all(f.n_high, [time](uint32_t i) { return time[i]; }, [&](uint32_t i, double one) {
         const int32_t place = next_place(i < f.n_high && time_order(one) <= last, &n);
         if (place >= 0 && place < rules.draws + kTies)
             memory.high[place] = {one, rcekd_rank_id(f.high[i]), rcekd_rank_score(f.high[i])};
@@ -192,9 +192,9 @@ __device__ inline bool race_low(const Rules& rules, const Field& f, const Thresh
 // How many of the n arrivals, in order, come before `one`.
 __device__ inline int64_t earlier_than(const Arrival& one, const Arrival* arrival, int64_t n) {
     const Earlier before;
-    int64_t low = 0, high = n;
+    int32_t low = 0, high = (int32_t)n;
     while (low < high) {
-        const int64_t mid = (low + high) / 2;
+        const int32_t mid = (low + high) / 2;
         if (before(arrival[mid], one))
             low = mid + 1;
         else
@@ -228,7 +228,7 @@ __device__ inline int64_t draw(const Rules& rules, const Field& f, const Thresho
         const int64_t want = rules.draws - drawn;
         const int64_t n_high = race_high(rules, f, thresholds, closed, memory, level, want);
         if (n_high < 0) return -1;
-        if (threadIdx.x == 0) race = {n_high, 0, 0, 0.0, 0};
+        if (threadIdx.x == 0) race = {(int32_t)n_high, 0, 0, 0.0, 0};
         __syncthreads();
         const bool last = f.everything_high != 0;
         const bool done = last || race_low(rules, f, thresholds, closed, memory, level, want, &race);

@@ -257,7 +257,7 @@ __device__ inline void mark_near(const Cuts& cuts, float norm, float (*sum)[kWid
 
 constexpr int kItemBits = 6, kUserBits = 5, kTileBits = 32 - kItemBits - kUserBits;
 
-__device__ inline uint32_t staged_entry(int t, int bit, int64_t tile) {
+__device__ inline uint32_t staged_entry(int t, int bit, int tile) {
     const int lane = (int)threadIdx.x % kWarp, i = bit & 3;
     const int user = 16 * t + 8 * (i / 2) + lane / 4, item = 8 * (bit / 4) + 2 * (lane % 4) + (i & 1);
     return (uint32_t)tile << (kItemBits + kUserBits) | (uint32_t)(user << kItemBits | item);
@@ -265,7 +265,7 @@ __device__ inline uint32_t staged_entry(int t, int bit, int64_t tile) {
 
 // Appends what is near to the warp's `n` entries, as far as there is room; what is left over stays marked. Returns how
 // many there would be.
-__device__ inline int stage(WarpRoom* room, int n, uint32_t* near, int64_t tile) {
+__device__ inline int stage(WarpRoom* room, int n, uint32_t* near, int tile) {
     const int lane = (int)threadIdx.x % kWarp, own = __popc(near[0]) + __popc(near[1]);
     int upto = own;
     for (int by = 1; by < kWarp; by *= 2) {
@@ -321,7 +321,7 @@ template <int kSteps>
 static __global__ void __launch_bounds__(kScanThreads, 4) scan_kernel(ScanTask t) {
     __shared__ WarpRoom rooms[kScanWarps];
     static_assert(kWarpUsers == kWarp && kWarpUsers == 1 << kUserBits && kScanItems == 1 << kItemBits, "a lane a user");
-    constexpr int64_t kMostTiles = (1 << kTileBits) - 1;  // that a staged entry can tell apart
+    constexpr int kMostTiles = (1 << kTileBits) - 1;  // that a staged entry can tell apart
     if (!is_tame(t)) return;
     WarpRoom* room = &rooms[threadIdx.x / kWarp];
     const int64_t row0 = (int64_t)blockIdx.x * kScanUsers + threadIdx.x / kWarp * kWarpUsers, step = gridDim.y;
@@ -329,17 +329,17 @@ static __global__ void __launch_bounds__(kScanThreads, 4) scan_kernel(ScanTask t
     if (row0 >= t.tables.rows) return;
     const UserOperands<kSteps> user(t, row0);
     const Cuts cuts(t, row0);
-    int n = 0;
-    int64_t flushed = blockIdx.y;  // the first tile of what is staged
-    for (int64_t tile = blockIdx.y; tile < tiles; tile += step) {
+    int n = 0, ordinal = 0;  // staged entries; tiles since the last flush
+    int64_t flushed = blockIdx.y;  // the first of these tiles
+    for (int64_t tile = blockIdx.y; tile < tiles; tile += step, ++ordinal) {
         const float norm = t.tile_norm[tile];
         float sum[kTall][kWide][4] = {};
         multiply_tile(t, user, tile, sum);
         uint32_t near[kTall];
         mark_near(cuts, norm, sum, near);
-        const bool last = tile + step >= tiles || (tile - flushed) / step == kMostTiles;
+        const bool last = tile + step >= tiles || ordinal == kMostTiles;
         for (;;) {
-            if (__any_sync(kAllLanes, (near[0] | near[1]) != 0)) n = stage(room, n, near, (tile - flushed) / step);
+            if (__any_sync(kAllLanes, (near[0] | near[1]) != 0)) n = stage(room, n, near, ordinal);
             if (n < kStaged / 2 && !last) break;
             const bool all = n <= kStaged;
             __syncwarp();
@@ -347,6 +347,7 @@ static __global__ void __launch_bounds__(kScanThreads, 4) scan_kernel(ScanTask t
             n = 0;
             if (!all) continue;
             flushed = tile + step;
+            ordinal = -1;
             break;
         }
     }

@@ -20,8 +20,8 @@ struct Pass {
     int32_t *pilot, *alone, *n_alone;  // [plan.size]; [chunk] users to be scored alone; how many
     float *pilot_score, *threshold;    // [chunk, plan.size]; [chunk]
     uint64_t *key, *every;  // [blocks, limit]; [alone_blocks, n_items]: for users with many, for users alone
-    uint64_t* list;         // [the larger number of blocks, k]
-    int64_t chunk, blocks, alone_blocks;
+    uint64_t *list, *best;  // [the larger number of blocks, k]; [threshold_blocks, plan.size]
+    int64_t chunk, blocks, alone_blocks, threshold_blocks;
 };
 
 // A threshold twice as deep as need be on average, and twice as much room again: hardly any user is scored alone.
@@ -42,6 +42,7 @@ Pass lay_out(const rcekd_topk_args& a, void* start, int64_t* bytes) {
     p.chunk = a.rows < fit ? a.rows : ceil_div(fit, kScanUsers) * kScanUsers;
     p.blocks = blocks_for(p.chunk, at_once(kMostBlocks, 8 * (limit + a.k)));
     p.alone_blocks = blocks_for(p.chunk, at_once(kMostBlocks, 8 * (a.n_items + a.k)));
+    p.threshold_blocks = blocks_for(p.chunk, kMostBlocks);
     Carver carver(start);
     p.pilot = carver.take<int32_t>(p.plan.size);
     p.n_alone = carver.take<int32_t>(1);
@@ -56,6 +57,7 @@ Pass lay_out(const rcekd_topk_args& a, void* start, int64_t* bytes) {
     p.key = carver.take<uint64_t>(p.blocks * limit);
     p.every = carver.take<uint64_t>(p.alone_blocks * a.n_items);
     p.list = carver.take<uint64_t>((p.blocks > p.alone_blocks ? p.blocks : p.alone_blocks) * a.k);
+    p.best = carver.take<uint64_t>(p.threshold_blocks * p.plan.size);
     *bytes = carver.used();
     return p;
 }
@@ -65,11 +67,14 @@ __device__ inline int64_t seen_by(const rcekd_topk_args& a, int64_t row) {
 }
 
 __global__ void __launch_bounds__(kFinishThreads) threshold_kernel(Pass p, int64_t first) {
-    __shared__ uint64_t best[kRcekdMostPilot];
+    constexpr int kBest = 256;
+    __shared__ uint64_t few[kBest];
+    uint64_t* spare = p.best + blockIdx.x * p.plan.size;
     for (int64_t r = blockIdx.x; r < p.scan.tables.rows; r += gridDim.x) {
         float threshold = -INFINITY;
         if (p.plan.size > 0) {
             const int64_t rank = 2 * rcekd_closure_rank(p.plan, seen_by(p.a, first + r));
+            uint64_t* best = rank <= kBest ? few : spare;
             const int64_t found = best_of_pilot(p.pilot_score + r * p.plan.size, p.plan.size, rank, best);
             threshold = rcekd_rank_score(best[(rank < found ? rank : found) - 1]);
             __syncthreads();
@@ -83,7 +88,7 @@ __global__ void __launch_bounds__(kFinishThreads) threshold_kernel(Pass p, int64
 __device__ inline void write_list(const rcekd_topk_args& a, int64_t row, const uint64_t* key, int64_t n,
                                   uint64_t* list) {
     __shared__ int32_t listed;
-    const uint64_t last = n > a.k ? kth_largest_of([key](int64_t i) { return key[i]; }, n, a.k, false) : 0;
+    const uint64_t last = n > a.k ? kth_largest_of([key](uint32_t i) { return key[i]; }, n, a.k, false) : 0;
     if (threadIdx.x == 0) listed = 0;
     __syncthreads();
     append_wanted(key, n, [last](uint64_t one) { return one >= last; }, list, &listed);
@@ -136,8 +141,8 @@ __global__ void __launch_bounds__(kFinishThreads) alone_kernel(Pass p, int64_t f
         const float* user = p.a.user_factor + (int64_t)p.a.user[row] * p.a.d;
         if (threadIdx.x == 0) taken = 0;
         __syncthreads();
-        const auto score = [&](int64_t i) { return chain(user, p.a.item_factor + i * p.a.d, p.a.d); };
-        for_all(p.a.n_items, score, [&](int64_t i, float one) {
+        const auto score = [&](uint32_t i) { return chain(user, p.a.item_factor + i * p.a.d, p.a.d); };
+        for_all(p.a.n_items, score, [&](uint32_t i, float one) {
             const bool there = i < p.a.n_items;
             if (there && !is_finite(one)) note_bad_row(p.scan.bad_row, row);
             const bool wanted = there && !seen.has(p.a.user[row], (int32_t)i);
@@ -155,7 +160,7 @@ void run_chunk(Pass& p, int64_t first, int64_t rows, void* stream) {
     const unsigned blocks = blocks_for(rows, p.blocks);
     const Tables pilot = {a.user_factor, a.user + first, a.item_factor, p.pilot, rows, p.plan.size, a.d};
     launch_pilot_scores(pilot, p.pilot_score, stream);
-    RCEKD_LAUNCH(threshold_kernel, blocks_for(rows, 1 << 16), kFinishThreads, stream, p, first);
+    RCEKD_LAUNCH(threshold_kernel, blocks_for(rows, p.threshold_blocks), kFinishThreads, stream, p, first);
     launch_scan(p.scan, stream);
     RCEKD_LAUNCH(finish_kernel, blocks, kFinishThreads, stream, p, first);
     RCEKD_LAUNCH(alone_kernel, blocks_for(rows, p.alone_blocks), kFinishThreads, stream, p, first);
