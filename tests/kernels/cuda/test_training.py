@@ -98,7 +98,7 @@ def test_a_bound_that_is_too_low_is_refused(emulation: Emulation) -> None:
     row = ids(20, 9, seed=5), ids(17, 9, seed=6), torch.rand(9, generator=generator(7))
     with emulation(0):
         set_cross_entropy(*tables, sets, *row, slots=9 * 45)
-        with pytest.raises(RuntimeError, match="no more than 3 items"):
+        with pytest.raises(RuntimeError, match="no more items than `slots` says"):
             set_cross_entropy(*tables, sets, *row, slots=3)
 
 
