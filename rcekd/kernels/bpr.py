@@ -95,10 +95,12 @@ class _BprLoss(Function):
         same = scale.device.type == "cpu" and float(scale) == 1.0
         user_row, user_grad, item_row, item_grad = ctx.gradients
         ctx.gradients = None  # so that autograd may keep the values instead of copying them
+        if not same:
+            torch._foreach_mul_([user_grad, item_grad], scale)  # one kernel on a GPU; an unwanted table is empty
         tables: list[Tensor | None] = [None, None]
         for side, (row, value) in enumerate(((user_row, user_grad), (item_row, item_grad))):
             if ctx.needs_input_grad[side]:
-                tables[side] = _table(row, value if same else value * scale, ctx.shapes[side], ctx.sparse[side])
+                tables[side] = _table(row, value, ctx.shapes[side], ctx.sparse[side])
         return (*tables, None, None, None, None)
 
 

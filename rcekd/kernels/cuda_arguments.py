@@ -53,6 +53,7 @@ _LAYOUTS = {
     " lazy,threads:i",
     "bpr": "user_factor,item_factor,user,positive,negative:p batch,negatives,width:q loss,user_row,user_grad,item_row,"
     "item_grad:p user_rows,item_rows:q threads:i",
+    "batch_rows": "user,share,scale:p batch,lists,users:q row_user,row_set,row_weight:p threads:i",
     "set_cross_entropy": "user_factor,item_factor:p users,items,width:q indptr,item,prob,user,set,weight:p"
     " rows,sets,entries,slots:q tau:f loss,user_grad,item_grad:p threads:i",
     "pair_scores": "user_factor,item_factor:p width:q user,indptr,item:p rows:q score:p threads:i",

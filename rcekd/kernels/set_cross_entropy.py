@@ -104,10 +104,8 @@ class _SetCrossEntropy(Function):
         if ctx.gradients is None:
             raise RuntimeError("set_cross_entropy keeps no gradients for a second backward")
         gradients, ctx.gradients = ctx.gradients, None  # autograd may keep them instead of copying
-        tables = (
-            table.mul_(grad_outputs[0]) if need else None
-            for table, need in zip(gradients, ctx.needs_input_grad[:2], strict=True)
-        )
+        torch._foreach_mul_(list(gradients), grad_outputs[0])  # one kernel on a GPU; an unwanted table is empty
+        tables = (table if need else None for table, need in zip(gradients, ctx.needs_input_grad[:2], strict=True))
         return (*tables, None, None, None, None, None, None)
 
 

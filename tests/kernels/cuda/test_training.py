@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels.adam import adam_step_
+from rcekd.kernels.batch_rows import batch_rows
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.csr import CSR
@@ -131,6 +132,14 @@ def test_a_score_that_is_no_number_gives_no_loss(same_as_native: Check) -> None:
         return [set_cross_entropy(user.detach(), item.detach(), sets, *row).isnan()]
 
     same_as_native(loss_is_nan)
+
+
+@pytest.mark.parametrize("lists", [1, 2, 19])
+@pytest.mark.parametrize(("batch", "users"), [(1, 1), (7, 3), (300, 40)])
+def test_batch_rows(same_as_native: Check, batch: int, users: int, lists: int) -> None:
+    user_B, scale_GU = ids(users, batch), torch.randn(lists, users, generator=generator())
+    for share_U in (None, torch.rand(users, generator=generator(1))):
+        same_as_native(lambda share_U=share_U: list(batch_rows(user_B, scale_GU, share_U)))
 
 
 @pytest.mark.parametrize("rows", [1, 9, 40])
