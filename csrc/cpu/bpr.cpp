@@ -4,6 +4,7 @@
 #include "rcekd/bpr.h"
 
 #include "lanes.h"
+#include "rcekd/loss_sum.h"
 #include "workspace.h"
 
 namespace rcekd {
@@ -147,9 +148,7 @@ extern "C" int RCEKD_ENTRY(bpr)(rcekd_bpr_args* args) {
         for (int64_t g = 0; g < items.groups; g += kItems)
             visit_items(batch, g, g + kItems < items.groups ? g + kItems : items.groups);
     }
-    double total = 0.0;
-    for (int64_t b = 0; b < a.batch; ++b) total += loss[b];
-    *a.loss = (float)total;
+    *a.loss = rcekd_sum_losses(loss.data(), a.batch);
     args->user_rows = users.groups;
     args->item_rows = items.groups;
     return RCEKD_OK;

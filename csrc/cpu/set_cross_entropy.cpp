@@ -3,6 +3,7 @@
 #include "rcekd/set_cross_entropy.h"
 
 #include "owners.h"
+#include "rcekd/loss_sum.h"
 #include "rcekd/maths.h"
 #include "workspace.h"
 
@@ -143,8 +144,6 @@ extern "C" int RCEKD_ENTRY(set_cross_entropy)(rcekd_set_cross_entropy_args* args
         const Owner owner{(uint32_t)omp_get_thread_num(), (uint32_t)omp_get_num_threads()};
         fill_tables(task, owner, mine.data() + owner.me * (longest + Owner::kRoom));
     }
-    double total = 0.0;
-    for (int64_t row = 0; row < a.rows; ++row) total += loss[row];
-    *a.loss = (float)total;
+    *a.loss = rcekd_sum_losses(loss.data(), a.rows);
     return RCEKD_OK;
 }

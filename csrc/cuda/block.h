@@ -37,19 +37,19 @@ __device__ inline void pick_digit(const int32_t* count, int32_t rank, int* digit
 
 constexpr int kAtOnce = 4;  // elements that a thread asks memory for before it looks at the first
 
-// visit(i, element(i)) for i = 0 … n − 1 by all threads of a block, and visit(i, anything) for some i beyond: every lane of
-// a warp takes part in every visit. n is at most 2^31.
+// visit(i, element(i)) for i = 0 … n − 1 by all threads of a block, and visit(i, anything) for some i beyond: every
+// lane of a warp takes part in every visit. n is at most 2^31.
 template <class Element, class Visit>
 __device__ inline void for_all(int64_t n, Element element, Visit visit) {
     const uint32_t end = (uint32_t)n, threads = blockDim.x;
     for (uint32_t first = 0; first < end; first += kAtOnce * threads) {
         decltype(element(0u)) held[kAtOnce];
-#pragma unroll
+        RCEKD_UNROLL()
         for (uint32_t m = 0; m < kAtOnce; ++m) {
             const uint32_t i = first + m * threads + threadIdx.x;
             held[m] = element(i < end ? i : end - 1);
         }
-#pragma unroll
+        RCEKD_UNROLL()
         for (uint32_t m = 0; m < kAtOnce; ++m)
             if (first + m * threads < end) visit(first + m * threads + threadIdx.x, held[m]);
     }
@@ -70,11 +70,12 @@ __device__ inline int32_t next_place(bool wanted, int32_t* count) {
 // follow before it is read.
 template <class T, class Wanted>
 __device__ inline void append_wanted(const T* from, int64_t n, Wanted wanted, T* into, int32_t* count) {
-    for_all(n, [from](uint32_t i) { return from[i]; },
-            [&](uint32_t i, const T& one) {
-                const int32_t place = next_place(i < n && wanted(one), count);
-                if (place >= 0) into[place] = one;
-            });
+    for_all(
+        n, [from](uint32_t i) { return from[i]; },
+        [&](uint32_t i, const T& one) {
+            const int32_t place = next_place(i < n && wanted(one), count);
+            if (place >= 0) into[place] = one;
+        });
 }
 
 // What range_of and kth_largest_of hold in shared memory: one place, for they never run side by side.
@@ -115,9 +116,9 @@ __device__ inline void range_of(Key key, int64_t n, uint64_t* lowest, uint64_t* 
     *highest = most;
 }
 
-// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection of their distances from the smallest, eight bits
-// a turn, from the highest that any of them has, until nobody else shares the digits found. With `exact` not set the
-// answer is the number with these digits: what is at least that number are the k largest all the same.
+// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection of their distances from the smallest, eight
+// bits a turn, from the highest that any of them has, until nobody else shares the digits found. With `exact` not set
+// the answer is the number with these digits: what is at least that number are the k largest all the same.
 template <class Key>
 __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool exact = true) {
     SelectRoom& room = select_room();

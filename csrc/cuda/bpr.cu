@@ -1,9 +1,10 @@
-// Losses and weights a thread per sample, then the gradient tables, whole, summed in ascending order of samples and
-// slots (segments.h). A slot is b · (1 + N) for the positive of sample b, then its N negatives.
+// Losses and weights a thread per sample, which also counts the entries of the samples' users and items; then the
+// gradient tables, whole, a group of entries per row (groups.h). A slot is b · (1 + N) for the positive of sample b,
+// then its N negatives; each is an entry of its item's and, behind all of those, one of its user's.
+#include "demand.h"
+#include "group_sums.h"
 #include "rcekd/bpr.h"
 #include "rcekd/float_maths.h"
-#include "segments.h"
-#include "tile.h"
 
 namespace rcekd {
 namespace cuda {
@@ -13,53 +14,92 @@ struct Batch {
     rcekd_bpr_args a;
     float* weight;  // [batch · (1 + N)]: d loss / d score
     float* loss;    // [batch]
+    Groups groups;
+    int64_t items, of_items;  // how many of the groups' ids, and of their entries, are items'
 
     __device__ int64_t slots() const { return 1 + a.negatives; }
-    __device__ const float* user(int64_t b) const { return a.user_factor + a.user[b] * a.width; }
-    __device__ const float* item(int64_t b, int64_t j) const {
-        return a.item_factor + (j == 0 ? a.positive[b] : a.negative[b * a.negatives + j - 1]) * a.width;
+    __device__ int32_t item(int64_t b, int64_t j) const {
+        return j == 0 ? a.positive[b] : a.negative[b * a.negatives + j - 1];
+    }
+    __device__ void join(int64_t b, int64_t j, int32_t item) const {
+        const int64_t slot = b * slots() + j;
+        if (a.item_grad) groups.rank[slot] = groups.join(item);
+        if (a.user_grad) groups.rank[of_items + slot] = groups.join(items + a.user[b]);
     }
 };
 
-__global__ void samples_kernel(Batch t) {
+// Scores of sample b with its items `first` and those behind, as many as there are.
+__device__ inline void scores(const Batch& t, int64_t b, int64_t first, bool quads, float* score) {
+    const float* vector[kTogether];
+    RCEKD_UNROLL(kTogether)
+    for (int j = 0; j < kTogether; ++j) {
+        const bool there = first + j < t.slots();
+        const int32_t item = t.item(b, there ? first + j : first);
+        demand(is_id(item, t.a.item_rows), "positive_B and negative_BN must lie in [0, items)");
+        if (there) t.join(b, first + j, item);
+        vector[j] = t.a.item_factor + item * t.a.width;
+    }
+    chains(t.a.user_factor + t.a.user[b] * t.a.width, vector, t.a.width, quads, score);
+}
+
+__device__ inline void visit_sample(const Batch& t, int64_t b, bool quads) {
+    demand(is_id(t.a.user[b], t.a.user_rows), "user_B must lie in [0, users)");
     const float share = 1.0f / (float)t.a.negatives;
-    for (int64_t b = first_index(); b < t.a.batch; b += index_step()) {
-        const float positive = chain(t.user(b), t.item(b, 0), t.a.width);
-        float loss = 0.0f, total = 0.0f;
-        for (int64_t n = 1; n <= t.a.negatives; ++n) {
-            const float x = chain(t.user(b), t.item(b, n), t.a.width) - positive;
+    float positive = 0.0f, loss = 0.0f, total = 0.0f;
+    for (int64_t first = 0; first < t.slots(); first += kTogether) {
+        float score[kTogether];
+        scores(t, b, first, quads, score);
+        if (first == 0) positive = score[0];
+        RCEKD_UNROLL(kTogether)
+        for (int j = 0; j < kTogether; ++j) {
+            if (first + j == 0 || first + j >= t.slots()) continue;
+            const float x = score[j] - positive;
             const float e = rcekd_exp_nonpositive_float(0.0f - fabsf(x)), inverse = 1.0f / (e + 1.0f);
             const float g = (x < 0.0f ? e * inverse : inverse) * share;
             loss = loss + ((0.0f > x ? 0.0f : x) + rcekd_log1p_unit_float(e));
             total = total + g;
-            t.weight[b * t.slots() + n] = g;
+            t.weight[b * t.slots() + first + j] = g;
         }
-        t.weight[b * t.slots()] = -total;
-        t.loss[b] = loss * share;
+    }
+    t.weight[b * t.slots()] = -total;
+    t.loss[b] = loss * share;
+}
+
+__global__ void samples_kernel(Batch t) {
+    const bool quads = in_quads(t.a.user_factor, t.a.width) && in_quads(t.a.item_factor, t.a.width);
+    for (int64_t b = first_index(); b < t.a.batch; b += index_step()) visit_sample(t, b, quads);
+}
+
+// The loss by the first block, the places of the groups by the others.
+__global__ void place_kernel(Batch t) {
+    if (blockIdx.x == 0)
+        sum_losses(t.loss, t.a.batch, t.a.loss);
+    else
+        place(t.groups, blockIdx.x - 1);
+}
+
+__global__ void put_kernel(Batch t) {
+    for (int64_t slot = first_index(); slot < t.a.batch * t.slots(); slot += index_step()) {
+        const uint32_t b = (uint32_t)(slot / t.slots()), j = (uint32_t)(slot % t.slots());
+        const uint32_t user = (uint32_t)t.a.user[b], item = (uint32_t)t.item(b, j);
+        const float weight = t.weight[slot];
+        if (t.a.item_grad) t.groups.put(item, t.groups.rank[slot], {b, j, weight, user});
+        if (t.a.user_grad) t.groups.put(t.items + user, t.groups.rank[t.of_items + slot], {b, j, weight, item});
     }
 }
 
-__global__ void users_kernel(Batch t, const int64_t* sample, const int64_t* start, int64_t users) {
-    for (int64_t i = first_index(); i < users * t.a.width; i += index_step()) {
-        const int64_t user = i / t.a.width, k = i % t.a.width;
-        float sum = 0.0f;
-        for (int64_t s = start[user]; s < start[user + 1]; ++s)
-            for (int64_t j = 0; j < t.slots(); ++j)
-                sum = fmaf(t.weight[sample[s] * t.slots() + j], t.item(sample[s], j)[k], sum);
-        t.a.user_grad[i] = sum;
-    }
-}
-
-__global__ void items_kernel(Batch t, const int64_t* slot, const int64_t* start, int64_t items) {
-    const auto row_of = [&t](int64_t s) { return t.user(s / t.slots()); };
-    sum_slots(slot, start, t.weight, row_of, items, t.a.width, t.a.item_grad);
-}
-
-__global__ void loss_kernel(Batch t) { sum_losses(t.loss, t.a.batch, t.a.loss); }
+__global__ void __launch_bounds__(kSumThreads) sums_kernel(Groups groups, Sums to) { sum_groups(groups, to); }
 
 Batch lay_out(const rcekd_bpr_args& a, Carver* carver) {
-    float* weight = carver->take<float>(a.batch * (1 + a.negatives));
-    return {a, weight, carver->take<float>(a.batch)};
+    const int64_t slots = a.batch * (1 + a.negatives);
+    Batch t;
+    t.a = a;
+    t.weight = carver->take<float>(slots);
+    t.loss = carver->take<float>(a.batch);
+    t.items = a.item_grad ? a.item_rows : 0;
+    t.of_items = a.item_grad ? slots : 0;
+    t.groups = carve_groups(t.items + (a.user_grad ? a.user_rows : 0), t.of_items + (a.user_grad ? slots : 0), carver);
+    return t;
 }
 
 }  // namespace
@@ -78,13 +118,13 @@ extern "C" int rcekd_cuda_bpr(const rcekd_bpr_args* a, const rcekd_cuda_call* ca
     if (const int error = begin(call)) return error;
     Carver carver(call->workspace);
     const Batch batch = lay_out(*a, &carver);
+    const Groups& groups = batch.groups;
+    const Sums to = {batch.items, a->width, a->batch, a->user_factor, a->item_grad, a->item_factor, a->user_grad};
+    clear(groups, call->stream);
     RCEKD_LAUNCH(samples_kernel, blocks_of(a->batch), kThreads, call->stream, batch);
-    RCEKD_LAUNCH(loss_kernel, 1, kWarp, call->stream, batch);
-    if (a->user_grad)
-        RCEKD_LAUNCH(users_kernel, blocks_of(a->user_rows * a->width), kThreads, call->stream, batch, call->user_row,
-                     call->user_start, a->user_rows);
-    if (a->item_grad)
-        RCEKD_LAUNCH(items_kernel, blocks_of(a->item_rows * kWarp), kThreads, call->stream, batch, call->item_slot,
-                     call->item_start, a->item_rows);
+    RCEKD_LAUNCH(place_kernel, 1 + blocks_to_place(groups), kThreads, call->stream, batch);
+    if (groups.ids == 0) return (int)cudaGetLastError();
+    RCEKD_LAUNCH(put_kernel, blocks_of(a->batch * (1 + a->negatives)), kThreads, call->stream, batch);
+    RCEKD_LAUNCH(sums_kernel, blocks_to_sum(groups), kSumThreads, call->stream, groups, to);
     return (int)cudaGetLastError();
 }

@@ -12,7 +12,4 @@ typedef struct rcekd_cuda_call {
     void* stream;      // a cudaStream_t
     int64_t* bad_row;  // device: set to the first row with a NaN or infinite score, `rows` when there is none; or null
     int device;
-    // For operations that sum by item or by user: slots, or rows, grouped by id and ascending within a group, those of
-    // id i at start[i] ... start[i + 1] − 1. For set_cross_entropy also where each row's slots begin, [rows + 1].
-    const int64_t *item_slot, *item_start, *user_row, *user_start, *offset;
 } rcekd_cuda_call;

@@ -1,7 +1,7 @@
 // The closure pass, a chunk of users at a time: thresholds from the pilot items, one scan that notes the few hundred
-// items above them (scan.h), then a block per user that makes the lists, the split and the draws, in shared memory where
-// there is room. A user whose threshold was a bad guess waits for a second kernel, which has room for every item's score
-// and can lower the threshold. The same numbers, step by step, as csrc/cpu/closure.cpp.
+// items above them (scan.h), then a block per user that makes the lists, the split and the draws, in shared memory
+// where there is room. A user whose threshold was a bad guess waits for a second kernel, which has room for every
+// item's score and can lower the threshold. The same numbers, step by step, as csrc/cpu/closure.cpp.
 #include "pilot.h"
 #include "race.h"
 #include "rcekd/closure.h"
@@ -11,9 +11,9 @@ namespace rcekd {
 namespace cuda {
 namespace {
 
-constexpr int kHeld = 1024;              // high items in shared memory, if there are no more
-constexpr int kShort = 128;              // K and L up to which all lists are there too
-constexpr int kHeldMarks = 65536 / 32;   // words of the closed items' marks
+constexpr int kHeld = 1024;             // high items in shared memory, if there are no more
+constexpr int kShort = 128;             // K and L up to which all lists are there too
+constexpr int kHeldMarks = 65536 / 32;  // words of the closed items' marks
 
 // What a block works on.
 struct Scratch {
@@ -42,8 +42,8 @@ struct Late {
 };
 
 struct Arrays {
-    double *log_weight, *accept;  // [k + 1]
-    int32_t* pilot;               // [plan.size]
+    double *log_weight, *accept;     // [k + 1]
+    int32_t* pilot;                  // [plan.size]
     float *pilot_score, *threshold;  // [rows of a chunk, plan.size]; [rows of a chunk]
     Late* late;                      // [rows]: users for the second kernel
     int32_t* n_late;                 // how many
@@ -134,9 +134,8 @@ __device__ inline double mean_weight(const Pass& p, const Thresholds& thresholds
     }
     __syncthreads();
     double mean = 0.0;
-    if (threadIdx.x == 0)
-#pragma unroll 16
-        for (int64_t i = 0; i < n; ++i) mean += weight[i];
+    if (threadIdx.x == 0) RCEKD_UNROLL(16)
+    for (int64_t i = 0; i < n; ++i) mean += weight[i];
     return mean / (double)n;
 }
 
@@ -207,8 +206,9 @@ class Worker {
     __device__ Worker(const Pass& pass, const Rules& rules, const Scratch& scratch, User* user)
         : p_(pass), a_(pass.a), rules_(rules), m_(scratch), u_(user) {}
 
-    // The user of a row, with `above` items above the threshold, which are in `survivor` if they found room there. Without
-    // a survivor list all items are scored, or were by somebody else. False where the user needs more room than there is.
+    // The user of a row, with `above` items above the threshold, which are in `survivor` if they found room there.
+    // Without a survivor list all items are scored, or were by somebody else. False where the user needs more room than
+    // there is.
     __device__ bool run(int64_t row, float threshold, int64_t above, const uint64_t* survivor, bool scored = false) {
         row_ = row;
         const bool fits = a_.high < 0 && above <= p_.plan.limit;
@@ -294,8 +294,7 @@ class Worker {
     __device__ void list_student() {
         const int64_t n = u_->field.n_high, listed = n < a_.k ? n : a_.k;
         const uint64_t* high = m_.high;
-        const uint64_t last =
-            n > a_.k ? kth_largest_of([high](uint32_t i) { return high[i]; }, n, a_.k, false) : 0;
+        const uint64_t last = n > a_.k ? kth_largest_of([high](uint32_t i) { return high[i]; }, n, a_.k, false) : 0;
         __shared__ int32_t count;
         if (threadIdx.x == 0) count = 0, u_->n_listed = listed;
         __syncthreads();

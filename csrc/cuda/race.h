@@ -2,12 +2,12 @@
 // are those of csrc/cpu/draws.h. A block races one user; what must happen in order (the running time of the proposals,
 // and which of them is taken) one thread does alone.
 #pragma once
+#include <float.h>
+
 #include "marks.h"
 #include "rcekd/rank_key.h"
 #include "thresholds.h"
 #include "tile.h"
-
-#include <float.h>
 
 namespace rcekd {
 namespace cuda {
@@ -107,15 +107,16 @@ __device__ inline int64_t race_high(const Rules& rules, const Field& f, const Th
     const int64_t open = time_high(rules, f, thresholds, closed, memory.time, level);
     const double* time = memory.time;
     uint64_t last = time_order(DBL_MAX);
-    if (open > want)
-        last = ~kth_largest_of([time](uint32_t i) { return ~time_order(time[i]); }, f.n_high, want, false);
+    if (open > want) last = ~kth_largest_of([time](uint32_t i) { return ~time_order(time[i]); }, f.n_high, want, false);
     if (threadIdx.x == 0) n = 0;
     __syncthreads();
-    for_all(f.n_high, [time](uint32_t i) { return time[i]; }, [&](uint32_t i, double one) {
-        const int32_t place = next_place(i < f.n_high && time_order(one) <= last, &n);
-        if (place >= 0 && place < rules.draws + kTies)
-            memory.high[place] = {one, rcekd_rank_id(f.high[i]), rcekd_rank_score(f.high[i])};
-    });
+    for_all(
+        f.n_high, [time](uint32_t i) { return time[i]; },
+        [&](uint32_t i, double one) {
+            const int32_t place = next_place(i < f.n_high && time_order(one) <= last, &n);
+            if (place >= 0 && place < rules.draws + kTies)
+                memory.high[place] = {one, rcekd_rank_id(f.high[i]), rcekd_rank_score(f.high[i])};
+        });
     const int64_t found = publish(n);
     if (found > rules.draws + kTies) return -1;
     sort(memory.high, found, Earlier());
@@ -141,7 +142,7 @@ __device__ inline void propose(const Rules& rules, const Field& f, const Thresho
     __syncthreads();
     if (t == 0) {
         double sum = race->time;
-#pragma unroll 16
+        RCEKD_UNROLL(16)
         for (int i = 0; i < kRaceThreads; ++i) p->log_time[i] = sum += p->log_time[i];
         race->time = sum;
     }
@@ -216,9 +217,9 @@ __device__ inline void take(const RaceMemory& memory, int64_t n_high, int64_t n_
     __syncthreads();
 }
 
-// Draws up to rules.draws items, closing each, and hands them to emit(place, arrival) in any order. Calls lower(), which
-// must update the field, when low items would take too long, unless that returns false; returns how many were drawn, −1
-// where it could not go on. Called by a whole block of kRaceThreads.
+// Draws up to rules.draws items, closing each, and hands them to emit(place, arrival) in any order. Calls lower(),
+// which must update the field, when low items would take too long, unless that returns false; returns how many were
+// drawn, −1 where it could not go on. Called by a whole block of kRaceThreads.
 template <class Lower, class Emit>
 __device__ inline int64_t draw(const Rules& rules, const Field& f, const Thresholds& thresholds, const Marks& closed,
                                const RaceMemory& memory, Lower lower, Emit emit) {

@@ -15,7 +15,8 @@
 namespace rcekd {
 namespace cuda {
 
-// A warp takes 32 users past 64 items at a time: two by eight products of 16 × 8; four warps of a block share the items.
+// A warp takes 32 users past 64 items at a time: two by eight products of 16 × 8; four warps of a block share the
+// items.
 constexpr int kTall = 2, kWide = 8, kWarpUsers = 16 * kTall, kScanItems = 8 * kWide;
 constexpr int kScanThreads = 128, kScanWarps = kScanThreads / kWarp, kScanUsers = kScanWarps * kWarpUsers;
 constexpr int kStaged = 256, kStagedEach = kStaged / kWarp;  // what came near, of a warp
@@ -33,8 +34,8 @@ struct ScanTask {
     uint64_t* survivor;      // [rows, limit] rank keys
     int64_t limit;
     int64_t* bad_row;
-    int64_t first_row;  // of the call, for bad_row
-    uint32_t* largest;  // [2]: bits of the largest |factor| of these users and of the items
+    int64_t first_row;    // of the call, for bad_row
+    uint32_t* largest;    // [2]: bits of the largest |factor| of these users and of the items
     uint16_t* user_half;  // [rows up to a whole tile, width], in the order of user_place
     uint16_t* item_half;  // [n_items up to a whole tile, width], in the order of item_place
     Margin* margin;       // [rows]
@@ -140,8 +141,9 @@ static __global__ void round_items_kernel(ScanTask t) {
 }
 
 // A warp per user. With |u| and |v| the lengths of the scaled user and item and e = 2^-11 the rounding of a half, a
-// product differs by (2 e + e²) |u_k v_k|, and by 2^-25 (|u_k| + |v_k|) + 2^-50 where halves are subnormal; the FMA chain
-// is off by d 2^-24 Σ |u_k v_k|, and the tensor cores by 2^-21 a product at most, however they add. Σ |u_k v_k| ≤ |u| |v|.
+// product differs by (2 e + e²) |u_k v_k|, and by 2^-25 (|u_k| + |v_k|) + 2^-50 where halves are subnormal; the FMA
+// chain is off by d 2^-24 Σ |u_k v_k|, and the tensor cores by 2^-21 a product at most, however they add. Σ |u_k v_k| ≤
+// |u| |v|.
 static __global__ void round_users_kernel(ScanTask t) {
     if (!is_tame(t)) return;
     const int64_t padded = scan_tiles(t.tables.rows, kScanUsers) * kScanUsers, d = t.tables.d;
@@ -165,7 +167,7 @@ static __global__ void round_users_kernel(ScanTask t) {
 
 // What a warp holds in shared memory.
 struct WarpRoom {
-    uint32_t staged[kStaged];  // what came near: (tile since the last flush, user, item)
+    uint32_t staged[kStaged];                     // what came near: (tile since the last flush, user, item)
     int32_t found[kWarpUsers], base[kWarpUsers];  // since the last flush; where they go
 };
 
@@ -178,10 +180,9 @@ struct UserOperands {
 
     __device__ UserOperands(const ScanTask& t, int64_t row0) : steps(t.width / 16) {
         from = (const uint4*)t.user_half + row0 / 16 * steps * kWarp + threadIdx.x % kWarp;
-#pragma unroll
-        for (int i = 0; i < kTall; ++i)
-#pragma unroll
-            for (int s = 0; s < kSteps; ++s) held[i][s] = from[(i * steps + s) * kWarp];
+        RCEKD_UNROLL()
+        for (int i = 0; i < kTall; ++i) RCEKD_UNROLL()
+        for (int s = 0; s < kSteps; ++s) held[i][s] = from[(i * steps + s) * kWarp];
     }
     __device__ uint4 get(int i, int64_t s) const { return kSteps > 0 ? held[i][s] : from[(i * steps + s) * kWarp]; }
 };
@@ -191,13 +192,13 @@ template <int kSteps>
 __device__ inline void multiply_pair(const UserOperands<kSteps>& user, const uint4* item, int64_t pairs, int64_t pair,
                                      float (*sum)[kWide][4], int first) {
     uint4 v[kWide / 2];
-#pragma unroll
+    RCEKD_UNROLL()
     for (int j = 0; j < kWide / 2; ++j) v[j] = item[((first + j) * pairs + pair) * kWarp];
-#pragma unroll
+    RCEKD_UNROLL()
     for (int i = 0; i < kTall; ++i) {
         const uint4 u[2] = {user.get(i, 2 * pair), user.get(i, 2 * pair + 1)};
         const uint32_t a[2][4] = {{u[0].x, u[0].y, u[0].z, u[0].w}, {u[1].x, u[1].y, u[1].z, u[1].w}};
-#pragma unroll
+        RCEKD_UNROLL()
         for (int j = 0; j < kWide / 2; ++j) {
             const uint32_t b[2][2] = {{v[j].x, v[j].y}, {v[j].z, v[j].w}};
             multiply_halves(sum[i][first + j], a[0], b[0]);
@@ -212,14 +213,12 @@ __device__ inline void multiply_tile(const ScanTask& t, const UserOperands<kStep
     const int64_t pairs = t.width / 32;
     const uint4* item = (const uint4*)t.item_half + tile * kWide * pairs * kWarp + threadIdx.x % kWarp;
     if (kSteps > 0) {
-#pragma unroll
-        for (int first = 0; first < kWide; first += kWide / 2)
-#pragma unroll
-            for (int pair = 0; pair < kSteps / 2; ++pair) multiply_pair(user, item, kSteps / 2, pair, sum, first);
+        RCEKD_UNROLL()
+        for (int first = 0; first < kWide; first += kWide / 2) RCEKD_UNROLL()
+        for (int pair = 0; pair < kSteps / 2; ++pair) multiply_pair(user, item, kSteps / 2, pair, sum, first);
     } else {
-        for (int64_t pair = 0; pair < pairs; ++pair)
-#pragma unroll
-            for (int first = 0; first < kWide; first += kWide / 2) multiply_pair(user, item, pairs, pair, sum, first);
+        for (int64_t pair = 0; pair < pairs; ++pair) RCEKD_UNROLL()
+        for (int first = 0; first < kWide; first += kWide / 2) multiply_pair(user, item, pairs, pair, sum, first);
     }
 }
 
@@ -228,29 +227,27 @@ struct Cuts {
     float cut[kTall][2], slope[kTall][2];
 
     __device__ Cuts(const ScanTask& t, int64_t row0) {
-#pragma unroll
-        for (int i = 0; i < kTall; ++i)
-#pragma unroll
-            for (int lower = 0; lower < 2; ++lower) {
-                const int64_t row = row0 + 16 * i + 8 * lower + threadIdx.x % kWarp / 4;
-                const bool there = row < t.tables.rows;
-                const Margin margin = there ? t.margin[row] : Margin{1.0f, 0.0f, 0.0f};
-                cut[i][lower] = there ? t.threshold[row] * margin.factor - margin.offset : INFINITY;
-                slope[i][lower] = margin.slope;
-            }
+        RCEKD_UNROLL()
+        for (int i = 0; i < kTall; ++i) RCEKD_UNROLL()
+        for (int lower = 0; lower < 2; ++lower) {
+            const int64_t row = row0 + 16 * i + 8 * lower + threadIdx.x % kWarp / 4;
+            const bool there = row < t.tables.rows;
+            const Margin margin = there ? t.margin[row] : Margin{1.0f, 0.0f, 0.0f};
+            cut[i][lower] = there ? t.threshold[row] * margin.factor - margin.offset : INFINITY;
+            slope[i][lower] = margin.slope;
+        }
     }
 };
 
 // Which of this thread's scores come near their user's threshold: bit 4 j + i of word t for sum[t][j][i].
 __device__ inline void mark_near(const Cuts& cuts, float norm, float (*sum)[kWide][4], uint32_t* near) {
-#pragma unroll
+    RCEKD_UNROLL()
     for (int t = 0; t < kTall; ++t) {
         const float cut[2] = {cuts.cut[t][0] - cuts.slope[t][0] * norm, cuts.cut[t][1] - cuts.slope[t][1] * norm};
         uint32_t bits = 0;
-#pragma unroll
-        for (int j = 0; j < kWide; ++j)
-#pragma unroll
-            for (int i = 0; i < 4; ++i) bits |= sum[t][j][i] > cut[i / 2] ? 1u << (4 * j + i) : 0u;
+        RCEKD_UNROLL()
+        for (int j = 0; j < kWide; ++j) RCEKD_UNROLL()
+        for (int i = 0; i < 4; ++i) bits |= sum[t][j][i] > cut[i / 2] ? 1u << (4 * j + i) : 0u;
         near[t] = bits;
     }
 }
@@ -273,7 +270,7 @@ __device__ inline int stage(WarpRoom* room, int n, uint32_t* near, int tile) {
         if (lane >= by) upto += other;
     }
     int at = n + upto - own;
-#pragma unroll
+    RCEKD_UNROLL()
     for (int t = 0; t < kTall; ++t)
         for (; near[t] && at < kStaged; near[t] &= near[t] - 1)
             room->staged[at++] = staged_entry(t, __ffs((int)near[t]) - 1, tile);
@@ -287,7 +284,7 @@ __device__ inline void flush(const ScanTask& t, WarpRoom* room, int n, int64_t r
     int place[kStagedEach];
     room->found[lane] = 0;
     __syncwarp();
-#pragma unroll
+    RCEKD_UNROLL()
     for (int m = 0; m < kStagedEach; ++m) {
         place[m] = -1;
         const int e = lane + m * kWarp;
@@ -306,7 +303,7 @@ __device__ inline void flush(const ScanTask& t, WarpRoom* room, int n, int64_t r
     const int mine = room->found[lane];
     if (mine > 0) room->base[lane] = atomicAdd(&t.count[row0 + lane], mine);
     __syncwarp();
-#pragma unroll
+    RCEKD_UNROLL()
     for (int m = 0; m < kStagedEach; ++m) {
         if (place[m] < 0) continue;
         const int user = place[m] >> 16;
@@ -329,7 +326,7 @@ static __global__ void __launch_bounds__(kScanThreads, 4) scan_kernel(ScanTask t
     if (row0 >= t.tables.rows) return;
     const UserOperands<kSteps> user(t, row0);
     const Cuts cuts(t, row0);
-    int n = 0, ordinal = 0;  // staged entries; tiles since the last flush
+    int n = 0, ordinal = 0;        // staged entries; tiles since the last flush
     int64_t flushed = blockIdx.y;  // the first of these tiles
     for (int64_t tile = blockIdx.y; tile < tiles; tile += step, ++ordinal) {
         const float norm = t.tile_norm[tile];

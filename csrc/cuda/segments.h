@@ -1,44 +1,76 @@
-// Sums that follow one order: gradients of factor tables from slots, a slot being a weight on an item of a row's list.
-// Each number of a table is one thread's, which adds up its slots as csrc/cpu/owners.h does; no atomics.
+// Scores and sums of a row's list in the CPU's order: each number is one thread's, or sixteen lanes' that add up as
+// csrc/cpu/lanes.h does.
 #pragma once
 #include "launch.h"
+#include "rcekd/loss_sum.h"
 
 namespace rcekd {
 namespace cuda {
 
-// table[id] = Σ weight[slot] · row_of(slot) over the slots of each id, ascending. A warp per id, a lane per column.
-template <class RowOf>
-__device__ inline void sum_slots(const int64_t* slot, const int64_t* start, const float* weight, RowOf row_of,
-                                 int64_t ids, int64_t width, float* table) {
-    for (int64_t id = first_index() / kWarp; id < ids; id += index_step() / kWarp)
-        for (int64_t k = threadIdx.x % kWarp; k < width; k += kWarp) {
-            float sum = 0.0f;
-            for (int64_t s = start[id]; s < start[id + 1]; ++s) sum = fmaf(weight[slot[s]], row_of(slot[s])[k], sum);
-            table[id * width + k] = sum;
-        }
-}
-
 // Column k of Σ weight · item row over a list, even and odd places apart; an item −1 is nothing.
 __device__ inline float weighted_items(const int32_t* item, const float* weight, int64_t length,
                                        const float* item_factor, int64_t width, int64_t k) {
+    constexpr int kAhead = 8;  // rows under way at once; even
     float sum[2] = {0.0f, 0.0f};
-    for (int64_t i = 0; i < length; ++i)
-        if (item[i] >= 0) sum[i & 1] = fmaf(weight[i], item_factor[item[i] * width + k], sum[i & 1]);
+    for (int64_t first = 0; first < length; first += kAhead) {
+        int32_t id[kAhead];
+        float one[kAhead], value[kAhead];
+        RCEKD_UNROLL(kAhead)
+        for (int j = 0; j < kAhead; ++j) {
+            const bool there = first + j < length;
+            id[j] = there ? item[first + j] : -1;
+            one[j] = there ? weight[first + j] : 0.0f;
+        }
+        RCEKD_UNROLL(kAhead)
+        for (int j = 0; j < kAhead; ++j) value[j] = id[j] >= 0 ? item_factor[id[j] * width + k] : 0.0f;
+        RCEKD_UNROLL(kAhead)
+        for (int j = 0; j < kAhead; ++j)
+            if (id[j] >= 0) sum[j & 1] = fmaf(one[j], value[j], sum[j & 1]);
+    }
     return fmaf(1.0f, sum[1], sum[0]);
 }
 
-// Σ of n floats in double precision, in order, rounded once; called by one warp.
+// The sum of a batch's losses as rcekd_sum_losses makes it; called by a whole block of kThreads.
 __device__ inline void sum_losses(const float* loss, int64_t n, float* into) {
-    const int lane = (int)threadIdx.x % kWarp;
-    double total = 0.0;
-    for (int64_t first = 0; first < n; first += kWarp) {
-        const float mine = first + lane < n ? loss[first + lane] : 0.0f;
-        for (int l = 0; l < kWarp; ++l) {
-            const float one = __shfl_sync(kAllLanes, mine, l);
-            if (first + l < n) total += one;
+    static_assert(kThreads == RCEKD_LOSS_LANES, "a lane a thread");
+    __shared__ double lane[kThreads];
+    const int me = (int)threadIdx.x;
+    double sum = 0.0;
+    RCEKD_UNROLL(8)
+    for (int64_t i = me; i < n; i += kThreads) sum += (double)loss[i];
+    lane[me] = sum;
+    __syncthreads();
+    for (int by = kThreads / 2; by > 0; by /= 2) {
+        if (me < by) lane[me] += lane[me + by];
+        __syncthreads();
+    }
+    if (me == 0) *into = (float)lane[0];
+}
+
+constexpr int kTogether = 4;  // chains that one thread works on at once
+
+// Scores of a user with kTogether items, each one FMA chain in ascending dimension. `quads`: every row can be read four
+// numbers at a time.
+__device__ inline void chains(const float* user, const float* const* item, int64_t width, bool quads, float* score) {
+    for (int j = 0; j < kTogether; ++j) score[j] = 0.0f;
+    if (!quads) {
+        for (int64_t k = 0; k < width; ++k)
+            for (int j = 0; j < kTogether; ++j) score[j] = fmaf(user[k], item[j][k], score[j]);
+        return;
+    }
+    for (int64_t k = 0; k < width; k += 4) {
+        const float4 u = *(const float4*)(user + k);
+        RCEKD_UNROLL(kTogether)
+        for (int j = 0; j < kTogether; ++j) {
+            const float4 v = *(const float4*)(item[j] + k);
+            score[j] = fmaf(u.w, v.w, fmaf(u.z, v.z, fmaf(u.y, v.y, fmaf(u.x, v.x, score[j]))));
         }
     }
-    if (lane == 0) *into = (float)total;
+}
+
+// Whether rows of this table can be read four numbers at a time.
+__device__ inline bool in_quads(const float* table, int64_t width) {
+    return width % 4 == 0 && (uintptr_t)table % sizeof(float4) == 0;
 }
 
 // Sixteen lanes work on one row, so that sums follow the order of csrc/cpu/lanes.h.

@@ -62,7 +62,7 @@ __device__ inline float chain(const float* user, const float* item, int64_t d) {
     int64_t k = 0;
     if ((((uintptr_t)user | (uintptr_t)item) & 15) == 0) {
         const float4 *u = (const float4*)user, *v = (const float4*)item;
-#pragma unroll 4
+        RCEKD_UNROLL(4)
         for (int64_t q = 0; q < d / 4; ++q) {
             const float4 a = u[q], b = v[q];
             s = fmaf(a.x, b.x, s);
@@ -72,7 +72,7 @@ __device__ inline float chain(const float* user, const float* item, int64_t d) {
         }
         k = d / 4 * 4;
     }
-#pragma unroll 4
+    RCEKD_UNROLL(4)
     for (; k < d; ++k) s = fmaf(user[k], item[k], s);
     return s;
 }

@@ -19,8 +19,8 @@ struct Pass {
     ScanTask scan;
     int32_t *pilot, *alone, *n_alone;  // [plan.size]; [chunk] users to be scored alone; how many
     float *pilot_score, *threshold;    // [chunk, plan.size]; [chunk]
-    uint64_t *key, *every;  // [blocks, limit]; [alone_blocks, n_items]: for users with many, for users alone
-    uint64_t *list, *best;  // [the larger number of blocks, k]; [threshold_blocks, plan.size]
+    uint64_t *key, *every;             // [blocks, limit]; [alone_blocks, n_items]: for users with many, for users alone
+    uint64_t *list, *best;             // [the larger number of blocks, k]; [threshold_blocks, plan.size]
     int64_t chunk, blocks, alone_blocks, threshold_blocks;
 };
 

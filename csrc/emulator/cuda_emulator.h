@@ -62,6 +62,7 @@ struct Machine {
     int current = 0, threads = 0;
     unsigned order = 0;  // 0: threads in ascending order; 1: descending; else: shuffled anew every turn, from this seed
     int failure = 0;     // what cudaGetLastError returns
+    const char* reason = "";
     const std::function<void()>* kernel = nullptr;
 };
 
@@ -70,6 +71,7 @@ inline Machine machine;
 inline void fail(const char* what) {
     fprintf(stderr, "cuda_emulator: %s (block %u, thread %d)\n", what, blockIdx.x, machine.current);
     machine.failure = 719;  // cudaErrorLaunchFailure
+    machine.reason = what;
 }
 
 // Back to the scheduler, until this thread's turn comes again.
@@ -81,6 +83,13 @@ inline void yield(State state) {
 
 inline void thread_main() {
     (*machine.kernel)();
+    machine.fiber[machine.current].state = kDone;
+    _longjmp(machine.scheduler, 1);
+}
+
+// What a failed assertion does on the device: the thread goes no further.
+[[noreturn]] inline void give_up(const char* what) {
+    fail(what);
     machine.fiber[machine.current].state = kDone;
     _longjmp(machine.scheduler, 1);
 }
@@ -241,6 +250,16 @@ inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 
 template <class T>
+inline T __ldg(const T* at) {
+    return *at;
+}
+
+// Copies to shared memory that go on beside the thread are done at once here.
+inline void __pipeline_memcpy_async(void* to, const void* from, size_t bytes) { memcpy(to, from, bytes); }
+inline void __pipeline_commit() {}
+inline void __pipeline_wait_prior(size_t) {}
+
+template <class T>
 inline T atomicAdd(T* at, T value) {
     const T before = *at;
     *at = before + value;
@@ -280,7 +299,7 @@ inline cudaError_t cudaGetLastError() {
     emulator::machine.failure = 0;
     return failure;
 }
-inline const char* cudaGetErrorString(cudaError_t code) { return code ? "the emulator refused a kernel" : "no error"; }
+inline const char* cudaGetErrorString(cudaError_t code) { return code ? emulator::machine.reason : "no error"; }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaGetDeviceCount(int* count) {
     *count = 1;

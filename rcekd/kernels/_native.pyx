@@ -19,6 +19,7 @@ def set_isa(name: str) -> bool:
 
 
 include "bindings/adam.pxi"
+include "bindings/batch_rows.pxi"
 include "bindings/bpr.pxi"
 include "bindings/set_cross_entropy.pxi"
 include "bindings/pair_scores.pxi"

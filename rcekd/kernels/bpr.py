@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from rcekd.kernels import _native, cuda_groups, cuda_library, reference
+from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_count, check_shape, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
 from rcekd.work import report
@@ -23,9 +23,12 @@ def bpr_loss(
     TypeError or ValueError for wrong dtypes, shapes or ids.
     """
     check_tables(user_factor_UD, item_factor_ID)
-    user_B, positive_B, negative_BN = _check_ids(user_factor_UD, item_factor_ID, user_B, positive_B, negative_BN)
     nothing = not user_B.numel() or not user_factor_UD.shape[1]  # no row of a gradient is filled
-    if not is_native(user_factor_UD, item_factor_ID) or nothing:
+    native = is_native(user_factor_UD, item_factor_ID) and not nothing
+    user_B, positive_B, negative_BN = _check_ids(
+        user_factor_UD, item_factor_ID, user_B, positive_B, negative_BN, native
+    )
+    if not native:
         return reference.bpr_loss(user_factor_UD, item_factor_ID, user_B, positive_B, negative_BN)
     loss: Tensor = _BprLoss.apply(  # type: ignore[no-untyped-call]
         user_factor_UD,
@@ -39,8 +42,14 @@ def bpr_loss(
 
 
 def _check_ids(
-    user_factor_UD: Tensor, item_factor_ID: Tensor, user_B: Tensor, positive_B: Tensor, negative_BN: Tensor
+    user_factor_UD: Tensor,
+    item_factor_ID: Tensor,
+    user_B: Tensor,
+    positive_B: Tensor,
+    negative_BN: Tensor,
+    native: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    users, items = user_factor_UD.shape[0], item_factor_ID.shape[0]
     batch = user_B.numel()
     check_shape("user_B", user_B, (batch,))
     check_shape("positive_B", positive_B, (batch,))
@@ -49,9 +58,9 @@ def _check_ids(
     check_shape("negative_BN", negative_BN, (batch, negative_BN.shape[1]))
     check_count("positives and negatives of a batch", batch + negative_BN.numel())  # slots are int32 in the core
     return (
-        as_ids("user_B", user_B, user_factor_UD.shape[0]),
-        as_ids("positive_B", positive_B, item_factor_ID.shape[0]),
-        as_ids("negative_BN", negative_BN, item_factor_ID.shape[0]),
+        as_ids("user_B", user_B, users, kernel_checks=native),
+        as_ids("positive_B", positive_B, items, kernel_checks=native),
+        as_ids("negative_BN", negative_BN, items, kernel_checks=native),
     )
 
 
@@ -86,10 +95,12 @@ class _BprLoss(Function):
         same = scale.device.type == "cpu" and float(scale) == 1.0
         user_row, user_grad, item_row, item_grad = ctx.gradients
         ctx.gradients = None  # so that autograd may keep the values instead of copying them
+        if not same:
+            torch._foreach_mul_([user_grad, item_grad], scale)  # one kernel on a GPU; an unwanted table is empty
         tables: list[Tensor | None] = [None, None]
         for side, (row, value) in enumerate(((user_row, user_grad), (item_row, item_grad))):
             if ctx.needs_input_grad[side]:
-                tables[side] = _table(row, value if same else value * scale, ctx.shapes[side], ctx.sparse[side])
+                tables[side] = _table(row, value, ctx.shapes[side], ctx.sparse[side])
         return (*tables, None, None, None, None)
 
 
@@ -153,13 +164,9 @@ def _bpr_cuda(
     loss = user_factor_UD.new_empty(())
     user_grad = torch.empty_like(user_factor_UD) if need_user else user_factor_UD.new_empty(0, width)
     item_grad = torch.empty_like(item_factor_ID) if need_item else item_factor_ID.new_empty(0, width)
-    beside = cuda_groups.users(user_B, users) if need_user else {}
-    if need_item:
-        beside |= cuda_groups.items(torch.cat([positive_B[:, None], negative_BN], dim=1).flatten(), items)
     cuda_library.run(
         "bpr",
         user_B,
-        beside=beside,
         user_factor=user_factor_UD,
         item_factor=item_factor_ID,
         user=user_B,

@@ -56,14 +56,22 @@ def check_shape(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must have shape {list(shape)}, not {list(tensor.shape)}")
 
 
-def as_ids(name: str, ids: Tensor, bound: int, *, lowest: int = 0, dims: int | None = None) -> Tensor:
-    """`ids` as contiguous int32, every one in [lowest, bound), of `dims` dimensions where that matters."""
+def as_ids(
+    name: str, ids: Tensor, bound: int, *, lowest: int = 0, dims: int | None = None, kernel_checks: bool = False
+) -> Tensor:
+    """`ids` as contiguous int32, every one in [lowest, bound), of `dims` dimensions where that matters.
+
+    kernel_checks: the operation's CUDA kernel looks at every id that it reads (csrc/cuda/demand.h), so that on a GPU
+    int32 ids go there as they are. int64 ids are looked at here in any case, since they lose their upper half.
+    """
     check_strided(name, ids)
     if dims is not None and ids.dim() != dims:
         raise ValueError(f"{name} must have {'one dimension' if dims == 1 else f'{dims} dimensions'}, not {ids.dim()}")
     if ids.dtype not in ID_TYPES:
         raise TypeError(f"{name} must be int32 or int64, not {ids.dtype}")
     if is_gpu(ids.device):
+        if kernel_checks and ids.dtype == torch.int32:
+            return ids.contiguous()
         demand_later(((ids >= lowest) & (ids < bound)).all(), f"{name} must lie in [{lowest}, {bound})")
     elif ids.numel():
         low, high = torch.aminmax(ids)
@@ -72,12 +80,17 @@ def as_ids(name: str, ids: Tensor, bound: int, *, lowest: int = 0, dims: int | N
     return ids.to(torch.int32).contiguous()
 
 
-def check_indptr(name: str, indptr: Tensor, entries: int) -> None:
-    """Row starts of a ragged array of `entries` entries: int64, from 0 to `entries`, never decreasing."""
+def check_indptr(name: str, indptr: Tensor, entries: int, *, kernel_checks: bool = False) -> None:
+    """Row starts of a ragged array of `entries` entries: int64, from 0 to `entries`, never decreasing.
+
+    kernel_checks: on a GPU the operation's kernel looks at the rows that it reads.
+    """
     check_strided(name, indptr)
     if indptr.dtype != torch.int64 or indptr.dim() != 1 or not indptr.numel():
         raise TypeError(f"{name} must be a non-empty int64 vector, not {indptr.dtype} {list(indptr.shape)}")
     if is_gpu(indptr.device):
+        if kernel_checks:
+            return
         right = (indptr[0] == 0) & (indptr[-1] == entries) & (indptr.diff() >= 0).all()
         demand_later(right, f"{name} must run from 0 to {entries} and never decrease")
         return

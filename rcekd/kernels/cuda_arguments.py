@@ -15,18 +15,13 @@ _TYPES = {
 
 
 class Call(ctypes.Structure):
-    """csrc/include/rcekd/cuda.h: where an operation runs, and on what scratch memory."""
+    """csrc/cuda/call.h: where an operation runs, and on what scratch memory."""
 
     _fields_ = (
         ("workspace", ctypes.c_void_p),
         ("stream", ctypes.c_void_p),
         ("bad_row", ctypes.c_void_p),
         ("device", ctypes.c_int),
-        ("item_slot", ctypes.c_void_p),
-        ("item_start", ctypes.c_void_p),
-        ("user_row", ctypes.c_void_p),
-        ("user_start", ctypes.c_void_p),
-        ("offset", ctypes.c_void_p),
     )
 
 
@@ -58,8 +53,9 @@ _LAYOUTS = {
     " rates:p lazy,threads:i",
     "bpr": "user_factor,item_factor,user,positive,negative:p batch,negatives,width:q loss,user_row,user_grad,item_row,"
     "item_grad:p user_rows,item_rows:q threads:i",
-    "set_cross_entropy": "user_factor,item_factor:p users,items,width:q indptr,item,prob,user,set,weight:p rows:q tau:f"
-    " loss,user_grad,item_grad:p threads:i",
+    "batch_rows": "user,share,scale:p batch,lists,users:q row_user,row_set,row_weight:p threads:i",
+    "set_cross_entropy": "user_factor,item_factor:p users,items,width:q indptr,item,prob,user,set,weight:p"
+    " rows,sets,entries,slots:q tau:f loss,user_grad,item_grad:p threads:i",
     "pair_scores": "user_factor,item_factor:p width:q user,indptr,item:p rows:q score:p threads:i",
     "list_scores": "user_factor,item_factor,item:p rows,items,width,listed:q score,grad,user_grad,item_grad:p"
     " threads:i",

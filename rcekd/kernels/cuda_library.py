@@ -46,13 +46,11 @@ class CudaLibrary:
         text: bytes = self._core.rcekd_cuda_error(code)
         return text.decode()
 
-    def run(
-        self, name: str, device: torch.device, fields: dict[str, object], beside: dict[str, Tensor], extra_bytes: int
-    ) -> None:
+    def run(self, name: str, device: torch.device, fields: dict[str, object], beside: dict[str, Tensor]) -> None:
         """See the function of that name. RuntimeError where CUDA refuses."""
         _check_device(name, device, {**fields, **beside})
         arguments = _filled(ARGUMENTS[name], fields)
-        room = self._function(name, "_workspace")(ctypes.byref(arguments)) + extra_bytes
+        room = self._function(name, "_workspace")(ctypes.byref(arguments))
         workspace = torch.empty(max(room, 1), dtype=torch.uint8, device=device)
         on_gpu = device.type == "cuda"
         stream = torch.cuda.current_stream(device).cuda_stream if on_gpu else 0
@@ -111,16 +109,13 @@ def why_unavailable() -> str | None:
     return None if current.library is not None else _why_not()
 
 
-def run(
-    name: str, like: Tensor, *, beside: dict[str, Tensor] | None = None, extra_bytes: int = 0, **fields: object
-) -> None:
+def run(name: str, like: Tensor, *, beside: dict[str, Tensor] | None = None, **fields: object) -> None:
     """Queue operation `name` on the current stream of the device of `like`.
 
-    `fields` are those of its argument struct, `beside` those of struct rcekd_cuda_call, with tensors for addresses;
-    `extra_bytes` of scratch memory come on top of what the operation asks for. RuntimeError where the kernels cannot be
-    used, or CUDA refuses; ValueError for a tensor on another device.
+    `fields` are those of its argument struct, `beside` those of struct rcekd_cuda_call, with tensors for addresses.
+    RuntimeError where the kernels cannot be used, or CUDA refuses; ValueError for a tensor on another device.
     """
     reason = why_unavailable()
     if current.library is None:
         raise RuntimeError(reason)
-    current.library.run(name, like.device, fields, beside or {}, extra_bytes)
+    current.library.run(name, like.device, fields, beside or {})

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from rcekd.kernels import _native, cuda_groups, cuda_library, reference
+from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_count, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
 
@@ -103,7 +103,7 @@ def _call(
 
 def _scores_cuda(user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor) -> Tensor:
     score_RW = user_factor_RD.new_empty(item_RW.shape)
-    _run(user_factor_RD, item_factor_ID, item_RW, {}, score=score_RW)
+    _run(user_factor_RD, item_factor_ID, item_RW, score=score_RW)
     return score_RW
 
 
@@ -113,24 +113,16 @@ def _gradients_cuda(
     """The wanted tables; an unwanted one is empty."""
     user_grad = user_factor_RD.new_empty(user_factor_RD.shape if need_user else 0)
     item_grad = item_factor_ID.new_empty(item_factor_ID.shape if need_item else 0)
-    beside = cuda_groups.items(item_RW.flatten(), item_factor_ID.shape[0]) if need_item else {}
     tables = {"user_grad": user_grad if need_user else None, "item_grad": item_grad if need_item else None}
-    _run(user_factor_RD, item_factor_ID, item_RW, beside, grad=grad_RW, **tables)
+    _run(user_factor_RD, item_factor_ID, item_RW, grad=grad_RW, **tables)
     return user_grad, item_grad
 
 
-def _run(
-    user_factor_RD: Tensor,
-    item_factor_ID: Tensor,
-    item_RW: Tensor,
-    beside: dict[str, Tensor],
-    **tables: Any,
-) -> None:
+def _run(user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor, **tables: Any) -> None:
     (rows, listed), (catalogue, width) = item_RW.shape, item_factor_ID.shape
     cuda_library.run(
         "list_scores",
         item_RW,
-        beside=beside,
         user_factor=user_factor_RD,
         item_factor=item_factor_ID,
         item=item_RW,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rcekd.kernels import reference
 from rcekd.kernels.adam import adam_step_
+from rcekd.kernels.batch_rows import batch_rows
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.closure import closure
@@ -113,6 +114,12 @@ def _bpr(run: Any) -> Answer:
     return _with_gradients(lambda user_UD, item_ID: run(user_UD, item_ID, user_B, positive_B, _lists(6, 2)))
 
 
+def _batch_rows(run: Any) -> Answer:
+    scale_GU = _factors(26)[0].T[:2].contiguous()
+    rows: Answer = run(_lists(27, 3).flatten() % USERS, scale_GU, scale_GU[0])
+    return rows
+
+
 def _set_cross_entropy(run: Any) -> Answer:
     indptr, items = _ragged(7)
     sets = ItemSets(indptr, items, torch.full((items.numel(),), 1 / LISTED))
@@ -186,6 +193,7 @@ CHECKS: Mapping[str, tuple[Callable[[], Answer], Callable[[], Answer]]] = Mappin
         "closure": _both(_closure, closure, closure_twin),
         "adam": _both(_adam, adam_step_, reference.adam_step_),
         "bpr": _both(_bpr, bpr_loss, reference.bpr_loss),
+        "batch_rows": _both(_batch_rows, batch_rows, reference.batch_rows),
         "set_cross_entropy": _both(_set_cross_entropy, set_cross_entropy, reference.set_cross_entropy),
         "pair_scores": _both(_pair_scores, pair_scores, reference.pair_scores),
         "list_scores": _both(_list_scores, list_scores, reference.list_scores),

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from rcekd.kernels import _native, cuda_groups, cuda_library, reference
+from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import (
     as_ids,
+    check_count,
     check_indptr,
     check_shape,
     check_strided,
     check_tables,
     check_tau,
-    demand_later,
     is_native,
 )
 from rcekd.kernels.library import address, raise_for_memory, register
@@ -47,7 +47,8 @@ def set_cross_entropy(
     """
     check_tables(user_factor_UD, item_factor_ID)
     check_tau(tau)
-    sets = _check_sets(sets, item_factor_ID.shape[0])
+    native = is_native(user_factor_UD, item_factor_ID, sets.prob, weight_R)
+    sets = _check_sets(sets, item_factor_ID.shape[0], native)
     rows = user_R.numel()
     for name, column in (("user_R", user_R), ("set_R", set_R), ("weight_R", weight_R)):
         check_strided(name, column)
@@ -55,9 +56,9 @@ def set_cross_entropy(
     for name, column in (("sets.prob", sets.prob), ("weight_R", weight_R)):
         if column.is_complex():
             raise TypeError(f"{name} must be real, not {column.dtype}")
-    user_R = as_ids("user_R", user_R, user_factor_UD.shape[0])
-    set_R = as_ids("set_R", set_R, sets.indptr.numel() - 1)
-    if not is_native(user_factor_UD, item_factor_ID, sets.prob, weight_R):
+    user_R = as_ids("user_R", user_R, user_factor_UD.shape[0], kernel_checks=native)
+    set_R = as_ids("set_R", set_R, sets.indptr.numel() - 1, kernel_checks=native)
+    if not native:
         return reference.set_cross_entropy(user_factor_UD, item_factor_ID, sets, user_R, set_R, weight_R, tau=tau)
     loss: Tensor = _SetCrossEntropy.apply(  # type: ignore[no-untyped-call]
         user_factor_UD, item_factor_ID, sets, user_R, set_R, weight_R, tau, UNKNOWN if slots is None else slots
@@ -65,11 +66,12 @@ def set_cross_entropy(
     return loss
 
 
-def _check_sets(sets: ItemSets, n_items: int) -> ItemSets:
-    check_indptr("sets.indptr", sets.indptr, sets.items.numel())
+def _check_sets(sets: ItemSets, n_items: int, native: bool) -> ItemSets:
+    check_indptr("sets.indptr", sets.indptr, sets.items.numel(), kernel_checks=native)
     check_strided("sets.prob", sets.prob)
     check_shape("sets.prob", sets.prob, tuple(sets.items.shape))
-    return ItemSets(sets.indptr.contiguous(), as_ids("sets.items", sets.items, n_items, dims=1), sets.prob)
+    items = as_ids("sets.items", sets.items, n_items, dims=1, kernel_checks=native)
+    return ItemSets(sets.indptr.contiguous(), items, sets.prob)
 
 
 class _SetCrossEntropy(Function):
@@ -102,10 +104,8 @@ class _SetCrossEntropy(Function):
         if ctx.gradients is None:
             raise RuntimeError("set_cross_entropy keeps no gradients for a second backward")
         gradients, ctx.gradients = ctx.gradients, None  # autograd may keep them instead of copying
-        tables = (
-            table.mul_(grad_outputs[0]) if need else None
-            for table, need in zip(gradients, ctx.needs_input_grad[:2], strict=True)
-        )
+        torch._foreach_mul_(list(gradients), grad_outputs[0])  # one kernel on a GPU; an unwanted table is empty
+        tables = (table if need else None for table, need in zip(gradients, ctx.needs_input_grad[:2], strict=True))
         return (*tables, None, None, None, None, None, None)
 
 
@@ -170,19 +170,12 @@ def _set_cross_entropy_cuda(
     loss = user_factor_UD.new_empty(())
     user_grad = torch.empty_like(user_factor_UD) if need_user else user_factor_UD.new_empty(0)
     item_grad = torch.empty_like(item_factor_ID) if need_item else item_factor_ID.new_empty(0)
-    offset = torch.nn.functional.pad(indptr.diff()[set_R.long()].cumsum(0), (1, 0))
     if slots == UNKNOWN:
-        slots = int(offset[-1])  # the one wait
-    else:
-        demand_later(offset[-1] <= slots, f"the rows' sets must hold no more than {slots} items")
-    beside = {"offset": offset} | (cuda_groups.users(user_R, users) if need_user else {})
-    if need_item:
-        beside |= cuda_groups.items(_slot_items(indptr, items, set_R, offset, slots), catalogue)
+        slots = int(indptr.diff()[set_R.long()].sum())  # the one wait
+    check_count("items of all rows' sets", slots)  # the kernels count slots in 32 bits
     cuda_library.run(
         "set_cross_entropy",
         user_R,
-        beside=beside,
-        extra_bytes=4 * slots,
         user_factor=user_factor_UD,
         item_factor=item_factor_ID,
         users=users,
@@ -195,20 +188,15 @@ def _set_cross_entropy_cuda(
         set=set_R,
         weight=weight_R,
         rows=user_R.numel(),
+        sets=indptr.numel() - 1,
+        entries=items.numel(),
+        slots=slots,
         tau=tau,
         loss=loss,
         user_grad=user_grad if need_user else None,
         item_grad=item_grad if need_item else None,
     )
     return loss, user_grad, item_grad
-
-
-def _slot_items(indptr: Tensor, items: Tensor, set_R: Tensor, offset: Tensor, slots: int) -> Tensor:
-    """The item of every slot, int32 [slots]: row by row the items of its set, and −1 beyond the last row's."""
-    slot_S = torch.arange(slots if items.numel() and set_R.numel() else 0, device=items.device)
-    row_S = (torch.searchsorted(offset, slot_S, right=True) - 1).clamp(max=max(set_R.numel() - 1, 0))
-    entry_S = indptr[set_R.long()[row_S]] + slot_S - offset[row_S]
-    return items[entry_S.clamp(max=items.numel() - 1)].masked_fill(slot_S >= offset[-1], -1)
 
 
 def _work(

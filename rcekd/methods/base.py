@@ -1,7 +1,7 @@
 """What a distillation method supplies: something to do when an epoch starts, and a loss for a batch."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rcekd.datasets import Interactions
 from rcekd.devices import is_gpu
 from rcekd.errors import InputError
+from rcekd.kernels.batch_rows import batch_rows
 from rcekd.models import Backbone, Batch
 from rcekd.settings import Settings
 from rcekd.stopwatch import Stopwatch
@@ -57,6 +58,18 @@ class MethodSettings(Settings):
                 )
 
 
+class ListRows(NamedTuple):
+    """Rows of a cross-entropy over item sets, a row per user and list: the users of the first list, of the second, …"""
+
+    user_factor: Tensor
+    """[*, D], differentiable."""
+    user_R: Tensor
+    """The user's row of `user_factor`."""
+    set_R: Tensor
+    """Set g·U + u for list g of user u, as `judged_sets` numbers them."""
+    weight_R: Tensor
+
+
 class Method(ABC):
     """A distillation loss. The loop, the data, the device, the seed and the logging belong to others.
 
@@ -77,6 +90,7 @@ class Method(ABC):
         self.trained = nn.Module()
         self._weighting = weighting
         self._length_U = data.train.lengths()
+        self._one_1U = torch.ones(1, data.n_users, device=data.device)
         self._share_U = self._epoch_share(self._length_U)
 
     @property
@@ -127,20 +141,43 @@ class Method(ABC):
     def rows_unwaited(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The same for losses that add up over rows; on a GPU without the wait for how many users there are.
 
-        There a row stands for each interaction, [B], the users ascending: a user's first row has the user's whole
-        weight, the others have none.
+        There a row stands for each interaction, [B], the users (int32) ascending: a user's first row has the user's
+        whole weight, the others have none.
         """
         if not is_gpu(batch.user_B.device):
             return self.rows(batch)
-        user_B = batch.user_B.long().sort().values
-        end_B = torch.searchsorted(user_B, user_B, right=True)
-        count_B = (end_B - torch.searchsorted(user_B, user_B)).to(torch.float32)
-        first_B = torch.cat([user_B.new_ones(1, dtype=torch.bool), user_B.diff() != 0])
+        user_B, _, weight_B = self._rows_of_lists(batch.user_B, self._one_1U)
+        return user_B, weight_B
+
+    def list_rows(self, student: Backbone, batch: Batch, scale_GU: Tensor) -> ListRows:
+        """The rows of a batch for losses over G lists per user, list g of user u counting scale_GU[g, u] times.
+
+        On a GPU they are rows of the student's whole table where it has one: a gather of some would cost its gradient.
+        """
+        if is_gpu(batch.user_B.device):
+            user_R, set_R, weight_R = self._rows_of_lists(batch.user_B, scale_GU)
+            if student.window is None:
+                return ListRows(student.user_factors(), user_R, set_R, weight_R)
+            row_R = torch.arange(batch.user_B.numel(), device=user_R.device)
+            return ListRows(student.user_factors(user_R[: row_R.numel()]), row_R.repeat(len(scale_GU)), set_R, weight_R)
+        user_R, weight_R = self.rows(batch)
+        n_lists, n_users = scale_GU.shape
+        set_GR = user_R + torch.arange(n_lists)[:, None] * n_users
+        row_R, weight_GR = torch.arange(user_R.numel()).repeat(n_lists), weight_R * scale_GU[:, user_R]
+        return ListRows(student.user_factors(user_R), row_R, set_GR.flatten(), weight_GR.flatten())
+
+    def _rows_of_lists(self, user_B: Tensor, scale_GU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`batch_rows` by the method's weighting."""
         if self._weighting == "user":
-            count_B = count_B * self._share_U[user_B]
-        elif self._weighting == "distinct":
-            count_B = user_B.numel() / first_B.sum().to(torch.float32).expand_as(count_B)
-        return user_B, count_B.where(first_B, 0.0)
+            return batch_rows(user_B, scale_GU, self._share_U)
+        user_R, set_R, weight_R = batch_rows(user_B, scale_GU if self._weighting == "interaction" else self._one_1U)
+        if self._weighting == "interaction":
+            return user_R, set_R, weight_R
+        first_B = weight_R > 0
+        mean = user_B.numel() / first_B.sum().to(torch.float32)
+        user_R, set_R, _ = batch_rows(user_B, scale_GU)
+        weight_GB = mean.expand_as(weight_R).where(first_B, 0.0) * scale_GU.flatten()[set_R].view(len(scale_GU), -1)
+        return user_R, set_R, weight_GB.flatten()
 
     @staticmethod
     def _epoch_share(length_U: Tensor) -> Tensor:

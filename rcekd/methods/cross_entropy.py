@@ -6,7 +6,6 @@ epoch; `all` is "full CE" over the whole catalogue, whose every step costs O(use
 
 from typing import ClassVar, Literal
 
-import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
@@ -71,17 +70,23 @@ class CrossEntropy(Method):
             self._sets = judged_sets(self._knowledge, [lists], self._settings.logit_tau)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        user_R, weight_R = self.rows_unwaited(batch)
-        user_RD, tau = student.user_factors(user_R), self._settings.logit_tau
+        tau = self._settings.logit_tau
         if self._settings.items == "all":
-            teacher = self._knowledge.tables
+            user_R, weight_R = self.rows_unwaited(batch)
+            user_RD, teacher = student.user_factors(user_R), self._knowledge.tables
             return full_cross_entropy(
                 user_RD, student.item_factors(), teacher.user_UD[user_R], teacher.item_ID, weight_R, tau=tau
             )
         if self._sets is None:
             raise RuntimeError("start_epoch has not been called")
-        position_R = torch.arange(user_R.numel(), device=user_R.device)
-        slots = user_R.numel() * self._settings.top_k
+        rows = self.list_rows(student, batch, self._one_1U)
         return set_cross_entropy(
-            user_RD, student.item_factors(), self._sets, position_R, user_R, weight_R, tau=tau, slots=slots
+            rows.user_factor,
+            student.item_factors(),
+            self._sets,
+            rows.user_R,
+            rows.set_R,
+            rows.weight_R,
+            tau=tau,
+            slots=batch.user_B.numel() * self._settings.top_k,
         )

@@ -130,7 +130,7 @@ class RCEKD(Method):
         self._seed = seed
         self._seen = data.seen if settings.mask == "train" else None
         self._sets: ItemSets | None = None
-        self._scales: list[Tensor] = []
+        self._scale_GU = torch.empty(0)
         self._width = 0  # of all lists of a user, padding and all
         self._report: dict[str, float] = {}
 
@@ -144,23 +144,21 @@ class RCEKD(Method):
             lists, scales = self._lists(tables, epoch)
         with self.clock.phase("teacher scores"):
             self._sets = judged_sets(self._knowledge, lists, self._settings.logit_tau)
-        self._scales, self._width = scales, sum(item_UW.shape[1] for item_UW in lists)
+        self._scale_GU, self._width = torch.stack(scales), sum(item_UW.shape[1] for item_UW in lists)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         if self._sets is None:
             raise RuntimeError("start_epoch has not been called")
-        user_R, weight_R = self.rows_unwaited(batch)
-        n_lists, n_users = len(self._scales), self._knowledge.n_users
-        position_R = torch.arange(user_R.numel(), device=user_R.device)
+        rows = self.list_rows(student, batch, self._scale_GU)
         return set_cross_entropy(
-            student.user_factors(user_R),
+            rows.user_factor,
             student.item_factors(),
             self._sets,
-            position_R.repeat(n_lists),
-            torch.cat([user_R + g * n_users for g in range(n_lists)]),
-            torch.cat([weight_R * scale_U[user_R] for scale_U in self._scales]),
+            rows.user_R,
+            rows.set_R,
+            rows.weight_R,
             tau=self._settings.logit_tau,
-            slots=user_R.numel() * self._width,
+            slots=batch.user_B.numel() * self._width,
         )
 
     def report(self) -> dict[str, float]:

@@ -1,6 +1,7 @@
 // The native core's whole C interface: one header per operation, and the choice of instruction set.
 #pragma once
 #include "rcekd/adam.h"
+#include "rcekd/batch_rows.h"
 #include "rcekd/bpr.h"
 #include "rcekd/closure.h"
 #include "rcekd/common.h"

@@ -13,6 +13,7 @@ typedef struct {
     const int32_t* set;     // [rows]
     const float* weight;    // [rows]
     int64_t rows;
+    int64_t sets, entries, slots;  // how many there are, and a bound of the rows' entries together; for CUDA alone
     float tau;
     float* loss;       // [1]
     float* user_grad;  // [users, width], filled entirely; or null

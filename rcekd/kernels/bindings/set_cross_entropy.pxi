@@ -12,6 +12,9 @@ cdef extern from "rcekd/set_cross_entropy.h" nogil:
         const int32_t* set
         const float* weight
         int64_t rows
+        int64_t sets
+        int64_t entries
+        int64_t slots
         float tau
         float* loss
         float* user_grad
@@ -53,6 +56,7 @@ def set_cross_entropy(
     args.set = <const int32_t*>set
     args.weight = <const float*>weight
     args.rows = rows
+    args.sets = args.entries = args.slots = 0
     args.tau = tau
     args.loss = <float*>loss
     args.user_grad = <float*>user_grad

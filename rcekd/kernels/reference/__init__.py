@@ -1,6 +1,7 @@
 """The plain-torch twin of every operation: what it means, in any dtype and on any device."""
 
 from rcekd.kernels.reference.adam import adam_step_
+from rcekd.kernels.reference.batch_rows import batch_rows
 from rcekd.kernels.reference.bpr import bpr_loss
 from rcekd.kernels.reference.horizon import horizon_draws
 from rcekd.kernels.reference.list_scores import list_scores
@@ -17,6 +18,7 @@ from rcekd.kernels.reference.unseen_draws import unseen_draws
 
 __all__ = [
     "adam_step_",
+    "batch_rows",
     "bpr_loss",
     "horizon_draws",
     "layer_mean",

@@ -27,11 +27,9 @@ class Counting(CudaLibrary):
 
     runs = 0
 
-    def run(
-        self, name: str, device: torch.device, fields: dict[str, object], beside: dict[str, Tensor], extra_bytes: int
-    ) -> None:
+    def run(self, name: str, device: torch.device, fields: dict[str, object], beside: dict[str, Tensor]) -> None:
         self.runs += 1
-        super().run(name, device, fields, beside, extra_bytes)
+        super().run(name, device, fields, beside)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "build/emulated"
-FLAGS = ["-std=c++17", "-O1", "-DRCEKD_EMULATED", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-Wall", "-Wno-unknown-pragmas"]
+FLAGS = ["-std=c++17", "-O1", "-DRCEKD_EMULATED", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-Wall"]
 INCLUDE = [f"-I{ROOT / part}" for part in ("csrc/include", "csrc/cuda", "csrc/emulator")]
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels.adam import adam_rates, adam_step_
+from rcekd.kernels.batch_rows import batch_rows
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.csr import CSR
@@ -98,7 +99,7 @@ def test_a_bound_that_is_too_low_is_refused(emulation: Emulation) -> None:
     row = ids(20, 9, seed=5), ids(17, 9, seed=6), torch.rand(9, generator=generator(7))
     with emulation(0):
         set_cross_entropy(*tables, sets, *row, slots=9 * 45)
-        with pytest.raises(RuntimeError, match="no more than 3 items"):
+        with pytest.raises(RuntimeError, match="no more items than `slots` says"):
             set_cross_entropy(*tables, sets, *row, slots=3)
 
 
@@ -131,6 +132,14 @@ def test_a_score_that_is_no_number_gives_no_loss(same_as_native: Check) -> None:
         return [set_cross_entropy(user.detach(), item.detach(), sets, *row).isnan()]
 
     same_as_native(loss_is_nan)
+
+
+@pytest.mark.parametrize("lists", [1, 2, 19])
+@pytest.mark.parametrize(("batch", "users"), [(1, 1), (7, 3), (300, 40)])
+def test_batch_rows(same_as_native: Check, batch: int, users: int, lists: int) -> None:
+    user_B, scale_GU = ids(users, batch), torch.randn(lists, users, generator=generator())
+    for share_U in (None, torch.rand(users, generator=generator(1))):
+        same_as_native(lambda share_U=share_U: list(batch_rows(user_B, scale_GU, share_U)))
 
 
 @pytest.mark.parametrize("rows", [1, 9, 40])

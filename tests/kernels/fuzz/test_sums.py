@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rcekd.kernels import reference
 from rcekd.kernels.adam import adam_step_
+from rcekd.kernels.batch_rows import batch_rows
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.csr import CSR
@@ -102,6 +103,18 @@ def set_softmax_call(m: Making) -> Call:
         lambda: [set_softmax(score, indptr, **options)],
         lambda: [reference.set_softmax(score, indptr, **options)],
         lambda: [reference.set_softmax(score.double(), indptr, **options)],
+    )
+
+
+def batch_rows_call(m: Making) -> Call:
+    users, lists, batch = m.size(least=1), m.among(0, 1, 2, 17), m.size()
+    user_B = m.passed("user_B", m.integers(users, batch), *IDS)
+    scale_GU = m.passed("scale_GU", m.special(m.normal(lists, users), MODERATE), *FACTORS)
+    share_U = m.passed("share_U", m.special(m.normal(users), MODERATE), *FACTORS)
+    return Call(
+        lambda: list(batch_rows(user_B, scale_GU, share_U)),
+        lambda: list(reference.batch_rows(user_B, scale_GU, share_U)),
+        lambda: list(reference.batch_rows(user_B, scale_GU.double(), share_U.double())),
     )
 
 
@@ -243,6 +256,11 @@ def test_pair_scores(examples: int) -> None:
 @at_length
 def test_set_softmax(examples: int) -> None:
     fuzz(set_softmax_call, ["score", "indptr", "tau"], examples)
+
+
+@at_length
+def test_batch_rows(examples: int) -> None:
+    fuzz(batch_rows_call, ["user_B", "scale_GU", "share_U"], examples)
 
 
 @at_length
