@@ -35,22 +35,23 @@ __device__ inline void pick_digit(const int32_t* count, int32_t rank, int* digit
     *above = before;
 }
 
-constexpr int kAtOnce = 4;  // elements that a thread asks memory for before it looks at the first
+// Elements that a thread asks memory for before it looks at the first: of a list, and of a whole catalogue.
+constexpr int kAtOnce = 4, kManyAtOnce = 16;
 
 // visit(i, element(i)) for i = 0 … n − 1 by all threads of a block, and visit(i, anything) for some i beyond: every
 // lane of a warp takes part in every visit. n is at most 2^31.
-template <class Element, class Visit>
+template <int kBatch = kAtOnce, class Element, class Visit>
 __device__ inline void for_all(int64_t n, Element element, Visit visit) {
     const uint32_t end = (uint32_t)n, threads = blockDim.x;
-    for (uint32_t first = 0; first < end; first += kAtOnce * threads) {
-        decltype(element(0u)) held[kAtOnce];
-        RCEKD_UNROLL()
-        for (uint32_t m = 0; m < kAtOnce; ++m) {
+    for (uint32_t first = 0; first < end; first += kBatch * threads) {
+        decltype(element(0u)) held[kBatch];
+        RCEKD_UNROLL(kBatch)
+        for (uint32_t m = 0; m < kBatch; ++m) {
             const uint32_t i = first + m * threads + threadIdx.x;
             held[m] = element(i < end ? i : end - 1);
         }
-        RCEKD_UNROLL()
-        for (uint32_t m = 0; m < kAtOnce; ++m)
+        RCEKD_UNROLL(kBatch)
+        for (uint32_t m = 0; m < kBatch; ++m)
             if (first + m * threads < end) visit(first + m * threads + threadIdx.x, held[m]);
     }
 }
@@ -68,9 +69,9 @@ __device__ inline int32_t next_place(bool wanted, int32_t* count) {
 
 // Appends those of `from` that are wanted to `into`, in any order; `count` lies in shared memory, and a barrier must
 // follow before it is read.
-template <class T, class Wanted>
+template <int kBatch = kAtOnce, class T, class Wanted>
 __device__ inline void append_wanted(const T* from, int64_t n, Wanted wanted, T* into, int32_t* count) {
-    for_all(
+    for_all<kBatch>(
         n, [from](uint32_t i) { return from[i]; },
         [&](uint32_t i, const T& one) {
             const int32_t place = next_place(i < n && wanted(one), count);
@@ -92,11 +93,11 @@ __device__ inline SelectRoom& select_room() {
 }
 
 // The smallest and the largest of key(0) … key(n − 1), for all threads.
-template <class Key>
+template <int kBatch = kAtOnce, class Key>
 __device__ inline void range_of(Key key, int64_t n, uint64_t* lowest, uint64_t* highest) {
     SelectRoom& room = select_room();
     uint64_t least = ~(uint64_t)0, most = 0;
-    for_all(n, key, [&](uint32_t, uint64_t one) {
+    for_all<kBatch>(n, key, [&](uint32_t, uint64_t one) {
         least = one < least ? one : least;
         most = one > most ? one : most;
     });
@@ -119,11 +120,11 @@ __device__ inline void range_of(Key key, int64_t n, uint64_t* lowest, uint64_t* 
 // The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection of their distances from the smallest, eight
 // bits a turn, from the highest that any of them has, until nobody else shares the digits found. With `exact` not set
 // the answer is the number with these digits: what is at least that number are the k largest all the same.
-template <class Key>
+template <int kBatch = kAtOnce, class Key>
 __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool exact = true) {
     SelectRoom& room = select_room();
     uint64_t lowest, highest;
-    range_of(key, n, &lowest, &highest);
+    range_of<kBatch>(key, n, &lowest, &highest);
     if (threadIdx.x == 0) room.prefix = 0, room.rank = (int32_t)k, room.settled = 0;
     for (int bits = 64 - __clzll((long long)(highest - lowest)); bits > 0;) {
         const int above_bits = bits, width = bits < 8 ? bits : 8;
@@ -132,7 +133,7 @@ __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool ex
         __syncthreads();
         const uint64_t fixed = room.prefix;
         if (room.settled) break;
-        for_all(n, key, [&](uint32_t i, uint64_t one) {
+        for_all<kBatch>(n, key, [&](uint32_t i, uint64_t one) {
             const uint64_t here = one - lowest;
             if (i < n && (above_bits == 64 || (here ^ fixed) >> above_bits == 0))
                 atomicAdd(&room.count[here >> bits & ((1u << width) - 1)], 1);
@@ -156,12 +157,13 @@ __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool ex
         const uint64_t one = key(i);
         return one >= reached ? one : ~(uint64_t)0;
     };
-    range_of(at_least, n, &lowest, &highest);
+    range_of<kBatch>(at_least, n, &lowest, &highest);
     return lowest;
 }
 
+// Of a whole catalogue's keys.
 __device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k) {
-    return kth_largest_of([key](uint32_t i) { return key[i]; }, n, k);
+    return kth_largest_of<kManyAtOnce>([key](uint32_t i) { return key[i]; }, n, k);
 }
 
 // Leaves the elements that are wanted, in any order; returns how many.
@@ -178,36 +180,44 @@ __device__ inline int64_t keep_if(T* a, int64_t n, Wanted wanted) {
     return publish(kept);
 }
 
-// Sorts in place what every thread can hold one of: each goes to the place that it counts.
+// Sorts in place what every thread can hold two of: each goes to the place that it counts. Equal elements, where there
+// may be some, keep their order.
 template <class T, class Before>
-__device__ inline void sort_few(T* a, int n, Before before) {
-    if (n == 0) return;
-    const int mine = (int)threadIdx.x;
-    const T own = a[mine < n ? mine : 0];
-    int place = 0;
-    for (int i = 0; mine < n && i < n; ++i) {
-        const T other = a[i];
-        place += before(other, own) || (i < mine && !before(own, other)) ? 1 : 0;
+__device__ inline void sort_few(T* a, int n, Before before, bool distinct) {
+    constexpr int kOwn = 2;
+    const int me = (int)threadIdx.x, threads = (int)blockDim.x;
+    T own[kOwn];
+    int place[kOwn];
+    RCEKD_UNROLL(kOwn)
+    for (int m = 0; m < kOwn; ++m) {
+        const int mine = me + m * threads;
+        if (mine >= n) continue;
+        own[m] = a[mine];
+        place[m] = 0;
+        RCEKD_UNROLL(4)
+        for (int i = 0; i < n; ++i) {
+            const T other = a[i];
+            place[m] += before(other, own[m]) || (!distinct && i < mine && !before(own[m], other)) ? 1 : 0;
+        }
     }
     __syncthreads();
-    if (mine < n) a[place] = own;
+    RCEKD_UNROLL(kOwn)
+    for (int m = 0; m < kOwn; ++m)
+        if (me + m * threads < n) a[place[m]] = own[m];
     __syncthreads();
 }
 
-// Sorts in place: few elements by counting, many by a bitonic network whose comparisons all point the same way, so that
-// elements beyond n, which would be last, need not exist.
+// Sorts in place by a bitonic network whose comparisons all point the same way, so that elements beyond n, which would
+// be last, need not exist.
 template <class T, class Before>
-__device__ inline void sort(T* a, int64_t n, Before before) {
-    __syncthreads();
-    if (n <= blockDim.x) return sort_few(a, (int)n, before);
-    const uint32_t end = (uint32_t)n;  // at most 2^30
-    for (uint32_t size = 2; size < 2 * end; size *= 2) {
-        const uint32_t pairs = (end + size - 1) / size * (size / 2);
+__device__ inline void sort_many(T* a, uint32_t n, Before before) {
+    for (uint32_t size = 2; size < 2 * n; size *= 2) {
+        const uint32_t pairs = (n + size - 1) / size * (size / 2);
         for (uint32_t stride = size / 2; stride > 0; stride /= 2) {
             for (uint32_t p = threadIdx.x; p < pairs; p += blockDim.x) {
                 const uint32_t at = p & (stride - 1), low = (p - at) * 2, i = low + at;
                 const uint32_t j = stride == size / 2 ? low + size - 1 - at : i + stride;
-                if (j >= end || !before(a[j], a[i])) continue;
+                if (j >= n || !before(a[j], a[i])) continue;
                 const T swap = a[i];
                 a[i] = a[j];
                 a[j] = swap;
@@ -215,6 +225,22 @@ __device__ inline void sort(T* a, int64_t n, Before before) {
             __syncthreads();
         }
     }
+}
+
+// Sorts in place; n is at most 2^30.
+template <class T, class Before>
+__device__ inline void sort(T* a, int64_t n, Before before, bool distinct = false) {
+    __syncthreads();
+    if (n <= 2 * (int64_t)blockDim.x)
+        sort_few(a, (int)n, before, distinct);
+    else
+        sort_many(a, (uint32_t)n, before);
+}
+
+// The same where no two elements are equal.
+template <class T, class Before>
+__device__ inline void sort_distinct(T* a, int64_t n, Before before) {
+    sort(a, n, before, true);
 }
 
 struct Ascending {

@@ -11,6 +11,7 @@ namespace rcekd {
 namespace cuda {
 namespace {
 
+constexpr int kThresholdThreads = 64;   // much of it one thread does alone
 constexpr int kHeld = 1024;             // high items in shared memory, if there are no more
 constexpr int kShort = 128;             // K and L up to which all lists are there too
 constexpr int kHeldMarks = 65536 / 32;  // words of the closed items' marks
@@ -82,7 +83,7 @@ int64_t scratch_bytes(const rcekd_closure_args& a, int64_t high, bool everything
 
 // Lays a call out in the workspace at `start`; with a null one it measures.
 Pass lay_out(const rcekd_closure_args& a, void* start, int64_t* bytes) {
-    constexpr int64_t kChunkBytes = (int64_t)512 << 20, kScratchBytes = (int64_t)768 << 20, kMostBlocks = 2048;
+    constexpr int64_t kChunkBytes = (int64_t)512 << 20, kScratchBytes = (int64_t)768 << 20, kMostBlocks = 4096;
     Pass p;
     p.a = a;
     p.plan = rcekd_make_closure_plan(a.n_items, a.k, a.draws);
@@ -171,7 +172,7 @@ __device__ inline float row_threshold(const Pass& p, int64_t row, int64_t r, flo
     return found;
 }
 
-__global__ void __launch_bounds__(kRaceThreads, 10) threshold_kernel(Pass p, int64_t first) {
+__global__ void __launch_bounds__(kThresholdThreads, 20) threshold_kernel(Pass p, int64_t first) {
     __shared__ float held[2 * kShort];
     Carver carver(p.arrays.scratch + blockIdx.x * p.scratch_bytes);
     const Scratch scratch = carve_scratch(p.a, p.scratch_high, false, &carver);
@@ -201,18 +202,19 @@ __device__ inline void score_items(const Pass& p, int64_t row, int64_t first, in
     }
 }
 
+// With kLate it has room for every item's score.
+template <bool kLate>
 class Worker {
   public:
     __device__ Worker(const Pass& pass, const Rules& rules, const Scratch& scratch, User* user)
         : p_(pass), a_(pass.a), rules_(rules), m_(scratch), u_(user) {}
 
-    // The user of a row, with `above` items above the threshold, which are in `survivor` if they found room there.
-    // Without a survivor list all items are scored, or were by somebody else. False where the user needs more room than
-    // there is.
-    __device__ bool run(int64_t row, float threshold, int64_t above, const uint64_t* survivor, bool scored = false) {
+    // The user of a row, with `above` items above the threshold. False where the user needs more room than there is.
+    // Late users' scores are in `all` already, where they are `scored`; the others' items above in `survivor`.
+    __device__ bool run(int64_t row, float threshold, int64_t above, const uint64_t* survivor, bool scored) {
         row_ = row;
         const bool fits = a_.high < 0 && above <= p_.plan.limit;
-        if (!fits && survivor) return false;
+        if (!fits && !kLate) return false;
         const int64_t user = a_.user[row];
         const int32_t* from = a_.seen_indptr ? a_.seen_item + a_.seen_indptr[user] : nullptr;
         const int32_t* to = a_.seen_indptr ? a_.seen_item + a_.seen_indptr[user + 1] : nullptr;
@@ -226,14 +228,16 @@ class Worker {
         __syncthreads();
         m_.closed.add_all(from, to);
         __syncthreads();
-        if (!survivor && !scored) score_alone();
         const uint64_t floor = ((rcekd_rank_key(threshold, 0) >> 32) + 1) << 32;
-        if (fits && survivor)
-            gather(survivor, above, 0, above, floor, threshold);
-        else if (fits)
-            gather(m_.all, a_.n_items, floor, above, floor, threshold);
-        else
-            look_again(a_.high >= 0 ? a_.high : p_.plan.wanted + (to - from));
+        if constexpr (kLate) {
+            if (!scored) score_alone();
+            if (fits)
+                gather<kManyAtOnce>(m_.all, a_.n_items, floor, above, floor, threshold);
+            else
+                look_again(a_.high >= 0 ? a_.high : p_.plan.wanted + (to - from));
+        } else {
+            gather<kAtOnce>(survivor, above, 0, above, floor, threshold);
+        }
         while (u_->field.n_high < a_.k && !u_->field.everything_high)
             if (!lower()) return false;
         list_student();
@@ -254,9 +258,8 @@ class Worker {
   private:
     // False where there is no room for it.
     __device__ bool lower() {
-        if (m_.all == nullptr) return false;
-        look_again(4 * u_->n_above > a_.k ? 4 * u_->n_above : a_.k);
-        return true;
+        if constexpr (kLate) look_again(4 * u_->n_above > a_.k ? 4 * u_->n_above : a_.k);
+        return kLate;
     }
 
     // Takes the best `wanted` of all items as high, whatever they were before.
@@ -264,17 +267,18 @@ class Worker {
         if (wanted > a_.n_items / 2) wanted = a_.n_items;
         const bool some = wanted > 0 && wanted < a_.n_items;
         const uint64_t cut = some ? kth_largest(m_.all, a_.n_items, wanted) : wanted > 0 ? 0 : ~(uint64_t)0;
-        gather(m_.all, a_.n_items, cut, wanted, cut, wanted > 0 ? rcekd_rank_score(cut) : INFINITY);
+        gather<kManyAtOnce>(m_.all, a_.n_items, cut, wanted, cut, wanted > 0 ? rcekd_rank_score(cut) : INFINITY);
     }
 
     // The open ones of n keys from `cut` on become high; n_above are there in all.
+    template <int kBatch>
     __device__ void gather(const uint64_t* key, int64_t n, uint64_t cut, int64_t n_above, uint64_t floor,
                            float floor_score) {
         __syncthreads();
         if (threadIdx.x == 0) u_->n_high = 0;
         __syncthreads();
         const auto open = [&](uint64_t one) { return one >= cut && !m_.closed.has(rcekd_rank_id(one)); };
-        append_wanted(key, n, open, m_.high, &u_->n_high);
+        append_wanted<kBatch>(key, n, open, m_.high, &u_->n_high);
         __syncthreads();
         if (threadIdx.x == 0) {
             u_->n_above = n_above;
@@ -299,7 +303,7 @@ class Worker {
         if (threadIdx.x == 0) count = 0, u_->n_listed = listed;
         __syncthreads();
         append_wanted(high, n, [last](uint64_t one) { return one >= last; }, m_.list, &count);
-        sort(m_.list, listed, Descending());
+        sort_distinct(m_.list, listed, Descending());
         for (int64_t i = threadIdx.x; i < a_.k; i += blockDim.x) {
             a_.student_item[row_ * a_.k + i] = i < listed ? rcekd_rank_id(m_.list[i]) : -1;
             a_.student_score[row_ * a_.k + i] = i < listed ? rcekd_rank_score(m_.list[i]) : -INFINITY;
@@ -377,10 +381,10 @@ __global__ void __launch_bounds__(kRaceThreads, 6) finish_kernel(Pass p, int64_t
         const int32_t above = p.scan.count[r];
         const float threshold = p.arrays.threshold[r];
         Scratch scratch = held_where_it_fits(p, anywhere, &held);
-        scratch.all = nullptr;
         if (above <= kHeld) scratch.high = held.high, scratch.race.time = held.time;
         const uint64_t* survivor = p.scan.survivor + r * p.scan.limit;
-        if (!Worker(p, rules, scratch, &user).run(first + r, threshold, above, survivor) && threadIdx.x == 0)
+        if (!Worker<false>(p, rules, scratch, &user).run(first + r, threshold, above, survivor, false) &&
+            threadIdx.x == 0)
             p.arrays.late[atomicAdd(p.arrays.n_late, 1)] = {first + r, threshold, above};
         __syncthreads();
     }
@@ -406,7 +410,7 @@ __global__ void __launch_bounds__(kRaceThreads) late_kernel(Pass p) {
     __shared__ User user;
     const Scratch scratch = late_scratch(p, blockIdx.x);
     const Rules rules = rules_of(p);
-    Worker worker(p, rules, scratch, &user);
+    Worker<true> worker(p, rules, scratch, &user);
     for (int64_t at = blockIdx.x; at < *p.arrays.n_late; at += gridDim.x) {
         const Late one = p.arrays.late[at];
         worker.run(one.row, one.threshold, one.above, nullptr, at == blockIdx.x);
@@ -420,7 +424,7 @@ void run_chunk(Pass& p, int64_t first, int64_t rows, void* stream) {
     p.scan.tables = {a.user_factor, a.user + first, a.item_factor, nullptr, rows, a.n_items, a.d};
     p.scan.first_row = first;
     launch_pilot_scores(pilot, p.arrays.pilot_score, stream);
-    RCEKD_LAUNCH(threshold_kernel, blocks, kRaceThreads, stream, p, first);
+    RCEKD_LAUNCH(threshold_kernel, blocks, kThresholdThreads, stream, p, first);
     if (a.high < 0) launch_scan(p.scan, stream);
     RCEKD_LAUNCH(finish_kernel, blocks, kRaceThreads, stream, p, first);
 }

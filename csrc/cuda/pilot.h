@@ -45,7 +45,7 @@ __device__ inline int64_t best_of_pilot(const float* score, int64_t size, int64_
     });
     __syncthreads();
     const int64_t found = publish(n);
-    sort(best, found, Descending());
+    sort_distinct(best, found, Descending());
     return found;
 }
 

@@ -1,4 +1,5 @@
-// A warp per row, a lane per column: one chain of fused multiply-adds over the row's indices as they stand.
+// A thread per four columns of a row, or per column where rows cannot be read in fours: one chain of fused
+// multiply-adds a column over the row's indices as they stand, several of the rows that they name under way at once.
 #include "launch.h"
 #include "rcekd/propagate.h"
 
@@ -6,15 +7,44 @@ namespace rcekd {
 namespace cuda {
 namespace {
 
-__global__ void propagate_kernel(rcekd_propagate_args a) {
-    for (int64_t row = first_index() / kWarp; row < a.rows; row += index_step() / kWarp)
-        for (int64_t k = threadIdx.x % kWarp; k < a.width; k += kWarp) {
-            float sum = 0.0f;
-            for (int64_t p = a.indptr[row]; p < a.indptr[row + 1]; ++p)
-                sum = fmaf(a.column_scale[a.indices[p]], a.x[a.indices[p] * a.width + k], sum);
-            const int64_t at = row * a.width + k;
-            a.y[at] = a.factor * fmaf(a.row_scale[row], sum, a.base ? a.base[at] : 0.0f);
+constexpr int kAhead = 8;
+
+__device__ inline float add_scaled(float scale, float x, float sum) { return fmaf(scale, x, sum); }
+__device__ inline float4 add_scaled(float scale, const float4& x, const float4& sum) {
+    return {fmaf(scale, x.x, sum.x), fmaf(scale, x.y, sum.y), fmaf(scale, x.z, sum.z), fmaf(scale, x.w, sum.w)};
+}
+
+__device__ inline float finished(const rcekd_propagate_args& a, float row_scale, float sum, float base) {
+    return a.factor * fmaf(row_scale, sum, base);
+}
+__device__ inline float4 finished(const rcekd_propagate_args& a, float row_scale, const float4& sum,
+                                  const float4& base) {
+    return {finished(a, row_scale, sum.x, base.x), finished(a, row_scale, sum.y, base.y),
+            finished(a, row_scale, sum.z, base.z), finished(a, row_scale, sum.w, base.w)};
+}
+
+// Columns: float, or float4; `columns` of them make a row.
+template <class Columns>
+__global__ void propagate_kernel(rcekd_propagate_args a, uint32_t columns) {
+    const Columns *x = (const Columns*)a.x, *base = (const Columns*)a.base;
+    for (int64_t at = first_index(); at < a.rows * columns; at += index_step()) {
+        const int64_t row = at / columns, column = at % columns, end = a.indptr[row + 1];
+        Columns sum = {};
+        for (int64_t first = a.indptr[row]; first < end; first += kAhead) {
+            float scale[kAhead];
+            Columns value[kAhead];
+            RCEKD_UNROLL(kAhead)
+            for (int j = 0; j < kAhead; ++j) {
+                const int64_t index = a.indices[first + j < end ? first + j : first];
+                scale[j] = a.column_scale[index];
+                value[j] = x[index * columns + column];
+            }
+            RCEKD_UNROLL(kAhead)
+            for (int j = 0; j < kAhead; ++j)
+                if (first + j < end) sum = add_scaled(scale[j], value[j], sum);
         }
+        ((Columns*)a.y)[at] = finished(a, a.row_scale[row], sum, base ? base[at] : Columns{});
+    }
 }
 
 }  // namespace
@@ -26,6 +56,13 @@ extern "C" int64_t rcekd_cuda_propagate_workspace(const rcekd_propagate_args*) {
 extern "C" int rcekd_cuda_propagate(const rcekd_propagate_args* a, const rcekd_cuda_call* call) {
     using namespace rcekd::cuda;
     if (const int error = begin(call)) return error;
-    RCEKD_LAUNCH(propagate_kernel, blocks_of(a->rows * kWarp), kThreads, call->stream, *a);
+    const bool fours = a->width % 4 == 0 && ((uintptr_t)a->x | (uintptr_t)a->y | (uintptr_t)a->base) % 16 == 0;
+    const int64_t columns = fours ? a->width / 4 : a->width;
+    if (fours)
+        RCEKD_LAUNCH(propagate_kernel<float4>, blocks_of(a->rows * columns), kThreads, call->stream, *a,
+                     (uint32_t)columns);
+    else
+        RCEKD_LAUNCH(propagate_kernel<float>, blocks_of(a->rows * columns), kThreads, call->stream, *a,
+                     (uint32_t)columns);
     return (int)cudaGetLastError();
 }

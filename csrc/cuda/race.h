@@ -60,8 +60,9 @@ constexpr int kTies = 32;  // arrivals at the very same time as the last one wan
 struct Proposals {
     double log_time[kRaceThreads];
     int32_t item[kRaceThreads];
-    float score[kRaceThreads];
-    unsigned candidate[kRaceWarps];  // a bit each: low, lucky, and open when the turn began
+    unsigned candidate[kRaceWarps];  // a bit each: low, lucky, open when the turn began, the first to name its item
+    int32_t taken[kRaceWarps];
+    int repeated;  // some item is named twice
 };
 
 // The state of a race, in shared memory.
@@ -119,27 +120,51 @@ __device__ inline int64_t race_high(const Rules& rules, const Field& f, const Th
         });
     const int64_t found = publish(n);
     if (found > rules.draws + kTies) return -1;
-    sort(memory.high, found, Earlier());
+    sort_distinct(memory.high, found, Earlier());
     return found < want ? found : want;
 }
 
-// Every thread makes one proposal; the running time is summed in their order.
-__device__ inline void propose(const Rules& rules, const Field& f, const Thresholds& thresholds, const Marks& closed,
-                               uint32_t level, int64_t first, int32_t z_floor, Race* race, Proposals* p) {
+// Called by the threads whose candidates named an item that another one has named too: whether an earlier one did.
+__device__ inline bool named_before(const Proposals& p, int t) {
+    for (int i = 0; i < t; ++i)
+        if (p.candidate[i / kWarp] >> (i % kWarp) & 1 && p.item[i] == p.item[t]) return true;
+    return false;
+}
+
+// Marks each thread's proposal as a candidate or not, each item once, and closes them. Those that come after the race's
+// end are closed as well, which nobody asks about any more.
+__device__ inline bool is_candidate(const Marks& closed, bool lucky, Proposals* p) {
+    const int t = (int)threadIdx.x;
+    const unsigned all = __ballot_sync(kAllLanes, lucky);
+    if (t % kWarp == 0) p->candidate[t / kWarp] = all;
+    if (t == 0) p->repeated = 0;
+    __syncthreads();
+    if (lucky && !closed.add(p->item[t])) p->repeated = 1;
+    __syncthreads();
+    if (!p->repeated) return lucky;
+    const bool first = lucky && !named_before(*p, t);
+    const unsigned kept = __ballot_sync(kAllLanes, first);
+    __syncthreads();
+    if (t % kWarp == 0) p->candidate[t / kWarp] = kept;
+    __syncthreads();
+    return first;
+}
+
+// Every thread makes one proposal; the running time is summed in their order, by one thread. Returns this thread's
+// score, and whether the proposal is a candidate.
+__device__ inline float propose(const Rules& rules, const Field& f, const Thresholds& thresholds, const Marks& closed,
+                                uint32_t level, int64_t first, int32_t z_floor, Race* race, Proposals* p,
+                                bool* candidate) {
     const int t = (int)threadIdx.x;
     const rcekd_u32x4 word = rcekd_philox(rules.low_key, (uint32_t)(first + t), f.user_id, level, 0);
     const int32_t item = rcekd_arrival_item(word.v[1], word.v[3], (uint32_t)rules.n_items);
+    p->item[t] = item;
+    p->log_time[t] = rcekd_arrival_gap(word.v[0]) / (double)rules.n_items;
     const float score = chain(f.user, rules.item_factor + item * rules.d, rules.d);
     const int32_t below = z_floor - thresholds.z(score);
     const double chance = rules.accept[below > 0 ? below : 0];
     const bool lucky = score <= f.floor_score && rcekd_arrival_uniform(word.v[2], word.v[3]) < chance;
-    const bool candidate = lucky && !closed.has(item) && rcekd_rank_key(score, item) < f.floor;
-    const unsigned candidates = __ballot_sync(kAllLanes, candidate);
-    if (t % kWarp == 0) p->candidate[t / kWarp] = candidates;
-    p->item[t] = item;
-    p->score[t] = score;
-    p->log_time[t] = rcekd_arrival_gap(word.v[0]) / (double)rules.n_items;
-    __syncthreads();
+    *candidate = is_candidate(closed, lucky && !closed.has(item) && rcekd_rank_key(score, item) < f.floor, p);
     if (t == 0) {
         double sum = race->time;
         RCEKD_UNROLL(16)
@@ -149,29 +174,44 @@ __device__ inline void propose(const Rules& rules, const Field& f, const Thresho
     __syncthreads();
     p->log_time[t] = rcekd_log(p->log_time[t]) - rules.log_weight[z_floor];
     __syncthreads();
+    return score;
 }
 
-// Lets the high items arrive that do so before log_time; true when `want` have arrived in all.
-__device__ inline bool pass(const RaceMemory& memory, double log_time, int64_t want, Race* race) {
-    while (race->passed < race->n_high && race->passed + race->n_low < want &&
-           memory.high[race->passed].log_time < log_time)
-        ++race->passed;
-    return race->passed + race->n_low == want;
+// How many of the sorted high arrivals come before log_time.
+__device__ inline int32_t arrived_before(const Arrival* high, int32_t n, double log_time) {
+    int32_t low = 0;
+    while (low < n) {
+        const int32_t mid = (low + n) / 2;
+        if (high[mid].log_time < log_time)
+            low = mid + 1;
+        else
+            n = mid;
+    }
+    return low;
 }
 
-// One thread: takes the candidates among the first `n` proposals, each item once; true when `want` have arrived.
-__device__ inline bool accept(const Marks& closed, const RaceMemory& memory, const Proposals& p, int n, int64_t want,
+// Takes this turn's candidates among the first `n` proposals in order, as long as fewer than `want` items have arrived;
+// true when that many have. A candidate that finds `high` arrivals and `low` candidates before it is taken if these are
+// fewer than `want`: both grow along the turn, so those taken are the first ones.
+__device__ inline bool accept(const RaceMemory& memory, Proposals* p, bool candidate, float score, int n, int32_t want,
                               Race* race) {
-    for (int warp = 0; warp < kRaceWarps; ++warp)
-        for (unsigned left = p.candidate[warp]; left; left &= left - 1) {
-            const int l = warp * kWarp + __ffs((int)left) - 1;
-            if (l >= n) break;
-            if (pass(memory, p.log_time[l], want, race)) return true;
-            if (!closed.add(p.item[l])) continue;
-            memory.low[race->n_low++] = {p.log_time[l], p.item[l], p.score[l] + 0.0f};
-            if (race->passed + race->n_low == want) return true;
-        }
-    return pass(memory, p.log_time[n - 1], want, race);
+    const int t = (int)threadIdx.x, warp = t / kWarp, n_low = race->n_low;
+    int32_t low = n_low + __popc(p->candidate[warp] & ((1u << t % kWarp) - 1));
+    for (int w = 0; w < warp; ++w) low += __popc(p->candidate[w]);
+    const bool taken = candidate && t < n && arrived_before(memory.high, race->n_high, p->log_time[t]) + low < want;
+    if (taken) memory.low[low] = {p->log_time[t], p->item[t], score + 0.0f};
+    const unsigned all_taken = __ballot_sync(kAllLanes, taken);
+    if (t % kWarp == 0) p->taken[warp] = __popc(all_taken);
+    __syncthreads();
+    if (t == 0) {
+        int32_t total = n_low;
+        for (int w = 0; w < kRaceWarps; ++w) total += p->taken[w];
+        const int32_t high = arrived_before(memory.high, race->n_high, p->log_time[n - 1]);
+        race->n_low = total;
+        race->done = high + total >= want;
+        race->passed = race->done ? want - total : high;
+    }
+    return publish(race->done) != 0;
 }
 
 // True when `want` items have arrived: race->passed of memory.high and race->n_low of memory.low. False when the
@@ -182,10 +222,10 @@ __device__ inline bool race_low(const Rules& rules, const Field& f, const Thresh
     const int64_t allowed = ceil_div(rcekd_race_proposals(want, rules.n_items), kTogether) * kTogether;
     const int32_t z_floor = thresholds.z(f.floor_score);
     for (int64_t first = 0; first < allowed; first += kRaceThreads) {
-        propose(rules, f, thresholds, closed, level, first, z_floor, race, &proposals);
+        bool candidate;
+        const float score = propose(rules, f, thresholds, closed, level, first, z_floor, race, &proposals, &candidate);
         const int n = allowed - first < kRaceThreads ? (int)(allowed - first) : kRaceThreads;
-        if (threadIdx.x == 0) race->done = accept(closed, memory, proposals, n, want, race);
-        if (publish(race->done)) return true;
+        if (accept(memory, &proposals, candidate, score, n, (int32_t)want, race)) return true;
     }
     return false;
 }

@@ -10,7 +10,7 @@ namespace rcekd {
 namespace cuda {
 namespace {
 
-constexpr int kFinishThreads = 128;
+constexpr int kFinishThreads = 128, kThresholdThreads = 64;
 constexpr int kHeld = 1024, kListed = 256;  // keys and list in shared memory, if there are no more
 
 struct Pass {
@@ -32,7 +32,7 @@ rcekd_closure_plan make_plan(int64_t n_items, int64_t k) {
 }
 
 Pass lay_out(const rcekd_topk_args& a, void* start, int64_t* bytes) {
-    constexpr int64_t kSurvivorBytes = (int64_t)512 << 20, kMostBlocks = 2048;
+    constexpr int64_t kSurvivorBytes = (int64_t)512 << 20, kMostBlocks = 4096;
     Pass p;
     p.a = a;
     p.plan = make_plan(a.n_items, a.k);
@@ -66,7 +66,7 @@ __device__ inline int64_t seen_by(const rcekd_topk_args& a, int64_t row) {
     return a.seen_indptr ? a.seen_indptr[a.user[row] + 1] - a.seen_indptr[a.user[row]] : 0;
 }
 
-__global__ void __launch_bounds__(kFinishThreads) threshold_kernel(Pass p, int64_t first) {
+__global__ void __launch_bounds__(kThresholdThreads) threshold_kernel(Pass p, int64_t first) {
     constexpr int kBest = 256;
     __shared__ uint64_t few[kBest];
     uint64_t* spare = p.best + blockIdx.x * p.plan.size;
@@ -93,7 +93,7 @@ __device__ inline void write_list(const rcekd_topk_args& a, int64_t row, const u
     __syncthreads();
     append_wanted(key, n, [last](uint64_t one) { return one >= last; }, list, &listed);
     const int64_t found = publish(listed);
-    sort(list, found, Descending());
+    sort_distinct(list, found, Descending());
     for (int64_t i = threadIdx.x; i < a.k; i += blockDim.x) {
         a.item[row * a.k + i] = i < found ? rcekd_rank_id(list[i]) : -1;
         a.score[row * a.k + i] = i < found ? rcekd_rank_score(list[i]) : -INFINITY;
@@ -160,7 +160,7 @@ void run_chunk(Pass& p, int64_t first, int64_t rows, void* stream) {
     const unsigned blocks = blocks_for(rows, p.blocks);
     const Tables pilot = {a.user_factor, a.user + first, a.item_factor, p.pilot, rows, p.plan.size, a.d};
     launch_pilot_scores(pilot, p.pilot_score, stream);
-    RCEKD_LAUNCH(threshold_kernel, blocks_for(rows, p.threshold_blocks), kFinishThreads, stream, p, first);
+    RCEKD_LAUNCH(threshold_kernel, blocks_for(rows, p.threshold_blocks), kThresholdThreads, stream, p, first);
     launch_scan(p.scan, stream);
     RCEKD_LAUNCH(finish_kernel, blocks, kFinishThreads, stream, p, first);
     RCEKD_LAUNCH(alone_kernel, blocks_for(rows, p.alone_blocks), kFinishThreads, stream, p, first);
