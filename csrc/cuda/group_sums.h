@@ -129,9 +129,14 @@ __device__ inline void sort_by_bins(const Entry* entry, int64_t n, int64_t rows,
     for (int64_t i = threadIdx.x; i < n; i += kSumThreads) atomicAdd(&bin[entry[i].row >> shift], 1u);
     __syncthreads();
     sum_bins_before(bin, of_warp);
-    for (int64_t i = threadIdx.x; i < n; i += kSumThreads) {
-        const Entry one = entry[i];
-        sorted[atomicAdd(&bin[one.row >> shift], 1u)] = one;
+    constexpr int kBatch = 4;
+    for (int64_t i = threadIdx.x; i < n; i += kBatch * kSumThreads) {
+        Entry one[kBatch];
+        RCEKD_UNROLL(kBatch)
+        for (int j = 0; j < kBatch; ++j) one[j] = entry[i + j * kSumThreads < n ? i + j * kSumThreads : i];
+        RCEKD_UNROLL(kBatch)
+        for (int j = 0; j < kBatch; ++j)
+            if (i + j * kSumThreads < n) sorted[atomicAdd(&bin[one[j].row >> shift], 1u)] = one[j];
     }
     __syncthreads();  // each bin says now where it ends
     for (int b = (int)threadIdx.x; b < kBins; b += kSumThreads) {
@@ -146,12 +151,18 @@ __device__ inline void sort_by_bins(const Entry* entry, int64_t n, int64_t rows,
 template <class T>
 __device__ inline void fetch(const Entry* entry, int n, const float* table, int64_t width, int columns, T* row,
                              float* weight, int me, int crew) {
-    constexpr int kEach = (int)(sizeof(T) / sizeof(float));
-    const int pieces = columns / kEach;
-    RCEKD_UNROLL(4)
-    for (int i = me; i < n * pieces; i += crew) {
-        const float* from = table + entry[i / pieces].vector * width + i % pieces * kEach;
-        __pipeline_memcpy_async(row + i, from, sizeof(T));
+    constexpr unsigned kEach = sizeof(T) / sizeof(float), kBatch = 4;
+    const unsigned pieces = (unsigned)columns / kEach, all = (unsigned)n * pieces, step = (unsigned)crew;
+    for (unsigned first = (unsigned)me; first < all; first += kBatch * step) {
+        const float* from[kBatch];
+        RCEKD_UNROLL(kBatch)
+        for (unsigned j = 0; j < kBatch; ++j) {
+            const unsigned i = first + j * step < all ? first + j * step : first;
+            from[j] = table + entry[i / pieces].vector * width + i % pieces * kEach;
+        }
+        RCEKD_UNROLL(kBatch)
+        for (unsigned j = 0; j < kBatch; ++j)
+            if (first + j * step < all) __pipeline_memcpy_async(row + first + j * step, from[j], sizeof(T));
     }
     for (int s = me; s < n; s += crew) __pipeline_memcpy_async(weight + s, &entry[s].weight, sizeof(float));
 }
