@@ -21,9 +21,9 @@ from benchmarks.shapes import BATCH, CITEULIKE, GOWALLA, STUDENT_DIM, Catalogue,
 from rcekd.kernels.adam import adam_step_
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
-from rcekd.kernels.closure import closure
+from rcekd.kernels.closure import Closure, closure
 from rcekd.kernels.csr import CSR
-from rcekd.kernels.propagate import layer_mean
+from rcekd.kernels.propagate import propagate
 from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
 from rcekd.kernels.topk import topk
 
@@ -94,17 +94,17 @@ def torch_topk(user: Tensor, item: Tensor, k: int) -> None:
         torch.topk(rows @ item.T, k)
 
 
+def topk_row(catalogue: Catalogue, width: int, k: int) -> Row:
+    user, item = on_device(catalogue, width)
+    ours = milliseconds(lambda: topk(user, item, k))
+    theirs = milliseconds(lambda: torch_topk(user, item, k), repeats=3, warm_up=1)
+    what = f"top {k}, {catalogue.users} × {catalogue.items}, d = {width}"
+    return Row(what, ours, theirs, share_of_peak(*catalogue, width, ours))
+
+
 def bench_topk() -> Iterator[Row]:
     for catalogue, width, k in [(CITEULIKE, 20, 50), (GOWALLA, 20, 20), (GOWALLA, 20, 50), (GOWALLA, 64, 50)]:
-        user, item = on_device(catalogue, width)
-        ours = milliseconds(lambda: topk(user, item, k))
-        theirs = milliseconds(lambda: torch_topk(user, item, k), repeats=3, warm_up=1)
-        yield Row(
-            f"top {k}, {catalogue.users} × {catalogue.items}, d = {width}",
-            ours,
-            theirs,
-            share_of_peak(*catalogue, width, ours),
-        )
+        yield topk_row(catalogue, width, k)
 
 
 def taught(user: Tensor, item: Tensor, catalogue: Catalogue, k: int, noise: float) -> Tensor:
@@ -112,24 +112,26 @@ def taught(user: Tensor, item: Tensor, catalogue: Catalogue, k: int, noise: floa
     return topk(user + noise * other_user, item + noise * other_item, k)[0]
 
 
+def closure_row(catalogue: Catalogue, width: int, k: int, noise: float) -> Row:
+    user, item = on_device(catalogue, width)
+    teacher = taught(user, item, catalogue, k, noise)
+
+    def ours() -> Closure:
+        return closure(user, item, teacher, draws=k, tau=TAU, seed=0, epoch=0)
+
+    mastered = float(ours().mastered_BK.float().mean())
+    taken = milliseconds(ours)
+    some = user[:2048], teacher[:2048]
+    theirs = milliseconds(lambda: pipeline(some[0], item, some[1], k), repeats=1, warm_up=1)
+    what = f"closure pass, K = L = {k}, {catalogue.users} × {catalogue.items}, d = {width}"
+    note = f"mastered {mastered:.0%}; {share_of_peak(*catalogue, width, taken)}"
+    return Row(what, taken, theirs * catalogue.users / some[0].shape[0], note)
+
+
 def bench_closure() -> Iterator[Row]:
-    for catalogue, width, k, noise in [
-        (CITEULIKE, 20, 50, 0.3),
-        (GOWALLA, 20, 50, 0.3),
-        (GOWALLA, 20, 50, 2.0),
-        (GOWALLA, 20, 100, 0.3),
-        (GOWALLA, 64, 50, 0.3),
-    ]:
-        user, item = on_device(catalogue, width)
-        teacher = taught(user, item, catalogue, k, noise)
-        given: dict[str, Any] = {"draws": k, "tau": TAU, "seed": 0, "epoch": 0}
-        mastered = float(closure(user, item, teacher, **given).mastered_BK.float().mean())
-        ours = milliseconds(lambda: closure(user, item, teacher, **given))
-        some = user[: 4 * 512], teacher[: 4 * 512]
-        theirs = milliseconds(lambda: pipeline(some[0], item, some[1], k), repeats=1, warm_up=1)
-        theirs *= catalogue.users / some[0].shape[0]
-        note = f"mastered {mastered:.0%}; {share_of_peak(*catalogue, width, ours)}"
-        yield Row(f"closure pass, K = L = {k}, {catalogue.users} × {catalogue.items}, d = {width}", ours, theirs, note)
+    yield closure_row(CITEULIKE, 20, 50, 0.3)
+    for width, k, noise in [(20, 50, 0.3), (20, 50, 2.0), (20, 100, 0.3), (64, 50, 0.3)]:
+        yield closure_row(GOWALLA, width, k, noise)
 
 
 def bench_large() -> Iterator[Row]:
@@ -162,20 +164,24 @@ def torch_cross_entropy(user: Tensor, item: Tensor, sets: ItemSets, user_R: Tens
     return -(weight_R[:, None] * sets.prob.view(rows, -1) * score.log_softmax(1)).sum()
 
 
+def cross_entropy_row(width: int, length: int) -> Row:
+    user, item = (table.requires_grad_() for table in on_device(GOWALLA, width))
+    sets, rows = item_sets(GOWALLA, length), torch.arange(BATCH, device="cuda", dtype=torch.int32)
+    user_R = torch.randint(GOWALLA.users, (BATCH,), generator=torch.Generator().manual_seed(4)).int().cuda()
+    weight = torch.rand(BATCH, device="cuda")
+
+    def ours() -> None:
+        set_cross_entropy(user, item, sets, user_R, rows, weight, slots=sets.items.numel()).backward()
+
+    def theirs() -> None:
+        torch_cross_entropy(user, item, sets, user_R, weight).backward()
+
+    return Row(f"set cross-entropy, {BATCH} × {length}, d = {width}", milliseconds(ours), milliseconds(theirs))
+
+
 def bench_training() -> Iterator[Row]:
     for width, length in [(STUDENT_DIM, 50), (STUDENT_DIM, 100), (64, 100)]:
-        user, item = (table.requires_grad_() for table in on_device(GOWALLA, width))
-        sets, rows = item_sets(GOWALLA, length), torch.arange(BATCH, device="cuda", dtype=torch.int32)
-        user_R = torch.randint(GOWALLA.users, (BATCH,), generator=torch.Generator().manual_seed(4)).int().cuda()
-        weight = torch.rand(BATCH, device="cuda")
-
-        def ours() -> None:
-            set_cross_entropy(user, item, sets, user_R, rows, weight, slots=sets.items.numel()).backward()  # noqa: B023
-
-        def theirs() -> None:
-            torch_cross_entropy(user, item, sets, user_R, weight).backward()  # noqa: B023
-
-        yield Row(f"set cross-entropy, {BATCH} × {length}, d = {width}", milliseconds(ours), milliseconds(theirs))
+        yield cross_entropy_row(width, length)
 
 
 def torch_bpr(user: Tensor, item: Tensor, user_B: Tensor, positive_B: Tensor, negative_B: Tensor) -> Tensor:
@@ -183,41 +189,61 @@ def torch_bpr(user: Tensor, item: Tensor, user_B: Tensor, positive_B: Tensor, ne
     return F.softplus((u * (F.embedding(negative_B, item) - F.embedding(positive_B, item))).sum(1)).sum()
 
 
+def bpr_row(width: int) -> Row:
+    user, item = (table.requires_grad_() for table in on_device(GOWALLA, width))
+    generator = torch.Generator().manual_seed(0)
+    user_B, positive_B, negative_B = (
+        torch.randint(bound, (BATCH,), generator=generator, dtype=torch.int32).cuda()
+        for bound in (GOWALLA.users, GOWALLA.items, GOWALLA.items)
+    )
+    ours = milliseconds(lambda: bpr_loss(user, item, user_B, positive_B, negative_B[:, None]).backward())
+    theirs = milliseconds(lambda: torch_bpr(user, item, user_B, positive_B, negative_B).backward())
+    return Row(f"BPR with gradients, batch {BATCH}, d = {width}", ours, theirs)
+
+
+def adam_row(width: int) -> Row:
+    param = on_device(GOWALLA, width)[1]
+    grad, moments = torch.randn_like(param), [torch.zeros_like(param) for _ in range(2)]
+    theirs = param.clone().requires_grad_()
+    theirs.grad = grad
+    fused = torch.optim.Adam([theirs], lr=1e-3, weight_decay=1e-5, fused=True)
+    step: dict[str, Any] = {"step": 1, "lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 1e-5}
+    taken = milliseconds(lambda: adam_step_(param, *moments, grad, **step))
+    moved = 7 * 4 * param.numel() / taken / 1e6
+    return Row(f"Adam, {GOWALLA.items} × {width}", taken, milliseconds(fused.step), f"{moved:.0f} GB/s")
+
+
 def bench_step() -> Iterator[Row]:
     for width in (STUDENT_DIM, 400):
-        user, item = (table.requires_grad_() for table in on_device(GOWALLA, width))
-        generator = torch.Generator().manual_seed(0)
-        user_B, positive_B, negative_B = (
-            torch.randint(bound, (BATCH,), generator=generator, dtype=torch.int32).cuda()
-            for bound in (GOWALLA.users, GOWALLA.items, GOWALLA.items)
-        )
-        ours = milliseconds(lambda: bpr_loss(user, item, user_B, positive_B, negative_B[:, None]).backward())
-        theirs = milliseconds(lambda: torch_bpr(user, item, user_B, positive_B, negative_B).backward())
-        yield Row(f"BPR with gradients, batch {BATCH}, d = {width}", ours, theirs)
-        moments = [torch.zeros_like(item.detach()) for _ in range(2)]
-        fused = torch.optim.Adam([item], lr=1e-3, weight_decay=1e-5, fused=True)
-        item.grad = torch.randn_like(item)
-        param, grad = item.detach(), item.grad
-        step: dict[str, Any] = {"step": 1, "lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 1e-5}
-        ours = milliseconds(lambda: adam_step_(param, *moments, grad, **step))
-        moved = 7 * 4 * param.numel() / ours / 1e6
-        yield Row(f"Adam, {GOWALLA.items} × {width}", ours, milliseconds(fused.step), f"{moved:.0f} GB/s")
+        yield bpr_row(width)
+        yield adam_row(width)
+
+
+def propagate_row(pairs: CSR, width: int) -> Row:
+    device = torch.device("cuda")
+    graph = BipartiteGraph.of(pairs, GOWALLA.items).to(device)
+    both = CSR.from_pairs(
+        torch.cat([pairs.rows(), pairs.indices + GOWALLA.users]),
+        torch.cat([pairs.indices + GOWALLA.users, pairs.rows()]),
+        sum(GOWALLA),
+    )
+    matrix = torch.sparse_csr_tensor(
+        both.indptr, both.indices.long(), torch.rand(both.indices.numel()), (sum(GOWALLA), sum(GOWALLA)), device=device
+    )
+    user, item = on_device(GOWALLA, width)
+    table = torch.cat([user, item])
+    ours = milliseconds(lambda: propagate(graph, user, item))
+    return Row(
+        f"a hop of propagation, {pairs.indices.numel()} pairs, d = {width}", ours, milliseconds(lambda: matrix @ table)
+    )
 
 
 def bench_propagate() -> Iterator[Row]:
     generator = torch.Generator().manual_seed(5)
     row, column = (torch.randint(bound, (800_000,), generator=generator) for bound in GOWALLA)
     pairs = CSR.from_pairs(row, column, GOWALLA.users).sorted_unique()
-    graph = BipartiteGraph.of(pairs, GOWALLA.items).to(torch.device("cuda"))
-    matrix = torch.sparse_csr_tensor(
-        pairs.indptr.cuda(), pairs.indices.cuda(), torch.rand(pairs.indices.numel()).cuda(), GOWALLA
-    )
     for width in (STUDENT_DIM, 64, 400):
-        user, item = on_device(GOWALLA, width)
-        ours = milliseconds(lambda: layer_mean(graph, user, item, 1))
-        yield Row(f"propagation there and back, {pairs.indices.numel()} pairs, d = {width}", ours, None)
-        theirs = milliseconds(lambda: matrix @ item)
-        yield Row(f"  torch's CSR product, one way, d = {width}", theirs, None)
+        yield propagate_row(pairs, width)
 
 
 GROUPS = {

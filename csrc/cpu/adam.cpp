@@ -23,8 +23,8 @@ struct Step {
           take(Vec::fill(a.take)),
           keep_sq(Vec::fill(a.keep_sq)),
           take_sq(Vec::fill(a.take_sq)),
-          rate(Vec::fill(-a.rate)),
-          eps(Vec::fill(a.eps)) {}
+          rate(Vec::fill(-(a.rates ? a.rates[0] : a.rate))),
+          eps(Vec::fill(a.rates ? a.rates[1] : a.eps)) {}
 
     void one(Vec grad, float* param, float* avg, float* avg_sq) const {
         const Vec p = Vec::load(param), m0 = Vec::load(avg), v0 = Vec::load(avg_sq);

@@ -29,7 +29,8 @@ __device__ inline void update(const rcekd_adam_args& a, int64_t i, float grad) {
     const float v = fmaf(a.take_sq * g, g, a.keep_sq * v0);
     a.exp_avg[i] = m;
     a.exp_avg_sq[i] = v;
-    a.param[i] = fmaf(-a.rate, m / (sqrtf(v) + a.eps), p);
+    const float rate = a.rates ? a.rates[0] : a.rate, eps = a.rates ? a.rates[1] : a.eps;
+    a.param[i] = fmaf(-rate, m / (sqrtf(v) + eps), p);
 }
 
 __global__ void adam_kernel(rcekd_adam_args a) {

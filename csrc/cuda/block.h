@@ -17,17 +17,17 @@ __device__ inline T publish(const T& shared) {
 
 // Of 256 counts the largest digit with at least `rank` elements of this digit and above, and how many of these are
 // above. Called by the first warp: lane l holds digits 255 − 8 l and the seven below.
-__device__ inline void pick_digit(const int32_t* count, int64_t rank, int* digit, int64_t* above) {
+__device__ inline void pick_digit(const int32_t* count, int32_t rank, int* digit, int32_t* above) {
     constexpr int kOwn = 8;
     const int lane = (int)threadIdx.x, top = 255 - kOwn * lane;
-    int64_t own = 0;
+    int32_t own = 0;
     for (int i = 0; i < kOwn; ++i) own += count[top - i];
-    int64_t sum = own;
+    int32_t sum = own;
     for (int by = 1; by < kWarp; by *= 2) {
-        const int64_t other = __shfl_up_sync(kAllLanes, sum, by);
+        const int32_t other = __shfl_up_sync(kAllLanes, sum, by);
         if (lane >= by) sum += other;
     }
-    int64_t before = sum - own;
+    int32_t before = sum - own;
     if (before >= rank || sum < rank) return;
     int at = top;
     while (before + count[at] < rank) before += count[at--];
@@ -35,36 +35,133 @@ __device__ inline void pick_digit(const int32_t* count, int64_t rank, int* digit
     *above = before;
 }
 
-// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection, eight bits a turn.
-template <class Key>
-__device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k) {
-    __shared__ int32_t count[256];
-    __shared__ uint64_t prefix;
-    __shared__ int64_t rank;
-    if (threadIdx.x == 0) prefix = 0, rank = k;
-    for (int shift = 56; shift >= 0; shift -= 8) {
-        for (int i = (int)threadIdx.x; i < 256; i += (int)blockDim.x) count[i] = 0;
-        __syncthreads();
-        const uint64_t high = prefix;
-        for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-            const uint64_t here = key(i);
-            if (shift == 56 || (here ^ high) >> (shift + 8) == 0) atomicAdd(&count[here >> shift & 255], 1);
+constexpr int kAtOnce = 4;  // elements that a thread asks memory for before it looks at the first
+
+// visit(i, element(i)) for i = 0 … n − 1 by all threads of a block, and visit(i, anything) for some i beyond: every
+// lane of a warp takes part in every visit. n is at most 2^31.
+template <class Element, class Visit>
+__device__ inline void for_all(int64_t n, Element element, Visit visit) {
+    const uint32_t end = (uint32_t)n, threads = blockDim.x;
+    for (uint32_t first = 0; first < end; first += kAtOnce * threads) {
+        decltype(element(0u)) held[kAtOnce];
+        RCEKD_UNROLL()
+        for (uint32_t m = 0; m < kAtOnce; ++m) {
+            const uint32_t i = first + m * threads + threadIdx.x;
+            held[m] = element(i < end ? i : end - 1);
         }
+        RCEKD_UNROLL()
+        for (uint32_t m = 0; m < kAtOnce; ++m)
+            if (first + m * threads < end) visit(first + m * threads + threadIdx.x, held[m]);
+    }
+}
+
+// Of the lanes that want one each the next places of a list, −1 for the others; a whole warp calls it.
+__device__ inline int32_t next_place(bool wanted, int32_t* count) {
+    const unsigned all = __ballot_sync(kAllLanes, wanted);
+    if (all == 0) return -1;
+    const int lane = (int)threadIdx.x % kWarp, leader = __ffs((int)all) - 1;
+    int32_t base = 0;
+    if (lane == leader) base = atomicAdd(count, __popc(all));
+    base = __shfl_sync(kAllLanes, base, leader);
+    return wanted ? base + __popc(all & ((1u << lane) - 1)) : -1;
+}
+
+// Appends those of `from` that are wanted to `into`, in any order; `count` lies in shared memory, and a barrier must
+// follow before it is read.
+template <class T, class Wanted>
+__device__ inline void append_wanted(const T* from, int64_t n, Wanted wanted, T* into, int32_t* count) {
+    for_all(
+        n, [from](uint32_t i) { return from[i]; },
+        [&](uint32_t i, const T& one) {
+            const int32_t place = next_place(i < n && wanted(one), count);
+            if (place >= 0) into[place] = one;
+        });
+}
+
+// What range_of and kth_largest_of hold in shared memory: one place, for they never run side by side.
+struct SelectRoom {
+    int32_t count[256];
+    uint64_t low[kWarp], high[kWarp], prefix;
+    int32_t rank;
+    int settled;
+};
+
+__device__ inline SelectRoom& select_room() {
+    __shared__ SelectRoom room;
+    return room;
+}
+
+// The smallest and the largest of key(0) … key(n − 1), for all threads.
+template <class Key>
+__device__ inline void range_of(Key key, int64_t n, uint64_t* lowest, uint64_t* highest) {
+    SelectRoom& room = select_room();
+    uint64_t least = ~(uint64_t)0, most = 0;
+    for_all(n, key, [&](uint32_t, uint64_t one) {
+        least = one < least ? one : least;
+        most = one > most ? one : most;
+    });
+    for (int by = kWarp / 2; by > 0; by /= 2) {
+        const uint64_t less = __shfl_xor_sync(kAllLanes, least, by), more = __shfl_xor_sync(kAllLanes, most, by);
+        least = less < least ? less : least;
+        most = more > most ? more : most;
+    }
+    __syncthreads();
+    if (threadIdx.x % kWarp == 0) room.low[threadIdx.x / kWarp] = least, room.high[threadIdx.x / kWarp] = most;
+    __syncthreads();
+    for (int w = 0; w < (int)blockDim.x / kWarp; ++w) {
+        least = room.low[w] < least ? room.low[w] : least;
+        most = room.high[w] > most ? room.high[w] : most;
+    }
+    *lowest = least;
+    *highest = most;
+}
+
+// The k-th largest of key(0) … key(n − 1), 1 ≤ k ≤ n: a radix selection of their distances from the smallest, eight
+// bits a turn, from the highest that any of them has, until nobody else shares the digits found. With `exact` not set
+// the answer is the number with these digits: what is at least that number are the k largest all the same.
+template <class Key>
+__device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool exact = true) {
+    SelectRoom& room = select_room();
+    uint64_t lowest, highest;
+    range_of(key, n, &lowest, &highest);
+    if (threadIdx.x == 0) room.prefix = 0, room.rank = (int32_t)k, room.settled = 0;
+    for (int bits = 64 - __clzll((long long)(highest - lowest)); bits > 0;) {
+        const int above_bits = bits, width = bits < 8 ? bits : 8;
+        bits -= width;
+        for (int i = (int)threadIdx.x; i < 256; i += (int)blockDim.x) room.count[i] = 0;
+        __syncthreads();
+        const uint64_t fixed = room.prefix;
+        if (room.settled) break;
+        for_all(n, key, [&](uint32_t i, uint64_t one) {
+            const uint64_t here = one - lowest;
+            if (i < n && (above_bits == 64 || (here ^ fixed) >> above_bits == 0))
+                atomicAdd(&room.count[here >> bits & ((1u << width) - 1)], 1);
+        });
         __syncthreads();
         if (threadIdx.x < kWarp) {
             int digit = -1;
-            int64_t above = 0;
-            pick_digit(count, rank, &digit, &above);
+            int32_t above = 0;
+            pick_digit(room.count, room.rank, &digit, &above);
             __syncwarp();
-            if (digit >= 0) prefix |= (uint64_t)digit << shift, rank -= above;
+            if (digit >= 0) {
+                room.prefix |= (uint64_t)digit << bits, room.rank -= above;
+                room.settled = room.count[digit] == room.rank;
+            }
         }
         __syncthreads();
     }
-    return publish(prefix);
+    const uint64_t reached = lowest + publish(room.prefix);
+    if (!exact) return reached;
+    const auto at_least = [key, reached](uint32_t i) {
+        const uint64_t one = key(i);
+        return one >= reached ? one : ~(uint64_t)0;
+    };
+    range_of(at_least, n, &lowest, &highest);
+    return lowest;
 }
 
 __device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k) {
-    return kth_largest_of([key](int64_t i) { return key[i]; }, n, k);
+    return kth_largest_of([key](uint32_t i) { return key[i]; }, n, k);
 }
 
 // Leaves the elements that are wanted, in any order; returns how many.
@@ -81,18 +178,36 @@ __device__ inline int64_t keep_if(T* a, int64_t n, Wanted wanted) {
     return publish(kept);
 }
 
-// Sorts in place, by a bitonic network whose comparisons all point the same way: elements beyond n, which would be
-// last, need not exist.
+// Sorts in place what every thread can hold one of: each goes to the place that it counts.
+template <class T, class Before>
+__device__ inline void sort_few(T* a, int n, Before before) {
+    if (n == 0) return;
+    const int mine = (int)threadIdx.x;
+    const T own = a[mine < n ? mine : 0];
+    int place = 0;
+    for (int i = 0; mine < n && i < n; ++i) {
+        const T other = a[i];
+        place += before(other, own) || (i < mine && !before(own, other)) ? 1 : 0;
+    }
+    __syncthreads();
+    if (mine < n) a[place] = own;
+    __syncthreads();
+}
+
+// Sorts in place: few elements by counting, many by a bitonic network whose comparisons all point the same way, so that
+// elements beyond n, which would be last, need not exist.
 template <class T, class Before>
 __device__ inline void sort(T* a, int64_t n, Before before) {
     __syncthreads();
-    for (int64_t size = 2; size < 2 * n; size *= 2) {
-        const int64_t pairs = ceil_div(n, size) * (size / 2);
-        for (int64_t stride = size / 2; stride > 0; stride /= 2) {
-            for (int64_t p = threadIdx.x; p < pairs; p += blockDim.x) {
-                const int64_t low = p / stride * 2 * stride, at = p % stride, i = low + at;
-                const int64_t j = stride == size / 2 ? low + size - 1 - at : i + stride;
-                if (j >= n || !before(a[j], a[i])) continue;
+    if (n <= blockDim.x) return sort_few(a, (int)n, before);
+    const uint32_t end = (uint32_t)n;  // at most 2^30
+    for (uint32_t size = 2; size < 2 * end; size *= 2) {
+        const uint32_t pairs = (end + size - 1) / size * (size / 2);
+        for (uint32_t stride = size / 2; stride > 0; stride /= 2) {
+            for (uint32_t p = threadIdx.x; p < pairs; p += blockDim.x) {
+                const uint32_t at = p & (stride - 1), low = (p - at) * 2, i = low + at;
+                const uint32_t j = stride == size / 2 ? low + size - 1 - at : i + stride;
+                if (j >= end || !before(a[j], a[i])) continue;
                 const T swap = a[i];
                 a[i] = a[j];
                 a[j] = swap;

@@ -26,7 +26,7 @@ __device__ inline int64_t race_gaps(const rcekd_gap_request& q, uint32_t row, in
     const int64_t want = left < draws ? left : draws;
     if (want == 0) return 0;
     const Arrival* arrival = timed;
-    const auto late = [arrival](int64_t i) { return ~time_order(arrival[i].log_time); };
+    const auto late = [arrival](uint32_t i) { return ~time_order(arrival[i].log_time); };
     const uint64_t last = ~kth_largest_of(late, left, want);
     left = keep_if(timed, left, [last](const Arrival& one) { return time_order(one.log_time) <= last; });
     sort(timed, left, Earlier());

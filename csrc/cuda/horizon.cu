@@ -72,7 +72,7 @@ __device__ inline void draw_row(const rcekd_horizon_args& a, int64_t row, const 
     int64_t n = set_keys(a, row, room);
     if (n > a.draws && a.draws > 0) {
         const Arrival* timed = room.timed;
-        const auto late = [timed](int64_t i) { return ~time_order(timed[i].log_time); };
+        const auto late = [timed](uint32_t i) { return ~time_order(timed[i].log_time); };
         const uint64_t last = ~kth_largest_of(late, n, a.draws);
         n = keep_if(room.timed, n, [last](const Arrival& one) { return time_order(one.log_time) <= last; });
     }

@@ -9,8 +9,12 @@ namespace cuda {
 struct Tables {
     const float* user_factor;  // [*, d]
     const int32_t* user;       // [rows] which rows of user_factor
-    const float* item_factor;  // [n_items, d]
+    const float* item_factor;  // [*, d]
+    const int32_t* item;       // [n_items] which rows of item_factor; null: the first n_items
     int64_t rows, n_items, d;
+
+    __device__ const float* user_row(int64_t row) const { return user_factor + (int64_t)user[row] * d; }
+    __device__ const float* item_row(int64_t i) const { return item_factor + (item ? (int64_t)item[i] : i) * d; }
 };
 
 constexpr int kTileUsers = 32, kTileItems = 64, kDepth = 16, kEach = 4;
@@ -24,13 +28,11 @@ __device__ inline void load_tile(const Tables& t, int64_t first_row, int64_t fir
                                  float (*user)[kTileUsers + 1], float (*item)[kTileItems + 1]) {
     for (int e = (int)threadIdx.x; e < kTileUsers * kDepth; e += kTileThreads) {
         const int r = e / kDepth, i = e % kDepth;
-        const bool there = first_row + r < t.rows && k + i < t.d;
-        user[i][r] = there ? t.user_factor[(int64_t)t.user[first_row + r] * t.d + k + i] : 0.0f;
+        user[i][r] = first_row + r < t.rows && k + i < t.d ? t.user_row(first_row + r)[k + i] : 0.0f;
     }
     for (int e = (int)threadIdx.x; e < kTileItems * kDepth; e += kTileThreads) {
         const int c = e / kDepth, i = e % kDepth;
-        const bool there = first_item + c < t.n_items && k + i < t.d;
-        item[i][c] = there ? t.item_factor[(first_item + c) * t.d + k + i] : 0.0f;
+        item[i][c] = first_item + c < t.n_items && k + i < t.d ? t.item_row(first_item + c)[k + i] : 0.0f;
     }
 }
 
@@ -54,10 +56,24 @@ __device__ inline void score_tile(const Tables& t, int64_t first_row, int64_t fi
     }
 }
 
-// One score.
+// One score, read in words of four numbers where both rows begin at one.
 __device__ inline float chain(const float* user, const float* item, int64_t d) {
     float s = 0.0f;
-    for (int64_t k = 0; k < d; ++k) s = fmaf(user[k], item[k], s);
+    int64_t k = 0;
+    if ((((uintptr_t)user | (uintptr_t)item) & 15) == 0) {
+        const float4 *u = (const float4*)user, *v = (const float4*)item;
+        RCEKD_UNROLL(4)
+        for (int64_t q = 0; q < d / 4; ++q) {
+            const float4 a = u[q], b = v[q];
+            s = fmaf(a.x, b.x, s);
+            s = fmaf(a.y, b.y, s);
+            s = fmaf(a.z, b.z, s);
+            s = fmaf(a.w, b.w, s);
+        }
+        k = d / 4 * 4;
+    }
+    RCEKD_UNROLL(4)
+    for (; k < d; ++k) s = fmaf(user[k], item[k], s);
     return s;
 }
 

@@ -20,6 +20,8 @@ ADDED: dict[str, Any] = {
     "student.time_bias": False,
     "teacher.train.optimizer": "adam",
     "train.optimizer": "adam",
+    "teacher.train.cuda_graph": True,
+    "train.cuda_graph": True,
 }
 
 
@@ -83,4 +85,4 @@ def _read(backbone: ModelSettings, data: Interactions) -> dict[str, Any]:
 
 def _training(train: dict[str, Any]) -> dict[str, Any]:
     """Without what does not touch the weights."""
-    return {key: value for key, value in train.items() if key != "checkpoint_seconds"}
+    return {key: value for key, value in train.items() if key not in ("checkpoint_seconds", "cuda_graph")}

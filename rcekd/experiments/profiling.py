@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,30 +25,47 @@ from rcekd.teachers import FactorTeacher
 from rcekd.training.checkpoint import Progress
 from rcekd.training.loop import Silent, Task, Trainer
 from rcekd.training.run_folder import RunFolder
+from rcekd.training.settings import TrainSettings
 
 HEARTBEAT = 1e9  # seconds between saved states: none falls into a measured epoch
 TEACHER_EPOCHS = 3
 
 
 class Length(NamedTuple):
-    """How many epochs are run before the measurement begins, and how many are measured."""
+    """How many epochs are run before the measurement begins, and how many are measured.
+
+    On a GPU so many are measured twice: first as they are, then phase by phase, where each phase waits for the device
+    and no step is recorded.
+    """
 
     warmup: int = 1
     epochs: int = 5
 
 
 class _Epochs(Silent):
-    """Keeps the measured epochs' lines; what came before them is forgotten."""
+    """Keeps the lines of the measured epochs: those that are measured as they are, and those whose work is counted."""
 
-    def __init__(self, length: Length, ledger: work.Ledger) -> None:
-        self.lines: list[dict[str, Any]] = []
-        self._warmup, self._ledger = length.warmup, ledger
+    def __init__(self, length: Length, as_they_are: int, counted: ExitStack) -> None:
+        self.plain: list[dict[str, Any]] = []
+        self.phased: list[dict[str, Any]] = []
+        self.ledger: work.Ledger | None = None
+        self._warmup, self._begin, self._counted = length.warmup, length.warmup + as_they_are, counted
+
+    def begin(self, title: str, settings: TrainSettings, progress: Progress, steps: int) -> None:
+        del title, settings, steps
+        self._count(progress)
 
     def epoch(self, line: dict[str, Any], progress: Progress) -> None:
-        if progress.epochs <= self._warmup:
-            self._ledger.phases.clear()
-        else:
-            self.lines.append(line)
+        if self.ledger is not None:
+            self.phased.append(line)
+        elif progress.epochs > self._warmup:
+            self.plain.append(line)
+        self._count(progress)
+
+    def _count(self, progress: Progress) -> None:
+        """Count from the next epoch on, where it is the first to be counted."""
+        if progress.epochs == self._begin:
+            self.ledger = self._counted.enter_context(work.counting())
 
 
 def profile(
@@ -68,12 +85,13 @@ def profile(
     data = place.data(settings)
     with tempfile.TemporaryDirectory(prefix="rcekd-profile-") as scratch:
         teacher, whose = _teacher(settings, data, place, teacher_dirs, Path(scratch))
-        task = _task(settings, data, teacher, length)
+        as_they_are = length.epochs if devices.is_gpu(place.device) else 0
+        task = _task(settings, data, teacher, length.warmup + as_they_are + length.epochs)
         memory = PeakMemory()
         memory.restart()
         devices.restart_peak(place.device)
-        with work.counting() as ledger:
-            watched = _Epochs(length, ledger)
+        with ExitStack() as counted:
+            watched = _Epochs(length, as_they_are, counted)
             folder = RunFolder(Path(scratch) / "student")
             folder.create({"kind": "profile"})
             with _tracing(trace, place.device):
@@ -86,7 +104,7 @@ def profile(
         "teacher": {"model": teacher.summary["model"], "dim": teacher.summary["dim"], "is": whose} if teacher else None,
         "student": describe(task.model),
         "batch_size": settings.train.batch_size,
-        **_costs(watched.lines, ledger),
+        **_costs(watched),
         "device": devices.describe(place.device),
         "peaks": None if devices.is_gpu(place.device) else measured_peaks()._asdict(),
         "peak_rss_bytes": memory.overall(),
@@ -120,15 +138,13 @@ def _teacher(
     return Teaching(describe(model), knowledge), f"trained for {TEACHER_EPOCHS} epochs"
 
 
-def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, length: Length) -> Task:
+def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, epochs: int) -> Task:
     model = build_model(settings.student, data, seed=settings.seed)
     method = None
     if teacher is not None:
         check_needs(settings.method, teacher.knowledge)
         method = build_method(settings.method, teacher.knowledge, data, seed=settings.seed)
-    train = settings.train.model_copy(
-        update={"epochs": length.warmup + length.epochs, "patience": 0, "checkpoint_seconds": HEARTBEAT}
-    )
+    train = settings.train.model_copy(update={"epochs": epochs, "patience": 0, "checkpoint_seconds": HEARTBEAT})
     weight = settings.method.weight
     return Task("profile", model, data, train, settings.eval, settings.seed, "profile", method, weight)
 
@@ -143,10 +159,11 @@ def _tracing(file: Path | None, device: torch.device) -> Any:
     )
 
 
-def _costs(lines: list[dict[str, Any]], ledger: work.Ledger) -> dict[str, Any]:
-    """Seconds per epoch, and per phase the median seconds, work and rates."""
-    seconds = [line["seconds"] for line in lines]
-    whole = statistics.median(seconds)
+def _costs(watched: _Epochs) -> dict[str, Any]:
+    """Seconds per epoch, and of the epochs whose work was counted, per phase the median seconds, work and rates."""
+    lines, ledger = watched.phased, watched.ledger or work.Ledger()
+    seconds = [line["seconds"] for line in watched.plain or lines]
+    whole = statistics.median(line["seconds"] for line in lines)
     names = list(dict.fromkeys(name for line in lines for name in line["phases"]))
     phases = {}
     for name in names:
@@ -165,4 +182,10 @@ def _costs(lines: list[dict[str, Any]], ledger: work.Ledger) -> dict[str, Any]:
     phases["other"] = {"seconds": rest, "share": rest / whole} | dict.fromkeys(
         ("flops", "bytes", "gflop_per_s", "gb_per_s"), 0.0
     )
-    return {"epoch_seconds": seconds, "seconds_per_epoch": whole, "epochs": len(seconds), "phases": phases}
+    return {
+        "epoch_seconds": seconds,
+        "seconds_per_epoch": statistics.median(seconds),
+        "epochs": len(seconds),
+        "phased_seconds_per_epoch": whole,
+        "phases": phases,
+    }

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference
-from rcekd.kernels.checks import check_strided, demand_later, is_native
+from rcekd.kernels.checks import check_shape, check_strided, demand_later, is_native
 from rcekd.kernels.library import address, register
 from rcekd.work import report
 
@@ -25,6 +25,7 @@ def adam_step_(
     eps: float,
     weight_decay: float,
     lazy: bool = False,
+    rates: Tensor | None = None,
 ) -> None:
     """One update of `torch.optim.Adam` (step counts from 1) in place on `param` and its two moments.
 
@@ -32,7 +33,9 @@ def adam_step_(
     gradient zero but still decays and moves, exactly, bit for bit, as with the dense gradient. Contiguous float32
     tensors take the native sweep. With `lazy`, rows whose gradient is zero rest instead: neither they nor their moments
     change (torch.optim.SparseAdam, with weight decay for the rows that move), which is another optimiser, for tables so
-    large that one sweep a step is too dear. Raises ValueError or TypeError on misuse.
+    large that one sweep a step is too dear. `rates`, float32 [2] where `param` is, takes the place of what follows from
+    step, lr and eps, and is read when the update is done, so that a recorded update can be another step each time it is
+    played (`adam_rates`). Raises ValueError or TypeError on misuse.
     """
     if not (param.shape == exp_avg.shape == exp_avg_sq.shape == grad.shape):
         raise ValueError("param, exp_avg, exp_avg_sq and grad must have the same shape")
@@ -45,19 +48,45 @@ def adam_step_(
         check_strided(name, tensor)
         if not tensor.is_floating_point() or tensor.dtype != grad.dtype:
             raise TypeError(f"{name} and grad must share a floating dtype, not {tensor.dtype} and {grad.dtype}")
+    if rates is not None:
+        _check_rates(rates, param)
     if grad.layout == torch.sparse_coo and grad.device.type == "cpu":
         _check_entries(grad)
     if not _fits(grad, state):
         reference.adam_step_(
-            *state, grad, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, lazy=lazy
+            *state,
+            grad,
+            step=step,
+            lr=lr,
+            beta1=beta1,
+            beta2=beta2,
+            eps=eps,
+            weight_decay=weight_decay,
+            lazy=lazy,
+            rates=rates,
         )
         return
     row, value = _rows(grad) if grad.is_sparse else (None, grad.contiguous())
-    correction = math.sqrt(1 - beta2**step)
-    rate = lr * correction / (1 - beta1**step)
-    _operation(*state, value, row, weight_decay, 1 - beta1, beta2, 1 - beta2, rate, eps * correction, lazy)
+    of_step = adam_rates(step, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+    _operation(*state, value, row, weight_decay, 1 - beta1, beta2, 1 - beta2, *of_step, rates, lazy)
     for tensor in state:
         torch.autograd.graph.increment_version(tensor)
+
+
+def adam_rates(step: int, *, lr: float, beta1: float, beta2: float, eps: float) -> tuple[float, float]:
+    """lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ), and ε′ = ε · √(1 − β₂ᵗ), of step t, from 1.
+
+    The update, p −= rate · m / (√v + ε′), rounds both to float32.
+    """
+    correction = math.sqrt(1 - beta2**step)
+    return lr * correction / (1 - beta1**step), eps * correction
+
+
+def _check_rates(rates: Tensor, param: Tensor) -> None:
+    check_strided("rates", rates)
+    check_shape("rates", rates, (2,))
+    if rates.dtype != torch.float32 or rates.device != param.device or not rates.is_contiguous():
+        raise TypeError(f"rates must be contiguous float32 on {param.device}, not {rates.dtype} on {rates.device}")
 
 
 def _check_entries(grad: Tensor) -> None:
@@ -104,6 +133,7 @@ def _adam_cpu(
     take_sq: float,
     rate: float,
     eps: float,
+    rates: Tensor | None,
     lazy: bool,
 ) -> None:
     # Twelve operations a number; parameter and both moments are read and written, the gradient is read. Lazily: of the
@@ -126,6 +156,7 @@ def _adam_cpu(
         take_sq,
         rate,
         eps,
+        address(rates),
         lazy,
         torch.get_num_threads(),
     )
@@ -143,6 +174,7 @@ def _adam_cuda(
     take_sq: float,
     rate: float,
     eps: float,
+    rates: Tensor | None,
     lazy: bool,
 ) -> None:
     rows = param.shape[0] if param.dim() else 1
@@ -163,13 +195,14 @@ def _adam_cuda(
         take_sq=take_sq,
         rate=rate,
         eps=eps,
+        rates=rates,
         lazy=lazy,
     )
 
 
 _operation = register(
     "adam_(Tensor(a!) param, Tensor(b!) exp_avg, Tensor(c!) exp_avg_sq, Tensor grad, Tensor? row, float weight_decay,"
-    " float take, float keep_sq, float take_sq, float rate, float eps, bool lazy) -> ()",
+    " float take, float keep_sq, float take_sq, float rate, float eps, Tensor? rates, bool lazy) -> ()",
     _adam_cpu,
     _adam_cuda,
 )

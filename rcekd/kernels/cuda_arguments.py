@@ -50,7 +50,7 @@ _LAYOUTS = {
     " seed,epoch:Q clip:q all_raise,inclusive,exclude_teacher:i high:q student_item,student_score,mastered,draw,"
     "draw_score:p bad_row:q threads:i",
     "adam": "param,exp_avg,exp_avg_sq,grad,row:p rows,width,entries:q weight_decay,take,keep_sq,take_sq,rate,eps:f"
-    " lazy,threads:i",
+    " rates:p lazy,threads:i",
     "bpr": "user_factor,item_factor,user,positive,negative:p batch,negatives,width:q loss,user_row,user_grad,item_row,"
     "item_grad:p user_rows,item_rows:q threads:i",
     "batch_rows": "user,share,scale:p batch,lists,users:q row_user,row_set,row_weight:p threads:i",

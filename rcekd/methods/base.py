@@ -93,6 +93,15 @@ class Method(ABC):
         self._one_1U = torch.ones(1, data.n_users, device=data.device)
         self._share_U = self._epoch_share(self._length_U)
 
+    @property
+    def is_recordable(self) -> bool:
+        """Whether `loss` can be recorded on a GPU and played back for other batches of the epoch.
+
+        It can where it follows from the student's factors, the ids in the batch and what `start_epoch` made, draws
+        nothing, counts nothing, and never waits for the device, as `rows` does. `own_loss` is then to be None.
+        """
+        return False
+
     def meet(self, student: Backbone) -> None:
         """Make what depends on the student (its width, its window); called once, before `trained` is looked into."""
         if student.window is not None:

@@ -68,6 +68,10 @@ class Combined(Method):
         for part in parts:
             part.clock = self.clock
 
+    @property
+    def is_recordable(self) -> bool:
+        return all(part.is_recordable for part, _ in self._parts)
+
     def meet(self, student: Backbone) -> None:
         super().meet(student)
         for part, _ in self._parts:

@@ -52,6 +52,10 @@ class CrossEntropy(Method):
         self._knowledge = teacher
         self._sets: ItemSets | None = None
 
+    @property
+    def is_recordable(self) -> bool:
+        return self._settings.items != "all"  # there arithmetic takes the time, not launches
+
     def start_epoch(self, student: Backbone, epoch: int) -> None:
         del epoch
         if self._settings.items == "student":

@@ -134,6 +134,10 @@ class RCEKD(Method):
         self._width = 0  # of all lists of a user, padding and all
         self._report: dict[str, float] = {}
 
+    @property
+    def is_recordable(self) -> bool:
+        return True
+
     def start_epoch(self, student: Backbone, epoch: int) -> None:
         tables = student.tables()
         with self.clock.phase("closure"):

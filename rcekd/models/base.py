@@ -102,6 +102,15 @@ class Backbone(nn.Module, ABC):
         """Whether its factors depend on when things happened, not only on their order."""
         return False
 
+    @property
+    def is_recordable(self) -> bool:
+        """Whether a step on a batch can be recorded on a GPU and played back for other batches of the epoch.
+
+        It can where `loss` and the factors follow from the parameters, the ids in the batch and what `begin_epoch`
+        made, draw nothing, count nothing, and never wait for the device.
+        """
+        return False
+
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Whatever is drawn until the next call (dropout) is to depend on nothing but (seed, epoch) and the batches."""
         del seed, epoch

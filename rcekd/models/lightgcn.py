@@ -57,6 +57,10 @@ class LightGCN(Backbone):
             self.user.normal_(std=settings.init_std, generator=generator)
             self.item.normal_(std=settings.init_std, generator=generator)
 
+    @property
+    def is_recordable(self) -> bool:
+        return True
+
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Draw the edges that this epoch trains on; until the first call it is all of them."""
         if self._edge_dropout:

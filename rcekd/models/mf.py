@@ -35,6 +35,10 @@ class MF(Backbone):
             self.user.normal_(std=settings.init_std, generator=generator)
             self.item.normal_(std=settings.init_std, generator=generator)
 
+    @property
+    def is_recordable(self) -> bool:
+        return True
+
     def loss(self, batch: Batch) -> Tensor:
         """Σ over the batch of the mean over negatives of −log σ(s⁺ − s⁻)."""
         return bpr_loss(self.user, self.item, batch.user_B, batch.positive_B, batch.negative_BN)

@@ -27,7 +27,10 @@ def profile_table(found: dict[str, Any]) -> Table:
                 f"{1e9 * phase['gb_per_s'] / peaks['bytes']:.0%}",
             )
         rows.append((name, f"{1e3 * phase['seconds']:.1f}", f"{phase['share']:.0%}", *rates))
-    rows.append(("epoch", f"{1e3 * found['seconds_per_epoch']:.1f}", "100%", "", "", "", ""))
+    whole, phased = (f"{1e3 * found[key]:.1f}" for key in ("seconds_per_epoch", "phased_seconds_per_epoch"))
+    if peaks is None:
+        rows.append(("epoch, phase by phase", phased, "100%", "", "", "", ""))
+    rows.append(("epoch", whole, "" if peaks is None else "100%", "", "", "", ""))
     columns = ("phase", "ms", "share", "GFLOP/s", "of peak", "GB/s", "of peak")
     return Table(f"{_subject(found)}: one epoch", columns, rows, _notes(found))
 
@@ -42,8 +45,8 @@ def draw(found: dict[str, Any], path: Path) -> None:
     """The epoch as one bar and its phases below it, each as wide as the time it takes."""
     figure = require("matplotlib.figure", "plots", otherwise="leave --plot out").Figure(figsize=(10, 3.2))
     axes = figure.subplots()
-    axes.barh(1, 1e3 * found["seconds_per_epoch"], height=0.8, color="#DDDDDD", edgecolor="black")
-    whole = 1e3 * found["seconds_per_epoch"]
+    whole = 1e3 * found["phased_seconds_per_epoch"]
+    axes.barh(1, whole, height=0.8, color="#DDDDDD", edgecolor="black")
     axes.text(whole / 2, 1, f"epoch, {whole:.0f} ms", ha="center", va="center")
     left = 0.0
     for number, (name, phase) in enumerate(found["phases"].items()):
@@ -79,7 +82,8 @@ def _notes(found: dict[str, Any]) -> list[str]:
     ]
     if peaks is None:
         notes.append(
-            f"on {found['device']}; every phase waits for what it has queued, so an epoch is slower than usual"
+            f"on {found['device']}; every phase waits for what it has queued, and no step is played from a recording, "
+            f"so an epoch is slower phase by phase; the last row is the median of {found['epochs']} epochs as they are"
         )
     else:
         notes += [

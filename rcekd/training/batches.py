@@ -6,6 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from rcekd import devices
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.negatives import sample_negatives
@@ -24,6 +25,12 @@ class Batches(Protocol):
     def epoch(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> Iterator[Batch]:
         """The epoch's batches; the time that negatives take goes to the clock's phase of that name."""
 
+    def whole(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> Batch | None:
+        """The same as one batch, which cut into pieces of `batch_size` is all of them; None where they vary in size."""
+
+    def ahead(self, seed: int, epoch: int) -> None:
+        """Make what the host has to make for an epoch to come, while it has nothing else to do."""
+
     def steps(self, settings: TrainSettings) -> int:
         """Batches per epoch."""
 
@@ -31,6 +38,12 @@ class Batches(Protocol):
 def training_batches(data: Interactions, window: int | None) -> Batches:
     """What a backbone learns from: single interactions, or whole users where it has a window."""
     return TrainingPairs(data) if window is None else TrainingSequences(data, window)
+
+
+def cut(whole: Batch, size: int) -> Iterator[Batch]:
+    """Batches of so many interactions, the last of what is left."""
+    for begin in range(0, whole.user_B.numel(), size):
+        yield Batch(*(column[begin : begin + size] for column in whole))
 
 
 class TrainingPairs:
@@ -42,6 +55,7 @@ class TrainingPairs:
         keep = has_negative_U[user.long()]
         self.user, self.positive = user[keep].contiguous(), positive[keep].contiguous()
         self.seen, self.n_items = data.seen, data.n_items
+        self._order_ahead: dict[tuple[int, int], Tensor] = {}
         if self.user.numel() == 0:
             raise InputError(f"{data.name} has no training interaction with a possible negative: nothing to learn from")
 
@@ -50,9 +64,13 @@ class TrainingPairs:
 
     def epoch(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> Iterator[Batch]:
         """The epoch's batches, drawn for (seed, epoch)."""
+        return cut(self.whole(settings, seed, epoch, clock), settings.batch_size)
+
+    def whole(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> Batch:
+        """All of the epoch's interactions, in an order and with negatives drawn for (seed, epoch)."""
         with clock.phase("negatives"):
             negative_PN = self.negatives(settings, seed, epoch)
-        return self.batches(negative_PN, settings, seed, epoch)
+        return self._in_order(negative_PN, seed, epoch)
 
     def negatives(self, settings: TrainSettings, seed: int, epoch: int) -> Tensor:
         """Negatives of every pair for one epoch, int32 [pairs, N]."""
@@ -60,11 +78,19 @@ class TrainingPairs:
 
     def batches(self, negative_PN: Tensor, settings: TrainSettings, seed: int, epoch: int) -> Iterator[Batch]:
         """The epoch's batches in an order drawn for (seed, epoch)."""
-        order = torch.randperm(len(self), generator=stream(seed, "order", epoch)).to(self.user.device)
-        user, positive, negative_PN = self.user[order], self.positive[order], negative_PN[order]
-        for begin in range(0, len(self), settings.batch_size):
-            part = slice(begin, begin + settings.batch_size)
-            yield Batch(user[part], positive[part], negative_PN[part])
+        return cut(self._in_order(negative_PN, seed, epoch), settings.batch_size)
+
+    def _in_order(self, negative_PN: Tensor, seed: int, epoch: int) -> Batch:
+        found = self._order_ahead.pop((seed, epoch), None)
+        order = self._order(seed, epoch) if found is None else found
+        return Batch(self.user[order], self.positive[order], negative_PN[order])
+
+    def ahead(self, seed: int, epoch: int) -> None:
+        """Draw that epoch's order."""
+        self._order_ahead = {(seed, epoch): self._order(seed, epoch)}
+
+    def _order(self, seed: int, epoch: int) -> Tensor:
+        return devices.sent(torch.randperm(len(self), generator=stream(seed, "order", epoch)), self.user.device)
 
     def steps(self, settings: TrainSettings) -> int:
         """Batches per epoch."""

@@ -3,22 +3,26 @@
 import math
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from rcekd import work
 from rcekd.datasets import Interactions
 from rcekd.errors import DivergedError, InterruptedRun
 from rcekd.evaluation.ranking import EvalSettings, evaluate_model, evaluate_valid
 from rcekd.methods import Method
 from rcekd.models import Backbone, Batch
 from rcekd.stopwatch import Stopwatch
-from rcekd.training.batches import training_batches
+from rcekd.training import recording
+from rcekd.training.batches import cut, training_batches
 from rcekd.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from rcekd.training.interrupt import StopRequest, stop_on_signal
 from rcekd.training.optimizer import Adam
+from rcekd.training.playback import Player
 from rcekd.training.run_folder import RunFolder
 from rcekd.training.settings import TrainSettings
 
@@ -64,6 +68,12 @@ class Task:
     keep_moments: bool = False
     """Whether it is kept from the untrained model to the last epoch's, for analysis."""
 
+    @property
+    def is_recordable(self) -> bool:
+        """Whether the settings, the model and the method let a step be recorded, where there is a GPU to record it."""
+        taught = self.method is None or self.method.is_recordable
+        return self.train.cuda_graph and self.model.is_recordable and taught
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -104,6 +114,9 @@ class Trainer:
         self._progress = Progress()
         if folder.checkpoint_file.is_file():
             self._progress = load_checkpoint(folder.checkpoint_file, task.identity, self._state)
+        recorder = recording.recorder(task.data.device) if task.is_recordable else None
+        losses = 1 if task.method is None else 2
+        self._player = None if recorder is None else Player(recorder, optimizer, self._unphased_step, losses)
         self._saved_at = time.monotonic()
 
     def run(self) -> Trained:
@@ -160,31 +173,68 @@ class Trainer:
         self._observer.epoch(line, progress)
 
     def _train(self, epoch: int) -> Tensor:
-        """One pass over the data; returns each step's base and distillation loss and size, float64 [steps, 3]."""
+        """One pass over the data: each step's base and distillation loss and size, float64 [steps, 3] on the CPU."""
         task = self._task
         if task.method is not None:
             task.method.start_epoch(task.model, epoch)
-        batches = self._batches.epoch(task.train, task.seed, epoch, self._clock)
-        return torch.stack([self._step(batch) for batch in batches])
+        found, batches = self._play(epoch)
+        sizes = [task.train.batch_size] * sum(map(len, found))
+        for batch in batches:
+            found.append(self._step(batch)[None])
+            sizes.append(batch.user_B.numel())
+        loss_NL = torch.cat(found).double().cpu()  # here the host waits until the epoch's steps are done
+        loss_N2 = loss_NL if task.method is not None else nn.functional.pad(loss_NL, (0, 1))
+        return torch.cat([loss_N2, torch.tensor(sizes, dtype=torch.float64)[:, None]], dim=1)
+
+    def _play(self, epoch: int) -> tuple[list[Tensor], Iterator[Batch]]:
+        """Take the steps that can be recorded and played; returns their losses, [steps, losses], and what is left."""
+        train, seed, player, whole = self._task.train, self._task.seed, self._player, None
+        size = train.batch_size
+        # Where work is counted, each step is, phase by phase.
+        if player is not None and player.takes(len(self._batches) // size) and not work.is_counted():
+            whole = self._batches.whole(train, seed, epoch, self._clock)
+        if player is None or whole is None:
+            return [], self._batches.epoch(train, seed, epoch, self._clock)
+        with self._clock.phase("step"):
+            loss_NL = player.play(whole, size, self._observer.step)
+            if epoch + 1 < train.epochs:  # the device is busy with this one
+                self._batches.ahead(seed, epoch + 1)
+        done = size * len(loss_NL)
+        return [loss_NL], cut(Batch(*(column[done:] for column in whole)), size)
 
     def _step(self, batch: Batch) -> Tensor:
-        task = self._task
+        """Train on a batch; returns its base loss and the method's, where there is one: [1] or [2]."""
         with self._clock.phase("forward"):
-            base = task.model.loss(batch)
-            kd = task.method.loss(task.model, batch) if task.method is not None else None
-            loss = base if kd is None else base + task.weight * kd
-            own = task.method.own_loss(batch) if task.method is not None else None
-            loss = loss if own is None else loss + own
-            if task.train.reduction == "mean":
-                loss = loss / batch.user_B.numel()
+            loss, loss_L = self._loss(batch)
         with self._clock.phase("backward"):
-            self._state.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            self._backward(loss)
         with self._clock.phase("optimiser"):
             self._state.optimizer.step()
         self._observer.step()
-        kd_value = torch.zeros_like(base) if kd is None else kd.detach()
-        return torch.stack([base.detach(), kd_value, base.new_full((), batch.user_B.numel())]).double()
+        return loss_L
+
+    def _unphased_step(self, batch: Batch, rates_P2: Tensor) -> Tensor:
+        """The same by these rates of Adam, and nothing else: what can be recorded."""
+        loss, loss_L = self._loss(batch)
+        self._backward(loss)
+        self._state.optimizer.step(rates_P2)
+        return loss_L
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What is minimised, and the losses that are told of it."""
+        task = self._task
+        base = task.model.loss(batch)
+        kd = task.method.loss(task.model, batch) if task.method is not None else None
+        loss = base if kd is None else base + task.weight * kd
+        own = task.method.own_loss(batch) if task.method is not None else None
+        loss = loss if own is None else loss + own
+        if task.train.reduction == "mean":
+            loss = loss / batch.user_B.numel()
+        return loss, base.detach()[None] if kd is None else torch.stack([base.detach(), kd.detach()])
+
+    def _backward(self, loss: Tensor) -> None:
+        self._state.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
 
     def _check(self, loss_N3: Tensor, epoch: int) -> None:
         """DivergedError where a loss is not finite or has exploded."""

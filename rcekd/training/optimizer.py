@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rcekd.kernels.adam import adam_step_
+from rcekd import devices
+from rcekd.kernels.adam import adam_rates, adam_step_
 
 
 @dataclass
@@ -50,12 +51,44 @@ class Adam:
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Update every parameter that has a gradient."""
-        for parameter, moments in zip(self._params, self._moments, strict=True):
+    def step(self, rates_P2: Tensor | None = None) -> None:
+        """Update every parameter that has a gradient.
+
+        rates_P2: a row of `rates`. The step then reads from it which step it is, and none is counted: see `advance`.
+        """
+        for number, (parameter, moments) in enumerate(zip(self._params, self._moments, strict=True)):
             if parameter.grad is not None:
                 grad = parameter.grad
-                self._update(parameter, moments, grad.coalesce() if grad.is_sparse else grad)
+                moments.step += rates_P2 is None
+                rates = None if rates_P2 is None else rates_P2[number]
+                self._update(parameter, moments, grad.coalesce() if grad.is_sparse else grad, rates)
+
+    def rates(self, steps: int) -> Tensor:
+        """What the next `steps` steps multiply and add, float32 [steps, parameters, 2] where the parameters are.
+
+        So rounded as a step that counts rounds it. For parameters that have a gradient in each of these steps.
+        """
+        (beta1, beta2), counts = self._betas, {moments.step for moments in self._moments}
+        of_count = {
+            count: [
+                adam_rates(count + 1 + n, lr=self._learning_rate, beta1=beta1, beta2=beta2, eps=self._eps)
+                for n in range(steps)
+            ]
+            for count in counts
+        }
+        rates_PN2 = torch.tensor([of_count[moments.step] for moments in self._moments], dtype=torch.float64)
+        rates_NP2 = rates_PN2.transpose(0, 1).to(torch.float32).contiguous()
+        return devices.sent(rates_NP2, self._params[0].device)
+
+    def advance(self, steps: int) -> None:
+        """Count steps that were taken by `rates`, on the parameters that have a gradient now."""
+        for parameter, moments in zip(self._params, self._moments, strict=True):
+            moments.step += steps * (parameter.grad is not None)
+
+    def touch(self) -> None:
+        """Say to torch that the parameters have changed, where it has not seen it or cannot know."""
+        for parameter in self._params:
+            torch.autograd.graph.increment_version(parameter)
 
     def state_dict(self) -> dict[str, Any]:
         """What going on needs, parameter by parameter; the tensors are not copies."""
@@ -70,18 +103,18 @@ class Adam:
             moments.exp_avg.copy_(stored["exp_avg"])
             moments.exp_avg_sq.copy_(stored["exp_avg_sq"])
 
-    def _update(self, parameter: Tensor, moments: _Moments, grad: Tensor) -> None:
-        moments.step += 1
+    def _update(self, parameter: Tensor, moments: _Moments, grad: Tensor, rates: Tensor | None) -> None:
         adam_step_(
             parameter,
             moments.exp_avg,
             moments.exp_avg_sq,
             grad,
-            step=moments.step,
+            step=moments.step + (rates is not None),
             lr=self._learning_rate,
             beta1=self._betas[0],
             beta2=self._betas[1],
             eps=self._eps,
             weight_decay=self._weight_decay,
             lazy=self._lazy,
+            rates=rates,
         )

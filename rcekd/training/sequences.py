@@ -58,6 +58,14 @@ class TrainingSequences:
             first += user_B.numel()
             yield Batch(user_B, item_B, negative_BN)
 
+    def whole(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> None:
+        """No two batches need be of one size."""
+        del settings, seed, epoch, clock
+
+    def ahead(self, seed: int, epoch: int) -> None:
+        """Users are ordered on the device."""
+        del seed, epoch
+
     def cut(self, settings: TrainSettings, seed: int, epoch: int) -> Cut:
         """Users in a drawn order, sorted by length within pools, cut into batches whose order is drawn again."""
         generator = stream(seed, "order", epoch)

@@ -33,6 +33,10 @@ class TrainSettings(Settings):
         description="validation metric that chooses the best epoch; the last, where data has no validation pair",
     )
     eval_every: PositiveInt = Field(default=1, description="epochs from one evaluation to the next")
+    cuda_graph: bool = Field(
+        default=True,
+        description="on a GPU, record a step and play it back, where model and method allow: the same results sooner",
+    )
     checkpoint_seconds: NonNegativeFloat = Field(
         default=20.0, description="save what resuming needs at least this often (checked at the end of an epoch)"
     )

@@ -27,6 +27,8 @@ def identities(data: Interactions, *assignments: str) -> tuple[str, str, str]:
     [
         ("train.checkpoint_seconds=1", False, False, False),
         ("teacher.train.checkpoint_seconds=1", False, False, False),
+        ("train.cuda_graph=false", False, False, False),
+        ("teacher.train.cuda_graph=false", False, False, False),
         ("method.beta=5", False, False, True),
         ("method.gamma.shape=linear", False, False, True),
         ("method.lambda=3", False, False, True),
@@ -58,8 +60,11 @@ def test_settings_that_came_later_leave_identities_as_they_were() -> None:
     assert ("history" in values["eval"], "temperature" in values["teacher"]) == (True, True)
     assert ("history" in kept["eval"], "temperature" in kept["teacher"]) == (False, False)
     assert [group["train"].get("optimizer") for group in (kept, kept["teacher"])] == [None, None]
-    lazy = ("train.optimizer=lazy-adam", "teacher.train.optimizer=lazy-adam")
-    changed = settings("eval.history=train+valid", "teacher.temperature=3", *lazy).to_values()
+    assert [group["train"].get("cuda_graph") for group in (kept, kept["teacher"])] == [None, None]
+    other = [
+        f"{whose}train.{what}" for whose in ("", "teacher.") for what in ("optimizer=lazy-adam", "cuda_graph=false")
+    ]
+    changed = settings("eval.history=train+valid", "teacher.temperature=3", *other).to_values()
     assert as_before(changed) == changed
 
 
@@ -107,7 +112,8 @@ def test_a_setting_at_what_it_was_is_the_digest_of_before(tiny_interactions: Int
     """Written out, as the version before times and optimisers made it."""
     values = settings("student.model=hstu").to_values()
     own = {key: value for key, value in values["student"].items() if key != "time_bias"}
-    train = {key: value for key, value in values["train"].items() if key not in ("checkpoint_seconds", "optimizer")}
+    later = ("checkpoint_seconds", "optimizer", "cuda_graph")
+    train = {key: value for key, value in values["train"].items() if key not in later}
     evaluation = {key: value for key, value in values["eval"].items() if key != "history"}
     told = {"kind": "student", "data": tiny_interactions.fingerprint, "student": own, "seed": 0}
     expected = digest(told | {"eval": evaluation, "train": train})

@@ -26,6 +26,7 @@ def test_phases_add_up_to_the_epoch(profile: Command) -> None:
     assert found["phases"].keys() == PHASES | {"closure", "teacher scores", "other"}
     assert sum(phase["share"] for phase in found["phases"].values()) == pytest.approx(1.0, abs=0.2)
     assert len(found["epoch_seconds"]) == found["epochs"] == 3
+    assert found["phased_seconds_per_epoch"] == found["seconds_per_epoch"], "phases cost nothing on a CPU"
     assert found["phases"]["closure"]["flops"] == 2 * 50 * 80 * 3
     assert found["teacher"]["is"] == "trained for 3 epochs"
     assert not Path("runs").exists(), "nothing is left behind"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import reference
-from rcekd.kernels.adam import adam_step_
+from rcekd.kernels.adam import adam_rates, adam_step_
 
 SETTINGS: dict[str, Any] = {"lr": 1e-2, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 1e-3}
 
@@ -134,6 +134,38 @@ def test_lazily_a_vector_s_numbers_are_rows() -> None:
     assert (state[0] != 1).tolist() == [False, True, False]
 
 
+def rates_of(step: int) -> Tensor:
+    """What a step reads in place of its number."""
+    of_step = adam_rates(step, **{name: SETTINGS[name] for name in ("lr", "beta1", "beta2", "eps")})
+    return torch.tensor(of_step, dtype=torch.float64).float()
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("rows", [None, [0, 1, 7, 12]], ids=["dense", "row-sparse"])
+def test_rates_are_read_from_memory(rows: list[int] | None, lazy: bool) -> None:
+    """The same bits as from the step's number, which then plays no part."""
+
+    def by_rates(*state_and_grad: Tensor, step: int, **settings: Any) -> None:
+        adam_step_(*state_and_grad, step=99, rates=rates_of(step), **{**settings, "lr": 7.0, "eps": 1.0})
+
+    param, grads = tables(13, 20)
+    grads = grads if rows is None else [row_sparse(grad, rows) for grad in grads]
+    for found, expected in zip(
+        run(by_rates, param, grads, lazy=lazy), run(adam_step_, param, grads, lazy=lazy), strict=True
+    ):
+        assert torch.equal(found.view(torch.int32), expected.view(torch.int32))
+
+
+def test_the_twin_takes_rates_too() -> None:
+    param, grads = tables(13, 20)
+    twice = [[table.double() for table in (param, torch.zeros_like(param), torch.zeros_like(param))] for _ in "ab"]
+    for step, grad in enumerate(grads, start=1):
+        reference.adam_step_(*twice[0], grad.double(), step=step, **SETTINGS)
+        reference.adam_step_(*twice[1], grad.double(), step=99, rates=rates_of(step), **SETTINGS)
+    for expected, found in zip(*twice, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
+
+
 def test_same_bytes(same_bytes: Callable[[Callable[[], list[Tensor]]], None]) -> None:
     for rows, width in ((2100, 19), (301, 131)):
         param, grads = tables(rows, width)
@@ -165,6 +197,13 @@ def test_misuse() -> None:
         adam_step_(param, param, param, torch.ones(2, 2), step=1, **SETTINGS)
     with pytest.raises(ValueError, match="counts from 1"):
         adam_step_(param, param, param, param, step=0, **SETTINGS)
+    for rates, error in (
+        (torch.ones(3), ValueError),
+        (torch.ones(2).double(), TypeError),
+        (torch.ones(4)[::2], TypeError),
+    ):
+        with pytest.raises(error, match="rates must"):
+            adam_step_(param, param.clone(), param.clone(), param.clone(), step=1, rates=rates, **SETTINGS)
     outside = torch.sparse_coo_tensor(
         torch.tensor([[7]]), torch.ones(1, 2), (3, 2), is_coalesced=True, check_invariants=False
     )

@@ -9,6 +9,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.models import Batch
+from rcekd.stopwatch import Stopwatch
 from rcekd.streams import stream_seed
 from rcekd.training.batches import TrainingPairs
 from rcekd.training.settings import TrainSettings
@@ -32,6 +33,20 @@ def test_the_same_again_whatever_happened_in_between(tiny_interactions: Interact
     torch.manual_seed(99)
     epoch(tiny_interactions, 3, 4)
     assert equal(first, epoch(tiny_interactions, 3, 5))
+
+
+def test_an_order_drawn_ahead_is_the_order(tiny_interactions: Interactions) -> None:
+    """And serves that epoch alone, once."""
+    pairs, clock = TrainingPairs(tiny_interactions), Stopwatch()
+    pairs.ahead(3, 5)
+    for number in (4, 5, 5):
+        assert equal(list(pairs.epoch(SETTINGS, 3, number, clock)), epoch(tiny_interactions, 3, number))
+        assert equal([pairs.whole(SETTINGS, 3, number, clock)], [whole(tiny_interactions, 3, number)])
+
+
+def whole(data: Interactions, seed: int, number: int) -> Batch:
+    """An epoch's batches one after the other."""
+    return Batch(*(torch.cat(columns) for columns in zip(*epoch(data, seed, number), strict=True)))
 
 
 @pytest.mark.parametrize(("seed", "number"), [(4, 5), (3, 6)])

@@ -38,6 +38,37 @@ def test_torch_adam(sparse: bool) -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_steps_by_rates_are_the_steps(lazy: bool) -> None:
+    """To the bit, also where parameters have been updated unequally often, or not at all."""
+    runs = []
+    for by_rates in (False, True):
+        (first, second), (third, _) = pair(), pair()
+        optimizer = Adam([first, second, third], **SETTINGS, lazy=lazy)
+        for grad in gradients(3):
+            first.grad = grad
+            optimizer.step()
+        rates_NP2 = optimizer.rates(5)
+        for grad, rates_P2 in zip(gradients(5), rates_NP2, strict=True):
+            first.grad, second.grad = grad, 2 * grad
+            optimizer.step(rates_P2 if by_rates else None)
+        if by_rates:
+            optimizer.advance(5)
+        moments = optimizer.state_dict()["moments"]
+        assert [one["step"] for one in moments] == [8, 5, 0]
+        runs.append([first, second, third, *(one[name] for one in moments for name in ("exp_avg", "exp_avg_sq"))])
+    for one, other in zip(*runs, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_who_computed_from_the_parameters_hears_of_a_touch() -> None:
+    ours, _ = pair()
+    loss = (ours * ours).sum()
+    Adam([ours], **SETTINGS).touch()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
 def test_a_sparse_gradient_that_names_a_row_twice_adds_up() -> None:
     ours, theirs = pair()
     rows = torch.tensor([[2, 5, 2]])

@@ -15,6 +15,7 @@ typedef struct {
     float keep_sq, take_sq;  // β₂, 1 − β₂
     float rate;              // lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ)
     float eps;               // ε · √(1 − β₂ᵗ)
+    const float* rates;      // [2]: rate and eps, read when the step is done, in place of those above; or null
     int lazy;                // rows whose gradient is zero rest
     int threads;
 } rcekd_adam_args;

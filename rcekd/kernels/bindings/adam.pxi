@@ -14,6 +14,7 @@ cdef extern from "rcekd/adam.h" nogil:
         float take_sq
         float rate
         float eps
+        const float* rates
         int lazy
         int threads
     int rcekd_adam(rcekd_adam_args* args)
@@ -34,6 +35,7 @@ def adam(
     float take_sq,
     float rate,
     float eps,
+    uintptr_t rates,
     bint lazy,
     int threads,
 ) -> int:
@@ -53,6 +55,7 @@ def adam(
     args.take_sq = take_sq
     args.rate = rate
     args.eps = eps
+    args.rates = <const float*>rates
     args.lazy = lazy
     args.threads = threads
     cdef int status

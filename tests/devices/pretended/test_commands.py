@@ -98,6 +98,10 @@ def test_a_profile_is_of_the_device(pretend: Pretend, rcekd: Command) -> None:
     assert found.result["device"] == "pretend"
     assert found.result["peaks"] is None
     assert "on pretend; every phase waits" in found.err
+    assert "epoch, phase by phase" in found.err
+    assert len(found.result["epoch_seconds"]) == found.result["epochs"] == 1
+    assert sum(phase["share"] for phase in found.result["phases"].values()) == pytest.approx(1.0, abs=0.2)
+    assert found.result["phased_seconds_per_epoch"] != found.result["seconds_per_epoch"]
     assert sum(pretend.waits().values()) > 0
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rcekd.kernels.adam import adam_step_
+from rcekd.kernels.adam import adam_rates, adam_step_
 from rcekd.kernels.batch_rows import batch_rows
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
@@ -238,10 +238,11 @@ def test_propagation(same_as_native: Check, width: int, layers: int) -> None:
     same_as_native(lambda: [*layer_mean(graph, *tables, layers), *with_gradients(tables, squares)[1:]])
 
 
+@pytest.mark.parametrize("from_memory", [False, True], ids=["rates", "rates in memory"])
 @pytest.mark.parametrize("lazy", [False, True], ids=["every row", "lazy"])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "row-sparse"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_adam(same_as_native: Check, width: int, sparse: bool, lazy: bool) -> None:
+def test_adam(same_as_native: Check, width: int, sparse: bool, lazy: bool, from_memory: bool) -> None:
     param, grad = (table.detach() for table in factors(29, 29, width))
     rows = torch.tensor([0, 3, 4, 28])
     grad[4:9] = 0.0
@@ -249,9 +250,10 @@ def test_adam(same_as_native: Check, width: int, sparse: bool, lazy: bool) -> No
 
     def compute() -> list[Tensor]:
         state = [param.clone(), torch.zeros_like(param), torch.zeros_like(param)]
-        options = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01, "lazy": lazy}
+        rule = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
         for step in (1, 2, 3):
-            adam_step_(*state, gradient, step=step, **options)
+            rates = param.new_tensor(adam_rates(step, **rule)) if from_memory else None
+            adam_step_(*state, gradient, step=step, **rule, weight_decay=0.01, lazy=lazy, rates=rates)
         return state
 
     same_as_native(compute)
