@@ -36,10 +36,10 @@ __device__ inline Row read_row(const Task& t, int64_t row) {
     const int32_t user = t.a.user[row];
     demand(is_id(user, t.a.users), "user_R must lie in [0, users)");
     demand(is_id(t.a.set[row], t.a.sets), "set_R must lie in [0, sets)");
-    const int64_t first = t.first(row), length = t.length(row);
-    demand(first >= 0 && length >= 0 && first + length <= t.a.entries,
+    const int64_t first = t.first(row), end = t.a.indptr[t.a.set[row] + 1];
+    demand(first >= 0 && first <= end && end <= t.a.entries,
            "sets.indptr must run from 0 to the number of sets.items and never decrease");
-    return {row, first, length, user};
+    return {row, first, end - first, user};
 }
 
 // First slots of the warp's two rows, the next that are free.
