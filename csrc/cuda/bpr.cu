@@ -21,25 +21,33 @@ struct Batch {
     __device__ int32_t item(int64_t b, int64_t j) const {
         return j == 0 ? a.positive[b] : a.negative[b * a.negatives + j - 1];
     }
-    __device__ void join(int64_t b, int64_t j, int32_t item) const {
-        const int64_t slot = b * slots() + j;
-        if (a.item_grad) groups.rank[slot] = groups.join(item);
-        if (a.user_grad) groups.rank[of_items + slot] = groups.join(items + a.user[b]);
-    }
 };
 
-// Scores of sample b with its items `first` and those behind, as many as there are.
+// Scores of sample b with its items `first` and those behind, as many as there are; counts their entries.
 __device__ inline void scores(const Batch& t, int64_t b, int64_t first, bool quads, float* score) {
+    const int here = t.slots() - first < kTogether ? (int)(t.slots() - first) : kTogether;
     const float* vector[kTogether];
+    int32_t item[kTogether];
+    uint32_t of_item[kTogether];
+    bool sound = true;
+    RCEKD_UNROLL(kTogether)
+    for (int j = 0; j < kTogether; ++j) item[j] = t.item(b, j < here ? first + j : first);
     RCEKD_UNROLL(kTogether)
     for (int j = 0; j < kTogether; ++j) {
-        const bool there = first + j < t.slots();
-        const int32_t item = t.item(b, there ? first + j : first);
-        demand(is_id(item, t.a.item_rows), "positive_B and negative_BN must lie in [0, items)");
-        if (there) t.join(b, first + j, item);
-        vector[j] = t.a.item_factor + item * t.a.width;
+        sound = sound && is_id(item[j], t.a.item_rows);
+        vector[j] = t.a.item_factor + item[j] * t.a.width;
     }
+    demand(sound, "positive_B and negative_BN must lie in [0, items)");
+    const uint32_t of_user = t.a.user_grad ? t.groups.join(t.items + t.a.user[b], here) : 0;
+    RCEKD_UNROLL(kTogether)
+    for (int j = 0; j < kTogether; ++j) of_item[j] = t.a.item_grad && j < here ? t.groups.join(item[j]) : 0;
     chains(t.a.user_factor + t.a.user[b] * t.a.width, vector, t.a.width, quads, score);
+    RCEKD_UNROLL(kTogether)
+    for (int j = 0; j < kTogether; ++j) {
+        const int64_t slot = b * t.slots() + first + j;
+        if (t.a.item_grad && j < here) t.groups.rank[slot] = of_item[j];
+        if (t.a.user_grad && j < here) t.groups.rank[t.of_items + slot] = of_user + (uint32_t)j;
+    }
 }
 
 __device__ inline void visit_sample(const Batch& t, int64_t b, bool quads) {

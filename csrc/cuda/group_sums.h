@@ -28,17 +28,16 @@ struct Sums {
 };
 
 constexpr int kSumThreads = 256, kSumWarps = kSumThreads / kWarp;
+constexpr int kNeighbours = 4;  // ids that a warp takes at once
 
-inline unsigned blocks_to_sum(const Groups& g) { return blocks_for(ceil_div(g.ids, kSumWarps)); }
+inline unsigned blocks_to_sum(const Groups& g) { return blocks_for(ceil_div(g.ids, kSumWarps * kNeighbours)); }
 
 // --- small groups ---
 
-// A lane has an entry and finds out how many come before; then it has a column.
-__device__ inline void sum_small(const Groups& g, const Sums& to, int64_t id, int n) {
+// One group by a warp, a lane having one of its n entries: each finds out how many come before; then it has a column.
+__device__ inline void sum_small(const Sums& to, int64_t id, const Entry& mine, int n) {
     constexpr int kAhead = 8;  // rows under way at once
     const int lane = (int)threadIdx.x % kWarp;
-    Entry mine = {0, 0, 0.0f, 0};
-    if (lane < n) mine = g.entry[g.start[id] + lane];
     int rank = 0;
     for (int l = 0; l < n; ++l) rank += __shfl_sync(kAllLanes, mine.order(), l) < mine.order();
     rank = lane < n ? rank : kWarp;
@@ -64,6 +63,26 @@ __device__ inline void sum_small(const Groups& g, const Sums& to, int64_t id, in
         }
         if (there) to.into(id)[first + lane] = sum;
     }
+}
+
+// Neighbouring ids by a warp, large groups left out; what says where their entries are is read for all at once, and so
+// are the entries.
+__device__ inline void sum_neighbours(const Groups& g, const Sums& to, int64_t first) {
+    const int lane = (int)threadIdx.x % kWarp;
+    const bool there = lane < kNeighbours && first + lane < g.ids;
+    const uint32_t count = there ? g.count[first + lane] : kSmall + 1, start = there ? g.start[first + lane] : 0;
+    Entry mine[kNeighbours];
+    uint32_t n[kNeighbours];
+    RCEKD_UNROLL(kNeighbours)
+    for (int i = 0; i < kNeighbours; ++i) {
+        n[i] = __shfl_sync(kAllLanes, count, i);
+        const uint32_t begin = __shfl_sync(kAllLanes, start, i);
+        mine[i] = {0, 0, 0.0f, 0};
+        if (n[i] <= kSmall && lane < (int)n[i]) mine[i] = g.entry[begin + lane];
+    }
+    RCEKD_UNROLL(kNeighbours)
+    for (int i = 0; i < kNeighbours; ++i)
+        if (n[i] <= kSmall) sum_small(to, first + i, mine[i], (int)n[i]);
 }
 
 // --- large groups ---
@@ -129,9 +148,14 @@ __device__ inline void sort_by_bins(const Entry* entry, int64_t n, int64_t rows,
     for (int64_t i = threadIdx.x; i < n; i += kSumThreads) atomicAdd(&bin[entry[i].row >> shift], 1u);
     __syncthreads();
     sum_bins_before(bin, of_warp);
-    for (int64_t i = threadIdx.x; i < n; i += kSumThreads) {
-        const Entry one = entry[i];
-        sorted[atomicAdd(&bin[one.row >> shift], 1u)] = one;
+    constexpr int kBatch = 4;
+    for (int64_t i = threadIdx.x; i < n; i += kBatch * kSumThreads) {
+        Entry one[kBatch];
+        RCEKD_UNROLL(kBatch)
+        for (int j = 0; j < kBatch; ++j) one[j] = entry[i + j * kSumThreads < n ? i + j * kSumThreads : i];
+        RCEKD_UNROLL(kBatch)
+        for (int j = 0; j < kBatch; ++j)
+            if (i + j * kSumThreads < n) sorted[atomicAdd(&bin[one[j].row >> shift], 1u)] = one[j];
     }
     __syncthreads();  // each bin says now where it ends
     for (int b = (int)threadIdx.x; b < kBins; b += kSumThreads) {
@@ -146,12 +170,18 @@ __device__ inline void sort_by_bins(const Entry* entry, int64_t n, int64_t rows,
 template <class T>
 __device__ inline void fetch(const Entry* entry, int n, const float* table, int64_t width, int columns, T* row,
                              float* weight, int me, int crew) {
-    constexpr int kEach = (int)(sizeof(T) / sizeof(float));
-    const int pieces = columns / kEach;
-    RCEKD_UNROLL(4)
-    for (int i = me; i < n * pieces; i += crew) {
-        const float* from = table + entry[i / pieces].vector * width + i % pieces * kEach;
-        __pipeline_memcpy_async(row + i, from, sizeof(T));
+    constexpr unsigned kEach = sizeof(T) / sizeof(float), kBatch = 4;
+    const unsigned pieces = (unsigned)columns / kEach, all = (unsigned)n * pieces, step = (unsigned)crew;
+    for (unsigned first = (unsigned)me; first < all; first += kBatch * step) {
+        const float* from[kBatch];
+        RCEKD_UNROLL(kBatch)
+        for (unsigned j = 0; j < kBatch; ++j) {
+            const unsigned i = first + j * step < all ? first + j * step : first;
+            from[j] = table + entry[i / pieces].vector * width + i % pieces * kEach;
+        }
+        RCEKD_UNROLL(kBatch)
+        for (unsigned j = 0; j < kBatch; ++j)
+            if (first + j * step < all) __pipeline_memcpy_async(row + first + j * step, from[j], sizeof(T));
     }
     for (int s = me; s < n; s += crew) __pipeline_memcpy_async(weight + s, &entry[s].weight, sizeof(float));
 }
@@ -213,10 +243,8 @@ __device__ inline void sum_groups(const Groups& g, const Sums& to) {
     __shared__ Room room;
     const int64_t large = g.counter[Groups::kLarge];  // these first, as they take longest
     for (int64_t i = blockIdx.x; i < large; i += gridDim.x) sum_large(g, to, g.large[i], room);
-    for (int64_t id = first_index() / kWarp; id < g.ids; id += index_step() / kWarp) {
-        const uint32_t n = g.count[id];
-        if (n <= kSmall) sum_small(g, to, id, (int)n);
-    }
+    for (int64_t warp = first_index() / kWarp; warp * kNeighbours < g.ids; warp += index_step() / kWarp)
+        sum_neighbours(g, to, warp * kNeighbours);
 }
 
 }  // namespace cuda

@@ -34,7 +34,8 @@ struct Groups {
     Entry* entry;       // [entries]
     Entry* sorted;      // [entries]: room for large groups in order
 
-    __device__ uint32_t join(int64_t id) const { return atomicAdd(&count[id], 1u); }
+    // The rank of an entry that joins the group of an id, or of the first of several; the others' follow.
+    __device__ uint32_t join(int64_t id, int several = 1) const { return atomicAdd(&count[id], (uint32_t)several); }
     __device__ void put(int64_t id, uint32_t rank, const Entry& one) const { entry[start[id] + rank] = one; }
 };
 

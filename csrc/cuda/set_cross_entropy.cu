@@ -36,10 +36,10 @@ __device__ inline Row read_row(const Task& t, int64_t row) {
     const int32_t user = t.a.user[row];
     demand(is_id(user, t.a.users), "user_R must lie in [0, users)");
     demand(is_id(t.a.set[row], t.a.sets), "set_R must lie in [0, sets)");
-    const int64_t first = t.first(row), length = t.length(row);
-    demand(first >= 0 && length >= 0 && first + length <= t.a.entries,
+    const int64_t first = t.first(row), end = t.a.indptr[t.a.set[row] + 1];
+    demand(first >= 0 && first <= end && end <= t.a.entries,
            "sets.indptr must run from 0 to the number of sets.items and never decrease");
-    return {row, first, length, user};
+    return {row, first, end - first, user};
 }
 
 // First slots of the warp's two rows, the next that are free.
@@ -60,23 +60,29 @@ __device__ inline float score_items(const Task& t, const Row& row, uint32_t offs
     const float inverse_tau = 1.0f / t.a.tau;
     float top = -INFINITY;
     for (int64_t i = (int)threadIdx.x % kLanes; i < row.length; i += kTogether * kLanes) {
+        int32_t id[kTogether];
+        uint32_t rank[kTogether];
         const float* vector[kTogether];
         float score[kTogether];
+        bool sound = true;
+        RCEKD_UNROLL(kTogether)
+        for (int j = 0; j < kTogether; ++j) id[j] = item[i + j * kLanes < row.length ? i + j * kLanes : i];
+        RCEKD_UNROLL(kTogether)
+        for (int j = 0; j < kTogether; ++j) sound = sound && is_id(id[j], t.a.items);
+        demand(sound, "sets.items must lie in [0, items)");
         RCEKD_UNROLL(kTogether)
         for (int j = 0; j < kTogether; ++j) {
-            const bool there = i + j * kLanes < row.length;
-            const int32_t id = item[there ? i + j * kLanes : i];
-            demand(is_id(id, t.a.items), "sets.items must lie in [0, items)");
-            if (there && t.a.item_grad) t.groups.rank[offset + i + j * kLanes] = t.groups.join(id);
-            vector[j] = t.a.item_factor + id * t.a.width;
+            vector[j] = t.a.item_factor + id[j] * t.a.width;
+            rank[j] = t.a.item_grad && i + j * kLanes < row.length ? t.groups.join(id[j]) : 0;
         }
         chains(t.a.user_factor + row.user * t.a.width, vector, t.a.width, quads, score);
         RCEKD_UNROLL(kTogether)
         for (int j = 0; j < kTogether; ++j) {
             if (i + j * kLanes >= row.length) continue;
-            const float scaled = score[j] * inverse_tau;
-            t.slot[offset + i + j * kLanes] = scaled;
-            top = scaled > top ? scaled : top;
+            const uint32_t slot = offset + (uint32_t)(i + j * kLanes);
+            t.slot[slot] = score[j] * inverse_tau;
+            top = score[j] * inverse_tau > top ? score[j] * inverse_tau : top;
+            if (t.a.item_grad) t.groups.rank[slot] = rank[j];
         }
     }
     return top;
@@ -112,11 +118,11 @@ __global__ void rows_kernel(Task t) {
     for (int64_t round = 0; round < rounds; ++round) {
         const Row row = read_row(t, first_index() / kLanes + round * step);
         const uint32_t offset = take_slots(t, row);
-        if (row.at < t.a.rows && threadIdx.x % kLanes == 0) {
-            t.offset[row.at] = offset;
-            if (t.a.user_grad) t.groups.rank[t.of_items + row.at] = t.groups.join(t.items + row.user);
-        }
+        const bool speaks = row.at < t.a.rows && threadIdx.x % kLanes == 0;
+        const uint32_t rank = speaks && t.a.user_grad ? t.groups.join(t.items + row.user) : 0;
         weigh_items(t, row, offset, largest_lane(score_items(t, row, offset, quads)));
+        if (speaks) t.offset[row.at] = offset;
+        if (speaks && t.a.user_grad) t.groups.rank[t.of_items + row.at] = rank;  // last, so that nothing waits for it
     }
 }
 
@@ -137,15 +143,23 @@ __device__ inline void fill_part(const Task& t, int64_t i) {
 // Sixteen lanes a row.
 __device__ inline void put_row(const Task& t, int64_t row) {
     const int lane = (int)threadIdx.x % kLanes;
-    const uint32_t offset = t.offset[row], at = (uint32_t)row, user = (uint32_t)t.a.user[row];
+    const uint32_t offset = t.offset[row], of_row = (uint32_t)row, user = (uint32_t)t.a.user[row];
     const int64_t n = t.length(row), first = t.first(row);
-    if (t.a.item_grad) {
-        RCEKD_UNROLL(4)
-        for (int64_t i = lane; i < n; i += kLanes)
-            t.groups.put(__ldg(t.a.item + first + i), t.groups.rank[offset + i],
-                         {at, (uint32_t)i, t.slot[offset + i], user});
+    for (int64_t i = t.a.item_grad ? lane : n; i < n; i += kTogether * kLanes) {
+        uint32_t at[kTogether];
+        float weight[kTogether];
+        RCEKD_UNROLL(kTogether)
+        for (int j = 0; j < kTogether; ++j) {
+            const int64_t place = i + j * kLanes < n ? i + j * kLanes : i;
+            weight[j] = t.slot[offset + place];
+            at[j] = t.groups.start[t.a.item[first + place]] + t.groups.rank[offset + place];
+        }
+        RCEKD_UNROLL(kTogether)
+        for (int j = 0; j < kTogether; ++j)
+            if (i + j * kLanes < n) t.groups.entry[at[j]] = {of_row, (uint32_t)(i + j * kLanes), weight[j], user};
     }
-    if (t.a.user_grad && lane == 0) t.groups.put(t.items + user, t.groups.rank[t.of_items + row], {at, 0, 1.0f, at});
+    if (t.a.user_grad && lane == 0)
+        t.groups.put(t.items + user, t.groups.rank[t.of_items + row], {of_row, 0, 1.0f, of_row});
 }
 
 // The users' parts by the first so many blocks, the entries by the others.

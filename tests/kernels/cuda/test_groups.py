@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rcekd.kernels import bpr, set_cross_entropy
+from rcekd.kernels import batch_rows, bpr, set_cross_entropy
 from rcekd.kernels.bpr import bpr_loss
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.sets import ItemSets
@@ -88,7 +88,17 @@ def test_bpr_looks_at_its_ids(emulation: Emulation, field: str, wrong: int, nega
 
 @pytest.mark.parametrize(
     ("field", "wrong"),
-    [("items", 9), ("items", -1), ("user_R", 5), ("user_R", -1), ("set_R", 6), ("set_R", -1), ("indptr", 99)],
+    [
+        ("items", 9),
+        ("items", -1),
+        ("user_R", 5),
+        ("user_R", -1),
+        ("set_R", 6),
+        ("set_R", -1),
+        ("indptr", 43),
+        ("indptr", 34),
+        ("indptr", -(2**63)),
+    ],
 )
 def test_set_cross_entropy_looks_at_its_ids(emulation: Emulation, field: str, wrong: int) -> None:
     sets = equal_sets(ids(9, 6, 7))
@@ -97,3 +107,11 @@ def test_set_cross_entropy_looks_at_its_ids(emulation: Emulation, field: str, wr
     given[field][-1] = wrong
     with emulation(0), pytest.raises(RuntimeError, match=r"(user_R|set_R|sets\.items|sets\.indptr) must"):
         set_cross_entropy._operation(*factors(5, 9, 4), *given.values(), 1.0, 42, True, True)
+
+
+@pytest.mark.parametrize("wrong", [-1, 5])
+def test_batch_rows_looks_at_its_ids(emulation: Emulation, wrong: int) -> None:
+    user_B = ids(5, 40)
+    user_B[-1] = wrong
+    with emulation(0), pytest.raises(RuntimeError, match=r"user_B must lie in \[0, users\)"):
+        batch_rows._operation(user_B, torch.ones(2, 5), None)
