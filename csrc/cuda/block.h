@@ -161,9 +161,10 @@ __device__ inline uint64_t kth_largest_of(Key key, int64_t n, int64_t k, bool ex
     return lowest;
 }
 
-// Of a whole catalogue's keys.
-__device__ inline uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k) {
-    return kth_largest_of<kManyAtOnce>([key](uint32_t i) { return key[i]; }, n, k);
+// Of keys as they stand.
+template <int kBatch = kAtOnce>
+__device__ RCEKD_APART uint64_t kth_largest(const uint64_t* key, int64_t n, int64_t k, bool exact) {
+    return kth_largest_of<kBatch>([key](uint32_t i) { return key[i]; }, n, k, exact);
 }
 
 // Leaves the elements that are wanted, in any order; returns how many.
@@ -183,7 +184,7 @@ __device__ inline int64_t keep_if(T* a, int64_t n, Wanted wanted) {
 // Sorts in place what every thread can hold two of: each goes to the place that it counts. Equal elements, where there
 // may be some, keep their order.
 template <class T, class Before>
-__device__ inline void sort_few(T* a, int n, Before before, bool distinct) {
+__device__ RCEKD_APART void sort_few(T* a, int n, Before before, bool distinct) {
     constexpr int kOwn = 2;
     const int me = (int)threadIdx.x, threads = (int)blockDim.x;
     T own[kOwn];
@@ -210,7 +211,7 @@ __device__ inline void sort_few(T* a, int n, Before before, bool distinct) {
 // Sorts in place by a bitonic network whose comparisons all point the same way, so that elements beyond n, which would
 // be last, need not exist.
 template <class T, class Before>
-__device__ inline void sort_many(T* a, uint32_t n, Before before) {
+__device__ RCEKD_APART void sort_many(T* a, uint32_t n, Before before) {
     for (uint32_t size = 2; size < 2 * n; size *= 2) {
         const uint32_t pairs = (n + size - 1) / size * (size / 2);
         for (uint32_t stride = size / 2; stride > 0; stride /= 2) {

@@ -11,10 +11,12 @@
 #define RCEKD_LAUNCH(kernel, grid, threads, stream, ...) \
     ((void)(stream), emulator::launch(grid, threads, [&] { kernel(__VA_ARGS__); }))
 #define RCEKD_UNROLL(times)
+#define RCEKD_APART
 #else
 #include <cuda_runtime.h>
 #define RCEKD_LAUNCH(kernel, grid, threads, stream, ...) \
     kernel<<<grid, threads, 0, (cudaStream_t)(stream)>>>(__VA_ARGS__)
+#define RCEKD_APART __noinline__  // once, however often it is called: a kernel should fit the instruction cache
 #define RCEKD_PRAGMA(words) _Pragma(#words)
 #define RCEKD_UNROLL(times) RCEKD_PRAGMA(unroll times)  // so that loads of several turns are under way at once
 #endif

@@ -23,12 +23,13 @@ __device__ inline float4 finished(const rcekd_propagate_args& a, float row_scale
             finished(a, row_scale, sum.z, base.z), finished(a, row_scale, sum.w, base.w)};
 }
 
-// Columns: float, or float4; `columns` of them make a row.
+// Columns: float, or float4; `columns` of them make a row, `stripe` are taken at once.
 template <class Columns>
-__global__ void propagate_kernel(rcekd_propagate_args a, uint32_t columns) {
+__global__ void propagate_kernel(rcekd_propagate_args a, int64_t columns, int64_t stripe) {
     const Columns *x = (const Columns*)a.x, *base = (const Columns*)a.base;
-    for (int64_t at = first_index(); at < a.rows * columns; at += index_step()) {
-        const int64_t row = at / columns, column = at % columns, end = a.indptr[row + 1];
+    const int64_t left = (int64_t)blockIdx.y * stripe, width = columns - left < stripe ? columns - left : stripe;
+    for (int64_t work = first_index(); work < a.rows * width; work += index_step()) {
+        const int64_t row = work / width, column = left + work % width, end = a.indptr[row + 1];
         Columns sum = {};
         for (int64_t first = a.indptr[row]; first < end; first += kAhead) {
             float scale[kAhead];
@@ -43,8 +44,17 @@ __global__ void propagate_kernel(rcekd_propagate_args a, uint32_t columns) {
             for (int j = 0; j < kAhead; ++j)
                 if (first + j < end) sum = add_scaled(scale[j], value[j], sum);
         }
+        const int64_t at = row * columns + column;
         ((Columns*)a.y)[at] = finished(a, a.row_scale[row], sum, base ? base[at] : Columns{});
     }
+}
+
+template <class Columns>
+void launch(const rcekd_propagate_args& a, int64_t columns, void* stream) {
+    constexpr int64_t kStripe = 128 * sizeof(float) / sizeof(Columns);
+    const int64_t stripes = ceil_div(columns, kStripe), stripe = ceil_div(columns, stripes);
+    const dim3 grid(blocks_of(a.rows * stripe), (unsigned)stripes);
+    RCEKD_LAUNCH(propagate_kernel<Columns>, grid, kThreads, stream, a, columns, stripe);
 }
 
 }  // namespace
@@ -57,12 +67,10 @@ extern "C" int rcekd_cuda_propagate(const rcekd_propagate_args* a, const rcekd_c
     using namespace rcekd::cuda;
     if (const int error = begin(call)) return error;
     const bool fours = a->width % 4 == 0 && ((uintptr_t)a->x | (uintptr_t)a->y | (uintptr_t)a->base) % 16 == 0;
-    const int64_t columns = fours ? a->width / 4 : a->width;
+    if (a->rows == 0 || a->width == 0) return 0;
     if (fours)
-        RCEKD_LAUNCH(propagate_kernel<float4>, blocks_of(a->rows * columns), kThreads, call->stream, *a,
-                     (uint32_t)columns);
+        launch<float4>(*a, a->width / 4, call->stream);
     else
-        RCEKD_LAUNCH(propagate_kernel<float>, blocks_of(a->rows * columns), kThreads, call->stream, *a,
-                     (uint32_t)columns);
+        launch<float>(*a, a->width, call->stream);
     return (int)cudaGetLastError();
 }

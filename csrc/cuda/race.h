@@ -31,6 +31,15 @@ __device__ inline uint64_t time_order(double log_time) {
     return bits ^ (bits >> 63 ? ~(uint64_t)0 : (uint64_t)1 << 63);
 }
 
+// Earlier times, larger words; and back.
+__device__ inline uint64_t earliness(double log_time) { return ~time_order(log_time); }
+__device__ inline double time_of(uint64_t earliness) {
+    const uint64_t bits = ~earliness ^ (~earliness >> 63 ? (uint64_t)1 << 63 : ~(uint64_t)0);
+    double log_time;
+    memcpy(&log_time, &bits, 8);
+    return log_time;
+}
+
 // What a race draws from, in shared memory. Items whose rank key is below `floor` are low; no low score exceeds
 // floor_score.
 struct Field {
@@ -73,28 +82,36 @@ struct Race {
 };
 
 struct RaceMemory {
-    double* time;   // [n_high] of the field
-    Arrival* high;  // [draws + kTies]
-    Arrival* low;   // [draws]
+    uint64_t* early;  // [n_high] of the field
+    Arrival* high;    // [draws + kTies]
+    Arrival* low;     // [draws]
 };
 
-// Log times of the high items that are open, infinity for the others; returns how many are open.
+static __device__ RCEKD_APART double log_apart(double x) { return rcekd_log(x); }
+
+// log E from two random words, as rcekd_log_exponential.
+__device__ inline double log_exponential(uint32_t high, uint32_t low) {
+    return log_apart(-log_apart(rcekd_uniform53(high, low)));
+}
+
+// The earliness of the high items that are open, 0 for the others; returns how many are open.
 __device__ inline int64_t time_high(const Rules& rules, const Field& f, const Thresholds& thresholds,
-                                    const Marks& closed, double* time, uint32_t level) {
+                                    const Marks& closed, uint64_t* early, uint32_t level) {
     __shared__ int32_t open;
     if (threadIdx.x == 0) open = 0;
     __syncthreads();
     int32_t mine = 0;
     for (int32_t i = (int32_t)threadIdx.x; i < (int32_t)f.n_high; i += (int32_t)blockDim.x) {
         const int32_t item = rcekd_rank_id(f.high[i]);
-        double log_time = INFINITY;
-        if (!closed.has(item)) {
+        const bool is_open = !closed.has(item);
+        if (is_open) {
             const rcekd_u32x4 word = rcekd_philox(rules.high_key, (uint32_t)item, f.user_id, level, 0);
             const int32_t z = thresholds.z(rcekd_rank_score(f.high[i]));
-            log_time = rcekd_log_exponential(word.v[0], word.v[1]) - rules.log_weight[z];
+            early[i] = earliness(log_exponential(word.v[0], word.v[1]) - rules.log_weight[z]);
             ++mine;
+        } else {
+            early[i] = 0;
         }
-        time[i] = log_time;
     }
     if (mine > 0) atomicAdd(&open, mine);
     return publish(open);
@@ -105,18 +122,17 @@ __device__ inline int64_t time_high(const Rules& rules, const Field& f, const Th
 __device__ inline int64_t race_high(const Rules& rules, const Field& f, const Thresholds& thresholds,
                                     const Marks& closed, const RaceMemory& memory, uint32_t level, int64_t want) {
     __shared__ int32_t n;
-    const int64_t open = time_high(rules, f, thresholds, closed, memory.time, level);
-    const double* time = memory.time;
-    uint64_t last = time_order(DBL_MAX);
-    if (open > want) last = ~kth_largest_of([time](uint32_t i) { return ~time_order(time[i]); }, f.n_high, want, false);
+    const int64_t open = time_high(rules, f, thresholds, closed, memory.early, level);
+    const uint64_t* early = memory.early;
+    const uint64_t last = open > want ? kth_largest(early, f.n_high, want, false) : 1;
     if (threadIdx.x == 0) n = 0;
     __syncthreads();
     for_all(
-        f.n_high, [time](uint32_t i) { return time[i]; },
-        [&](uint32_t i, double one) {
-            const int32_t place = next_place(i < f.n_high && time_order(one) <= last, &n);
+        f.n_high, [early](uint32_t i) { return early[i]; },
+        [&](uint32_t i, uint64_t one) {
+            const int32_t place = next_place(i < f.n_high && one >= last, &n);
             if (place >= 0 && place < rules.draws + kTies)
-                memory.high[place] = {one, rcekd_rank_id(f.high[i]), rcekd_rank_score(f.high[i])};
+                memory.high[place] = {time_of(one), rcekd_rank_id(f.high[i]), rcekd_rank_score(f.high[i])};
         });
     const int64_t found = publish(n);
     if (found > rules.draws + kTies) return -1;
@@ -125,7 +141,7 @@ __device__ inline int64_t race_high(const Rules& rules, const Field& f, const Th
 }
 
 // Called by the threads whose candidates named an item that another one has named too: whether an earlier one did.
-__device__ inline bool named_before(const Proposals& p, int t) {
+static __device__ RCEKD_APART bool named_before(const Proposals& p, int t) {
     for (int i = 0; i < t; ++i)
         if (p.candidate[i / kWarp] >> (i % kWarp) & 1 && p.item[i] == p.item[t]) return true;
     return false;
@@ -159,8 +175,8 @@ __device__ inline float propose(const Rules& rules, const Field& f, const Thresh
     const rcekd_u32x4 word = rcekd_philox(rules.low_key, (uint32_t)(first + t), f.user_id, level, 0);
     const int32_t item = rcekd_arrival_item(word.v[1], word.v[3], (uint32_t)rules.n_items);
     p->item[t] = item;
-    p->log_time[t] = rcekd_arrival_gap(word.v[0]) / (double)rules.n_items;
-    const float score = chain(f.user, rules.item_factor + item * rules.d, rules.d);
+    p->log_time[t] = -log_apart(((double)word.v[0] + 0.5) * (1.0 / 4294967296.0)) / (double)rules.n_items;
+    const float score = chain_apart(f.user, rules.item_factor + item * rules.d, rules.d);
     const int32_t below = z_floor - thresholds.z(score);
     const double chance = rules.accept[below > 0 ? below : 0];
     const bool lucky = score <= f.floor_score && rcekd_arrival_uniform(word.v[2], word.v[3]) < chance;
@@ -172,7 +188,7 @@ __device__ inline float propose(const Rules& rules, const Field& f, const Thresh
         race->time = sum;
     }
     __syncthreads();
-    p->log_time[t] = rcekd_log(p->log_time[t]) - rules.log_weight[z_floor];
+    p->log_time[t] = log_apart(p->log_time[t]) - rules.log_weight[z_floor];
     __syncthreads();
     return score;
 }

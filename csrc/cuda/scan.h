@@ -57,6 +57,12 @@ RCEKD_HD int64_t item_place(int64_t i, int64_t k, int64_t width) {
 }
 RCEKD_HD int64_t scan_tiles(int64_t n, int64_t tile) { return ceil_div(n, tile); }
 
+// Users at once where about `fit` have room: chunks of one size, of whole tiles.
+RCEKD_HD int64_t even_chunk(int64_t rows, int64_t fit) {
+    const int64_t each = ceil_div(rows, ceil_div(rows, fit) > 0 ? ceil_div(rows, fit) : 1);
+    return each < rows ? ceil_div(each, kScanUsers) * kScanUsers : rows;
+}
+
 // Room for `rows` users at once.
 RCEKD_HD void carve_scan(ScanTask* t, int64_t rows, int64_t n_items, int64_t d, Carver* carver) {
     t->width = scan_width(d);

@@ -77,6 +77,10 @@ __device__ inline float chain(const float* user, const float* item, int64_t d) {
     return s;
 }
 
+static __device__ RCEKD_APART float chain_apart(const float* user, const float* item, int64_t d) {
+    return chain(user, item, d);
+}
+
 __device__ inline bool is_finite(float x) { return fabsf(x) <= FLT_MAX; }  // false for NaN
 
 __device__ inline void note_bad_row(int64_t* bad_row, int64_t row) {

@@ -39,7 +39,7 @@ Pass lay_out(const rcekd_topk_args& a, void* start, int64_t* bytes) {
     const int64_t limit = p.plan.limit > 0 ? p.plan.limit : 1;
     const int64_t each = 8 * limit + 4 * p.plan.size + 2 * scan_width(a.d);
     const int64_t fit = at_once(INT64_MAX, each, kSurvivorBytes);
-    p.chunk = a.rows < fit ? a.rows : ceil_div(fit, kScanUsers) * kScanUsers;
+    p.chunk = even_chunk(a.rows, fit);
     p.blocks = blocks_for(p.chunk, at_once(kMostBlocks, 8 * (limit + a.k)));
     p.alone_blocks = blocks_for(p.chunk, at_once(kMostBlocks, 8 * (a.n_items + a.k)));
     p.threshold_blocks = blocks_for(p.chunk, kMostBlocks);
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kThresholdThreads) threshold_kernel(Pass p, in
 __device__ inline void write_list(const rcekd_topk_args& a, int64_t row, const uint64_t* key, int64_t n,
                                   uint64_t* list) {
     __shared__ int32_t listed;
-    const uint64_t last = n > a.k ? kth_largest_of([key](uint32_t i) { return key[i]; }, n, a.k, false) : 0;
+    const uint64_t last = n > a.k ? kth_largest(key, n, a.k, false) : 0;
     if (threadIdx.x == 0) listed = 0;
     __syncthreads();
     append_wanted(key, n, [last](uint64_t one) { return one >= last; }, list, &listed);
