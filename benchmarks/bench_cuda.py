@@ -3,9 +3,9 @@
     python -m benchmarks.bench_cuda [--only closure] [--large]
 
 Both sides run in one process on the same tensors. Rankings and closure passes are timed from call to answer, by the
-device's events, as they wait for the device; training operations ten at a time from a CUDA graph, as a training loop plays
-them, so that neither side's launches count. torch computes in full float32 (no TF32). `--large` adds a million items, which
-takes a few gigabytes.
+device's events, as they wait for the device; training operations ten at a time from a CUDA graph, as a training loop
+plays them, so that neither side's launches count. torch computes in full float32 (no TF32). `--large` adds a million
+items, which takes a few gigabytes.
 """
 
 import argparse

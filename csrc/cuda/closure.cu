@@ -39,14 +39,14 @@ __device__ inline float row_threshold(const Pass& p, int64_t row, int64_t r, flo
     __shared__ uint64_t few[kBest];
     __shared__ int32_t n;
     const float* user = p.a.user_factor + (int64_t)p.a.user[row] * p.a.d;
-    const int32_t* teacher = p.a.teacher_item + row * p.a.k;
     const float* score = p.arrays.pilot_score + r * p.plan.size;
     if (threadIdx.x == 0) n = 0;
     __syncthreads();
-    for (int64_t i = threadIdx.x; i < p.a.k; i += blockDim.x)
-        if (teacher[i] >= 0)
-            raising[atomicAdd(&n, 1)] =
-                as_threshold(chain(user, p.a.item_factor + teacher[i] * p.a.d, p.a.d), p.a.inclusive);
+    for (int64_t i = threadIdx.x; i < p.a.k; i += blockDim.x) {
+        const int32_t item = teacher_id(p.a, row * p.a.k + i);
+        if (item >= 0)
+            raising[atomicAdd(&n, 1)] = as_threshold(chain(user, p.a.item_factor + item * p.a.d, p.a.d), p.a.inclusive);
+    }
     const Thresholds thresholds = close_thresholds(raising, publish(n), p.a.clip);
     const int64_t* indptr = p.a.seen_indptr;
     const int64_t seen = indptr ? indptr[p.a.user[row] + 1] - indptr[p.a.user[row]] : 0;

@@ -1,5 +1,6 @@
 // What a call of the closure pass is made of: where things lie on the device, and how much room a user has.
 #pragma once
+#include "demand.h"
 #include "race.h"
 #include "rcekd/closure.h"
 #include "rcekd/closure_plan.h"
@@ -77,9 +78,16 @@ inline int64_t scratch_bytes(const rcekd_closure_args& a, int64_t high, bool eve
     return one.used();
 }
 
+// An item of a teacher's list, looked at before anything is read with it.
+__device__ inline int32_t teacher_id(const rcekd_closure_args& a, int64_t at) {
+    const int32_t item = a.teacher_item[at];
+    demand(item >= -1 && item < a.n_items, "closure: teacher_item_BK must lie in [-1, n_items)");
+    return item;
+}
+
 // Lays a call out in the workspace at `start`; with a null one it measures.
 inline Pass lay_out(const rcekd_closure_args& a, void* start, int64_t* bytes) {
-    constexpr int64_t kChunkBytes = (int64_t)512 << 20, kScratchBytes = (int64_t)768 << 20, kMostBlocks = 4096;
+    constexpr int64_t kChunkBytes = (int64_t)1536 << 20, kScratchBytes = (int64_t)768 << 20, kMostBlocks = 4096;
     Pass p;
     p.a = a;
     p.plan = rcekd_make_closure_plan(a.n_items, a.k, a.draws);

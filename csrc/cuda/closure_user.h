@@ -140,7 +140,7 @@ class Worker {
         // With fewer than K candidates the student lists them all.
         const uint64_t last = u_->n_listed == a_.k ? m_.list[u_->n_listed - 1] : 0;
         for (int64_t i = threadIdx.x; i < a_.k; i += blockDim.x) {
-            const int32_t item = teacher[i];
+            const int32_t item = teacher_id(a_, row_ * a_.k + i);
             const float score = item < 0 ? 0.0f : chain_apart(u_->field.user, a_.item_factor + item * a_.d, a_.d);
             m_.taught_score[i] = score;
             mastered[i] = item >= 0 && !m_.closed.has(item) && rcekd_rank_key(score, item) >= last;

@@ -58,10 +58,11 @@ def closure(
     n_users, n_items = user_factor_UD.shape[0], item_factor_ID.shape[0]
     device = user_factor_UD.device
     users_B = scan_inputs.chosen_users(users_B, n_users, device)
-    teacher_item_BK = scan_inputs.ids("teacher_item_BK", teacher_item_BK, 2, -1, n_items, device)
+    native = has_kernels(device)
+    teacher_item_BK = scan_inputs.ids("teacher_item_BK", teacher_item_BK, 2, -1, n_items, device, kernel_checks=native)
     _check(teacher_item_BK, users_B.numel(), draws, tau, epoch, raised_by, clip)
     seen = scan_inputs.seen_items(seen, n_users, n_items, device)
-    if not has_kernels(device):
+    if not native:
         tables = user_factor_UD, item_factor_ID, teacher_item_BK
         law: dict[str, Any] = {"draws": draws, "tau": tau, "seed": seed, "epoch": epoch, "raised_by": raised_by}
         law |= {"inclusive": inclusive, "clip": clip, "exclude_teacher": exclude_teacher}

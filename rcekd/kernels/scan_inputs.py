@@ -33,11 +33,13 @@ def factor_tables(user_factor_UD: Tensor, item_factor_ID: Tensor) -> tuple[Tenso
     return user, item
 
 
-def ids(name: str, value: Tensor, ndim: int, lowest: int, n: int, device: torch.device) -> Tensor:
-    """An int32 contiguous tensor of `ndim` dimensions on `device` with every entry in [lowest, n)."""
+def ids(
+    name: str, value: Tensor, ndim: int, lowest: int, n: int, device: torch.device, *, kernel_checks: bool = False
+) -> Tensor:
+    """An int32 contiguous tensor of `ndim` dimensions on `device` with every entry in [lowest, n); see `as_ids`."""
     if value.ndim != ndim or value.device != device:
         raise ValueError(f"{name} must have {ndim} dimensions, on {device}, not {value.ndim} on {value.device}")
-    return as_ids(name, value, n, lowest=lowest)
+    return as_ids(name, value, n, lowest=lowest, kernel_checks=kernel_checks)
 
 
 def chosen_users(users_B: Tensor | None, n_users: int, device: torch.device) -> Tensor:
