@@ -87,7 +87,7 @@ __device__ inline int32_t teacher_id(const rcekd_closure_args& a, int64_t at) {
 
 // Lays a call out in the workspace at `start`; with a null one it measures.
 inline Pass lay_out(const rcekd_closure_args& a, void* start, int64_t* bytes) {
-    constexpr int64_t kChunkBytes = (int64_t)1536 << 20, kScratchBytes = (int64_t)768 << 20, kMostBlocks = 4096;
+    constexpr int64_t kChunkBytes = (int64_t)512 << 20, kScratchBytes = (int64_t)768 << 20, kMostBlocks = 4096;
     Pass p;
     p.a = a;
     p.plan = rcekd_make_closure_plan(a.n_items, a.k, a.draws);
