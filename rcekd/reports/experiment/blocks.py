@@ -48,7 +48,7 @@ class Row:
 
     def seconds(self) -> dict[str, float]:
         """Machine → median over seeds of the seconds per epoch."""
-        costs = [(r.summary.versions.machine, r.summary.seconds_per_epoch) for r in self.records]
+        costs = [(r.summary.machine, r.summary.seconds_per_epoch) for r in self.records]
         timed = [(machine, seconds) for machine, seconds in costs if seconds is not None]
         return {
             machine: statistics.median(seconds for _, seconds in group)

@@ -34,7 +34,7 @@ def _cells(block: Block) -> Iterator[Line]:
                 "data": facts.dataset.fingerprint, "split": facts.dataset.split,
                 "cold_test_share": facts.dataset.cold_test_share, "mask": facts.protocol.mask,
                 "users": facts.protocol.users, "code": facts.code, "torch": facts.versions.torch,
-                "machine": facts.versions.machine,
+                "machine": facts.machine,
             }  # fmt: skip
             place = {"dataset": block.dataset, "pair": block.pair, "variant": block.variant, "method": row.name}
             for metric, value in facts.test.items():

@@ -47,7 +47,7 @@ def _cell(record: Record, seed: int, folder: Path, to: Path) -> list[Entry]:
         Entry(facts.dataset.fingerprint[:16]),
         Entry(epochs, order=facts.epochs),
         Entry(facts.versions.torch),
-        Entry(facts.versions.machine),
+        Entry(facts.machine),
     ]
 
 

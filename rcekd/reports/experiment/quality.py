@@ -53,7 +53,7 @@ def origin(row: Row) -> str:
         f"settings {row.records[0].settings_digest}",
         "code " + ", ".join(dict.fromkeys(fact.code for fact in facts)),
         f"data {facts[0].dataset.fingerprint[:16]}",
-        "machine " + "; ".join(dict.fromkeys(fact.versions.machine for fact in facts)),
+        "machine " + "; ".join(dict.fromkeys(fact.machine for fact in facts)),
     ]
     return "\n".join(lines)
 

@@ -68,8 +68,15 @@ class RunFacts(Facts):
     best_epoch: int | None = None
     seconds_per_epoch: float | None = None
     training_peak_rss_bytes: int | None = None
+    device: str | None = None
     versions: Versions = Versions()
     commit: str | None = None
+
+    @property
+    def machine(self) -> str:
+        """What it was trained on, a GPU first: times on anything else do not compare."""
+        on_gpu = self.device not in (None, "cpu")
+        return f"{self.device} in {self.versions.machine}" if on_gpu else self.versions.machine
 
     @property
     def code(self) -> str:

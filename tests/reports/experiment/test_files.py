@@ -193,6 +193,13 @@ def test_times_of_different_machines_are_told_apart(tmp_path: Path) -> None:
     assert "times of different machines do not compare: A: big iron; B: small iron" in text
 
 
+def test_times_of_a_gpu_are_told_apart_from_its_host(tmp_path: Path) -> None:
+    add_cell(tmp_path, "de", 0.2, seconds_per_epoch=0.5, device="cpu")
+    add_cell(tmp_path, "rcekd", 0.3, seconds_per_epoch=0.25, device="fast card")
+    text = as_markdown(make_document(tmp_path, tmp_path), tmp_path)
+    assert "times of different machines do not compare: A: big iron; B: fast card in big iron" in text
+
+
 def test_files_are_written_where_asked(document: Document, tmp_path: Path) -> None:
     made = write_report(document, tmp_path / "new" / "place", chosen_formats("csv, md"))
     assert [path.name for path in made] == ["cells.csv", "rows.csv", "report.md"]
