@@ -166,10 +166,10 @@ __device__ inline bool is_candidate(const Marks& closed, bool lucky, Proposals* 
     return first;
 }
 
-// Every thread makes one proposal; the running time is summed in their order, by one thread. Returns this thread's
-// score, and whether the proposal is a candidate.
+// Every thread makes one proposal, of which the first n count; the running time is summed in their order, by one
+// thread. Returns this thread's score, and whether the proposal is a candidate.
 __device__ inline float propose(const Rules& rules, const Field& f, const Thresholds& thresholds, const Marks& closed,
-                                uint32_t level, int64_t first, int32_t z_floor, Race* race, Proposals* p,
+                                uint32_t level, int64_t first, int n, int32_t z_floor, Race* race, Proposals* p,
                                 bool* candidate) {
     const int t = (int)threadIdx.x;
     const rcekd_u32x4 word = rcekd_philox(rules.low_key, (uint32_t)(first + t), f.user_id, level, 0);
@@ -179,7 +179,7 @@ __device__ inline float propose(const Rules& rules, const Field& f, const Thresh
     const float score = chain_apart(f.user, rules.item_factor + item * rules.d, rules.d);
     const int32_t below = z_floor - thresholds.z(score);
     const double chance = rules.accept[below > 0 ? below : 0];
-    const bool lucky = score <= f.floor_score && rcekd_arrival_uniform(word.v[2], word.v[3]) < chance;
+    const bool lucky = t < n && score <= f.floor_score && rcekd_arrival_uniform(word.v[2], word.v[3]) < chance;
     *candidate = is_candidate(closed, lucky && !closed.has(item) && rcekd_rank_key(score, item) < f.floor, p);
     if (t == 0) {
         double sum = race->time;
@@ -214,7 +214,7 @@ __device__ inline bool accept(const RaceMemory& memory, Proposals* p, bool candi
     const int t = (int)threadIdx.x, warp = t / kWarp, n_low = race->n_low;
     int32_t low = n_low + __popc(p->candidate[warp] & ((1u << t % kWarp) - 1));
     for (int w = 0; w < warp; ++w) low += __popc(p->candidate[w]);
-    const bool taken = candidate && t < n && arrived_before(memory.high, race->n_high, p->log_time[t]) + low < want;
+    const bool taken = candidate && arrived_before(memory.high, race->n_high, p->log_time[t]) + low < want;
     if (taken) memory.low[low] = {p->log_time[t], p->item[t], score + 0.0f};
     const unsigned all_taken = __ballot_sync(kAllLanes, taken);
     if (t % kWarp == 0) p->taken[warp] = __popc(all_taken);
@@ -239,8 +239,9 @@ __device__ inline bool race_low(const Rules& rules, const Field& f, const Thresh
     const int32_t z_floor = thresholds.z(f.floor_score);
     for (int64_t first = 0; first < allowed; first += kRaceThreads) {
         bool candidate;
-        const float score = propose(rules, f, thresholds, closed, level, first, z_floor, race, &proposals, &candidate);
         const int n = allowed - first < kRaceThreads ? (int)(allowed - first) : kRaceThreads;
+        const float score =
+            propose(rules, f, thresholds, closed, level, first, n, z_floor, race, &proposals, &candidate);
         if (accept(memory, &proposals, candidate, score, n, (int32_t)want, race)) return true;
     }
     return false;

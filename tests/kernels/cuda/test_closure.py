@@ -58,6 +58,31 @@ def test_same_bytes_as_native(
         same_as_native(lambda given=given: list(astuple(closure(user, item, teacher, **given))))
 
 
+def test_wide_factors_and_lists_too_long_for_shared_memory(same_as_native: Check) -> None:
+    user, item = factors(3, 4100, 70)
+    teacher = teacher_lists(user, item, 150)
+    given = {"draws": 140, "tau": 20.0, "seed": 5, "epoch": 1, "seen": history(3, 4100, 0.02)}
+    same_as_native(lambda: list(astuple(closure(user, item, teacher, **given))))
+
+
+def test_a_teachers_item_out_of_range_is_refused_by_the_kernel(emulation: Emulation) -> None:
+    user, item = factors(2, 60, 4)
+    tables = user, item, torch.tensor([[3, 60], [1, 2]], dtype=torch.int32), torch.arange(2, dtype=torch.int32)
+    options = [0, 0, -1, False, False, True]
+    with emulation(0), pytest.raises(RuntimeError, match="teacher_item_BK must lie in"):
+        torch.ops.rcekd.closure(*tables, None, None, 3, 2.0, options, -1)
+
+
+@pytest.mark.parametrize("tau", [0.3, 0.5, 1.0])
+@pytest.mark.parametrize("draws", [30, 61])
+def test_same_bytes_when_proposals_run_out_within_a_turn(same_as_native: Check, draws: int, tau: float) -> None:
+    user, item = factors(4, 4100, 6)
+    teacher, users = teacher_lists(user, item, 12), torch.arange(4, dtype=torch.int32)
+    options = [3, 4, -1, False, False, True]
+    operation = torch.ops.rcekd.closure
+    same_as_native(lambda: list(operation(user, item, teacher, users, None, None, draws, tau, options, 0)))
+
+
 @pytest.mark.parametrize("high", [0, 30, 900, 4100])
 def test_same_bytes_whatever_is_raced_one_by_one(same_as_native: Check, high: int) -> None:
     user, item = factors(3, 4100, 6)
