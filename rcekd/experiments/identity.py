@@ -20,9 +20,10 @@ ADDED: dict[str, Any] = {
     "student.time_bias": False,
     "teacher.train.optimizer": "adam",
     "train.optimizer": "adam",
-    "teacher.train.cuda_graph": True,
-    "train.cuda_graph": True,
 }
+
+WITHOUT_EFFECT = {"teacher.train.cuda_graph", "train.cuda_graph"}
+"""Settings that came later and change nothing but the time that a run takes."""
 
 
 def as_before(values: dict[str, Any]) -> dict[str, Any]:
@@ -34,8 +35,12 @@ def _without_usual(values: dict[str, Any], above: str) -> dict[str, Any]:
     return {
         name: _without_usual(value, f"{above}{name}.") if isinstance(value, dict) else value
         for name, value in values.items()
-        if not (f"{above}{name}" in ADDED and ADDED[f"{above}{name}"] == value)
+        if not _is_usual(f"{above}{name}", value)
     }
+
+
+def _is_usual(key: str, value: Any) -> bool:
+    return key in WITHOUT_EFFECT or (key in ADDED and ADDED[key] == value)
 
 
 def digest(values: dict[str, Any]) -> str:
@@ -85,4 +90,4 @@ def _read(backbone: ModelSettings, data: Interactions) -> dict[str, Any]:
 
 def _training(train: dict[str, Any]) -> dict[str, Any]:
     """Without what does not touch the weights."""
-    return {key: value for key, value in train.items() if key not in ("checkpoint_seconds", "cuda_graph")}
+    return {key: value for key, value in train.items() if key != "checkpoint_seconds"}

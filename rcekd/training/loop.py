@@ -116,7 +116,7 @@ class Trainer:
             self._progress = load_checkpoint(folder.checkpoint_file, task.identity, self._state)
         recorder = recording.recorder(task.data.device) if task.is_recordable else None
         losses = 1 if task.method is None else 2
-        self._player = None if recorder is None else Player(recorder, optimizer, self._unphased_step, losses)
+        self._player = None if recorder is None else Player(recorder, optimizer, losses)
         self._saved_at = time.monotonic()
 
     def run(self) -> Trained:
@@ -196,7 +196,7 @@ class Trainer:
         if player is None or whole is None:
             return [], self._batches.epoch(train, seed, epoch, self._clock)
         with self._clock.phase("step"):
-            loss_NL = player.play(whole, size, self._observer.step)
+            loss_NL = player.play(self._unphased_step, whole, size, self._observer.step)
             if epoch + 1 < train.epochs:  # the device is busy with this one
                 self._batches.ahead(seed, epoch + 1)
         done = size * len(loss_NL)

@@ -22,17 +22,21 @@ Step = Callable[[Batch, Tensor], Tensor]
 
 
 class Player:
-    """Takes the steps of an epoch. An epoch is recorded anew, since what a method makes for it lies elsewhere."""
+    """Takes the steps of an epoch. An epoch is recorded anew, since what a method makes for it lies elsewhere.
 
-    def __init__(self, recorder: Recorder, optimizer: Adam, step: Step, losses: int) -> None:
+    It does not keep the step, which belongs to whoever owns the player: the two would keep each other, and the device's
+    memory with them, until Python happens to look for such rings.
+    """
+
+    def __init__(self, recorder: Recorder, optimizer: Adam, losses: int) -> None:
         self._recorder: Recorder | None = recorder
-        self._optimizer, self._step, self._losses = optimizer, step, losses
+        self._optimizer, self._losses = optimizer, losses
 
     def takes(self, steps: int) -> bool:
         """Whether so many steps are worth a recording, and none has failed."""
         return self._recorder is not None and steps >= LEAST_STEPS
 
-    def play(self, whole: Batch, size: int, told: Callable[[], None]) -> Tensor:
+    def play(self, step: Step, whole: Batch, size: int, told: Callable[[], None]) -> Tensor:
         """Train on the full batches of `size` rows in `whole`; returns their losses, float32 [steps, losses].
 
         told: called after each step is queued. Where the work cannot be recorded it is done step by step, with a
@@ -50,7 +54,7 @@ class Player:
             ids_C = ids_NC.index_select(0, step_1)[0]
             user_B, positive_B, negative = torch.split(ids_C, [size, size, size * negatives])
             batch = Batch(user_B, positive_B, negative.view(size, negatives))
-            loss_L = self._step(batch, rates_NP2.index_select(0, step_1)[0])
+            loss_L = step(batch, rates_NP2.index_select(0, step_1)[0])
             loss_NL.index_copy_(0, step_1, loss_L[None])
             step_1.add_(1)
 

@@ -4,7 +4,9 @@ A recording is a CUDA graph: kernels with their arguments, addresses among them.
 very memory that it was recorded with; what it finds there may have changed.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -35,7 +37,7 @@ class CudaRecorder:
         pool = None if self._last is None else self._last.pool()
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
         # torch.cuda.graph would also empty the allocator's cache, which every epoch would then fill anew.
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(self._stream), _nothing_collected():
             graph.capture_begin(pool, capture_error_mode="thread_local")
             try:
                 work()
@@ -43,6 +45,18 @@ class CudaRecorder:
                 graph.capture_end()
         self._last = graph  # the one before is let go only now, for its memory goes with the last graph that has it
         return graph.replay
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """No collection of garbage meanwhile: another recording among it would be let go, which spoils this one."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def recorder(device: torch.device) -> Recorder | None:

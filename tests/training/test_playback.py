@@ -3,7 +3,9 @@
 On the CPU a recorder stands in that does the recorded work again; on a GPU it is a CUDA graph.
 """
 
+import gc
 import warnings
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +124,19 @@ def test_a_played_run_is_the_run(
     assert (stand_in.recorded, stand_in.played) == (3, 3 * (full - 1))
     assert "step" in found[0]._progress.phases
     assert "step" not in expected[0]._progress.phases
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_trainer_goes_when_it_is_let_go(tiny_interactions: Interactions, tmp_path: Path) -> None:
+    """And the device's memory with it, at once: a profile's peak would show the teacher's otherwise."""
+    gc.disable()
+    try:
+        trainer, *_ = trained(task_of(tiny_interactions, method="rcekd"), tmp_path)
+        gone = weakref.ref(trainer)
+        del trainer, _
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("asked", NOT_RECORDED.values(), ids=NOT_RECORDED)
