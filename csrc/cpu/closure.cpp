@@ -143,7 +143,7 @@ class Worker {
         for (int32_t i = 0; i < group_.count[r]; ++i) {
             if (id[i] >= a_.n_items) break;  // the filling of the last panel
             ++n_above_;
-            m_.score[field_.n_high] = score[i];
+            m_.score[field_.n_high] = score[i] + 0.0f;  // −0 becomes +0, as everywhere else
             m_.item[field_.n_high] = id[i];
             field_.n_high += closed_.has(id[i]) ? 0 : 1;
         }

@@ -149,7 +149,8 @@ __global__ void __launch_bounds__(kRaceThreads) late_kernel(Pass p) {
     Worker<true> worker(p, rules, scratch, &user);
     for (int64_t at = blockIdx.x; at < *p.arrays.n_late; at += gridDim.x) {
         const Late one = p.arrays.late[at];
-        worker.run(one.row, one.threshold, one.above, nullptr, at == blockIdx.x);
+        const bool done = worker.run(one.row, one.threshold, one.above, nullptr, at == blockIdx.x);
+        demand(done, "closure: more items arrive at the very same time than there is room for; raise tau");
     }
 }
 

@@ -57,10 +57,11 @@ RCEKD_HD int64_t item_place(int64_t i, int64_t k, int64_t width) {
 }
 RCEKD_HD int64_t scan_tiles(int64_t n, int64_t tile) { return ceil_div(n, tile); }
 
-// Users at once where about `fit` have room: chunks of one size, of whole tiles.
+// Users at once where about `fit` have room: chunks of one size, of whole tiles where they are that large.
 RCEKD_HD int64_t even_chunk(int64_t rows, int64_t fit) {
     const int64_t each = ceil_div(rows, ceil_div(rows, fit) > 0 ? ceil_div(rows, fit) : 1);
-    return each < rows ? ceil_div(each, kScanUsers) * kScanUsers : rows;
+    const int64_t whole = each < kScanUsers ? each : ceil_div(each, kScanUsers) * kScanUsers;
+    return whole < rows ? whole : rows;
 }
 
 // Room for `rows` users at once.
@@ -149,7 +150,7 @@ static __global__ void round_items_kernel(ScanTask t) {
 // A warp per user. With |u| and |v| the lengths of the scaled user and item and e = 2^-11 the rounding of a half, a
 // product differs by (2 e + e²) |u_k v_k|, and by 2^-25 (|u_k| + |v_k|) + 2^-50 where halves are subnormal; the FMA
 // chain is off by d 2^-24 Σ |u_k v_k|, and the tensor cores by 2^-21 a product at most, however they add. Σ |u_k v_k| ≤
-// |u| |v|.
+// |u| |v|. Where the chain's sums are subnormal each of its steps may be off by 2^-150, which the scale makes more of.
 static __global__ void round_users_kernel(ScanTask t) {
     if (!is_tame(t)) return;
     const int64_t padded = scan_tiles(t.tables.rows, kScanUsers) * kScanUsers, d = t.tables.d;
@@ -163,7 +164,8 @@ static __global__ void round_users_kernel(ScanTask t) {
         const float norm = round_row(row, d, t.width, exponent, t.user_half, place);
         if (row && threadIdx.x % kWarp == 0) {
             const float relative = 0.0011f + 6e-7f * (float)d, tiny = 6e-8f * sqrtf((float)d);
-            const float offset = tiny * norm + 2e-15f * (float)d + 1e-30f;
+            const float underflow = ldexpf((float)d, exponent + item_exponent - 149);
+            const float offset = tiny * norm + 2e-15f * (float)d + underflow + 1e-30f;
             t.margin[r] = {ldexpf(1.0f, exponent + item_exponent), relative * norm + tiny, offset};
         }
     }

@@ -83,6 +83,13 @@ def test_same_bytes_when_proposals_run_out_within_a_turn(same_as_native: Check, 
     same_as_native(lambda: list(operation(user, item, teacher, users, None, None, draws, tau, options, 0)))
 
 
+def test_a_score_of_minus_zero(same_as_native: Check) -> None:
+    user, item = torch.tensor([[1e-30]]), torch.tensor([[-1e-30], [1e-30], [1.0], [2.0], [-3.0]])
+    teacher = torch.tensor([[3, 2]], dtype=torch.int32)
+    given = {"draws": 3, "tau": 1.0, "seed": 1, "epoch": 0}
+    same_as_native(lambda: list(astuple(closure(user, item, teacher, **given))))
+
+
 @pytest.mark.parametrize("high", [0, 30, 900, 4100])
 def test_same_bytes_whatever_is_raced_one_by_one(same_as_native: Check, high: int) -> None:
     user, item = factors(3, 4100, 6)

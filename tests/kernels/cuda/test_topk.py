@@ -55,6 +55,12 @@ def test_factors_far_from_one(same_as_native: Check, scales: tuple[float, float]
     same_as_native(lambda: list(topk(user, item, 12)))
 
 
+def test_scores_that_underflow(same_as_native: Check) -> None:
+    """Every step of a chain is rounded to a multiple of 2^-149, which halves know nothing of."""
+    user, item = factors(2, 4096, 64)
+    same_as_native(lambda: list(topk(user * 3e-23, item * 3e-23, 50)))
+
+
 def test_scores_rising_with_the_id_fill_the_buffer_at_every_tile(same_as_native: Check) -> None:
     item = torch.arange(1000.0)[:, None]
     same_as_native(lambda: list(topk(torch.ones(3, 1), item, 4)))
