@@ -11,6 +11,7 @@ from rcekd.datasets import Interactions
 from rcekd.devices import is_gpu
 from rcekd.errors import InputError
 from rcekd.kernels.batch_rows import batch_rows
+from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
 from rcekd.models import Backbone, Batch
 from rcekd.settings import Settings
 from rcekd.stopwatch import Stopwatch
@@ -68,6 +69,11 @@ class ListRows(NamedTuple):
     set_R: Tensor
     """Set g·U + u for list g of user u, as `judged_sets` numbers them."""
     weight_R: Tensor
+
+    def cross_entropy(self, item_ID: Tensor, sets: ItemSets, *, tau: float, slots: int) -> Tensor:
+        """Σ of the rows' weighted cross-entropies (`set_cross_entropy`); `slots` bounds the items of their sets."""
+        user_UD, user_R, set_R, weight_R = self
+        return set_cross_entropy(user_UD, item_ID, sets, user_R, set_R, weight_R, tau=tau, slots=slots)
 
 
 class Method(ABC):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rcekd.datasets import Interactions
 from rcekd.kernels.full_cross_entropy import full_cross_entropy
-from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
+from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.common.item_sets import judged_sets
@@ -80,13 +80,5 @@ class CrossEntropy(Method):
         if self._sets is None:
             raise RuntimeError("start_epoch has not been called")
         rows = self.list_rows(student, batch, self._one_1U)
-        return set_cross_entropy(
-            rows.user_factor,
-            student.item_factors(),
-            self._sets,
-            rows.user_R,
-            rows.set_R,
-            rows.weight_R,
-            tau=tau,
-            slots=batch.user_B.numel() * self._settings.top_k,
-        )
+        slots = batch.user_B.numel() * self._settings.top_k
+        return rows.cross_entropy(student.item_factors(), self._sets, tau=tau, slots=slots)

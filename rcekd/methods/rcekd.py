@@ -21,7 +21,7 @@ from torch import Tensor
 from rcekd.datasets import Interactions
 from rcekd.kernels.closure import closure
 from rcekd.kernels.horizon import horizon_draws
-from rcekd.kernels.set_cross_entropy import ItemSets, set_cross_entropy
+from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common.gamma import GammaSettings, gamma_of
@@ -150,16 +150,8 @@ class RCEKD(Method):
         if self._sets is None:
             raise RuntimeError("start_epoch has not been called")
         rows = self.list_rows(student, batch, self._scale_GU)
-        return set_cross_entropy(
-            rows.user_factor,
-            student.item_factors(),
-            self._sets,
-            rows.user_R,
-            rows.set_R,
-            rows.weight_R,
-            tau=self._settings.logit_tau,
-            slots=batch.user_B.numel() * self._width,
-        )
+        slots = batch.user_B.numel() * self._width
+        return rows.cross_entropy(student.item_factors(), self._sets, tau=self._settings.logit_tau, slots=slots)
 
     def report(self) -> dict[str, float]:
         return dict(self._report)
