@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 
+from rcekd import devices
 from rcekd.kernels import _native
 
 
@@ -33,22 +34,26 @@ class Peaks(NamedTuple):
     bytes: float
 
 
-def measured_peaks(seconds: float = 0.5) -> Peaks:
-    """The best of several float32 matrix products (1024³, torch's own) and of several copies of 128 MiB."""
-    side, half = 1024, 32 << 20
+def measured_peaks(device: torch.device = devices.CPU, seconds: float = 0.5) -> Peaks:
+    """The best of several float32 matrix products (1024³, 4096³ on a GPU, torch's own) and of several large copies."""
+    side, half = (4096, 128 << 20) if device.type == "cuda" else (1024, 32 << 20)
     generator = torch.Generator().manual_seed(0)
-    left, right = torch.randn(side, side, generator=generator), torch.randn(side, side, generator=generator)
-    product, source, target = torch.empty(side, side), torch.zeros(half), torch.ones(half)
-    product_s = _fastest(lambda: torch.matmul(left, right, out=product), seconds)
-    copy_s = _fastest(lambda: target.copy_(source), seconds)
+    left, right = (torch.randn(side, side, generator=generator).to(device) for _ in range(2))
+    product = torch.empty_like(left)
+    product_s = _fastest(lambda: torch.matmul(left, right, out=product), device, seconds)
+    source = torch.zeros(half, device=device)
+    target = torch.ones_like(source)
+    copy_s = _fastest(lambda: target.copy_(source), device, seconds)
     return Peaks(2 * side**3 / product_s, 2 * 4 * half / copy_s)
 
 
-def _fastest(call: Callable[[], object], seconds: float) -> float:
-    call()
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
+def _fastest(call: Callable[[], object], device: torch.device, seconds: float) -> float:
+    """Seconds of the fastest call, waited for."""
+    best, end, warm = float("inf"), time.perf_counter() + seconds, False
+    while not warm or time.perf_counter() < end:
         begin = time.perf_counter()
         call()
-        best = min(best, time.perf_counter() - begin)
+        devices.wait(device)
+        best = min(best, time.perf_counter() - begin) if warm else best
+        warm = True
     return best

@@ -96,6 +96,7 @@ def profile(
             folder.create({"kind": "profile"})
             with _tracing(trace, place.device):
                 Trainer(task, folder, watched).run()
+    on_device = devices.peak_bytes(place.device)  # before more is put there
     return {
         "kind": "profile",
         "dataset": dataset_part(data),
@@ -106,10 +107,10 @@ def profile(
         "batch_size": settings.train.batch_size,
         **_costs(watched),
         "device": devices.describe(place.device),
-        "peaks": None if devices.is_gpu(place.device) else measured_peaks()._asdict(),
+        "peaks": measured_peaks(place.device)._asdict(),
         "peak_rss_bytes": memory.overall(),
         "epochs_peak_rss_bytes": memory.phase(),
-        "peak_device_bytes": devices.peak_bytes(place.device),
+        "peak_device_bytes": on_device,
         "warmup": length.warmup,
         "machine": machine(),
         "threads": torch.get_num_threads(),

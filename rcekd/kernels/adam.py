@@ -136,10 +136,7 @@ def _adam_cpu(
     rates: Tensor | None,
     lazy: bool,
 ) -> None:
-    # Twelve operations a number; parameter and both moments are read and written, the gradient is read. Lazily: of the
-    # gradient's rows, or fewer.
-    moved = grad.numel() if lazy else param.numel()
-    report(lambda: (12 * moved, 4 * (6 * moved + grad.numel())))
+    report(lambda: _work(param, grad, lazy))
     rows = param.shape[0] if param.dim() else 1
     _native.adam(
         param.data_ptr(),
@@ -162,6 +159,15 @@ def _adam_cpu(
     )
 
 
+def _work(param: Tensor, grad: Tensor, lazy: bool) -> tuple[float, float]:
+    """Twelve operations a number; parameter and both moments are read and written, the gradient is read.
+
+    Lazily: of the gradient's rows, or fewer.
+    """
+    moved = grad.numel() if lazy else param.numel()
+    return 12 * moved, 4 * (6 * moved + grad.numel())
+
+
 def _adam_cuda(
     param: Tensor,
     exp_avg: Tensor,
@@ -177,6 +183,7 @@ def _adam_cuda(
     rates: Tensor | None,
     lazy: bool,
 ) -> None:
+    report(lambda: _work(param, grad, lazy))
     rows = param.shape[0] if param.dim() else 1
     cuda_library.run(
         "adam",

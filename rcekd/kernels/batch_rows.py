@@ -44,7 +44,7 @@ def _room(user_B: Tensor, scale_GU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _batch_rows_cpu(user_B: Tensor, scale_GU: Tensor, share_U: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     found = _room(user_B, scale_GU)
-    report(lambda: (2 * found[0].numel(), 16 * found[0].numel()))
+    report(lambda: _work(user_B, scale_GU))
     status = _native.batch_rows(
         user_B.data_ptr(),
         address(share_U),
@@ -57,7 +57,13 @@ def _batch_rows_cpu(user_B: Tensor, scale_GU: Tensor, share_U: Tensor | None) ->
     return found
 
 
+def _work(user_B: Tensor, scale_GU: Tensor) -> tuple[float, float]:
+    rows = user_B.numel() * scale_GU.shape[0]
+    return 2 * rows, 16 * rows
+
+
 def _batch_rows_cuda(user_B: Tensor, scale_GU: Tensor, share_U: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    report(lambda: _work(user_B, scale_GU))
     row_user, row_set, row_weight = _room(user_B, scale_GU)
     cuda_library.run(
         "batch_rows",

@@ -128,8 +128,7 @@ def _bpr_cpu(
     room_user, room_item = batch * need_user, batch * (1 + negatives) * need_item
     user_row, item_row = (torch.empty(room, dtype=torch.int64) for room in (room_user, room_item))
     user_grad, item_grad = (torch.empty(room, width) for room in (room_user, room_item))
-    pairs, sides = batch * (1 + negatives), 1 + need_user + need_item
-    report(lambda: (2 * pairs * width * sides, 4 * (batch + pairs) * width * (1 + need_user)))
+    report(lambda: _work(negative_BN, width, need_user, need_item))
     status, user_rows, item_rows = _native.bpr(
         user_factor_UD.data_ptr(),
         item_factor_ID.data_ptr(),
@@ -150,6 +149,13 @@ def _bpr_cpu(
     return loss, user_row[:user_rows], user_grad[:user_rows], item_row[:item_rows], item_grad[:item_rows]
 
 
+def _work(negative_BN: Tensor, width: int, need_user: bool, need_item: bool) -> tuple[float, float]:
+    """A chain per sample and item, and as much for either gradient."""
+    batch, negatives = negative_BN.shape
+    pairs, sides = batch * (1 + negatives), 1 + need_user + need_item
+    return 2 * pairs * width * sides, 4 * (batch + pairs) * width * (1 + need_user)
+
+
 def _bpr_cuda(
     user_factor_UD: Tensor,
     item_factor_ID: Tensor,
@@ -161,6 +167,7 @@ def _bpr_cuda(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch, negatives = negative_BN.shape
     (users, width), items = user_factor_UD.shape, item_factor_ID.shape[0]
+    report(lambda: _work(negative_BN, width, need_user, need_item))
     loss = user_factor_UD.new_empty(())
     user_grad = torch.empty_like(user_factor_UD) if need_user else user_factor_UD.new_empty(0, width)
     item_grad = torch.empty_like(item_factor_ID) if need_item else item_factor_ID.new_empty(0, width)

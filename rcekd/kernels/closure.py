@@ -128,9 +128,7 @@ def _closure_cpu(
     rows, k = teacher_item_BK.shape
     out = _room(teacher_item_BK, draws)
     inputs = (user_factor_UD, item_factor_ID, users_B, seen_indptr, seen_item, teacher_item_BK)
-    catalogue, width = item_factor_ID.shape
-    listed = rows * (2 * k + draws)
-    report(lambda: (2 * rows * catalogue * width, 4 * ((rows + catalogue) * width + 2 * listed)))
+    report(lambda: _work(item_factor_ID, rows, k, draws))
     status, bad_row = _native.closure(
         *map(address, inputs),
         rows,
@@ -146,6 +144,12 @@ def _closure_cpu(
     )
     scan_inputs.raise_for(status, users_B, bad_row)
     return out
+
+
+def _work(item_factor_ID: Tensor, rows: int, k: int, draws: int) -> tuple[float, float]:
+    """Every score once, the tables read, the lists and draws written."""
+    catalogue, width = item_factor_ID.shape
+    return 2 * rows * catalogue * width, 4 * ((rows + catalogue) * width + 2 * rows * (2 * k + draws))
 
 
 _COLUMNS = ("student_item", "student_score", "mastered", "draw", "draw_score")
@@ -164,6 +168,7 @@ def _closure_cuda(
     high: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     (rows, k), (catalogue, width) = teacher_item_BK.shape, item_factor_ID.shape
+    report(lambda: _work(item_factor_ID, rows, k, draws))
     out = _room(teacher_item_BK, draws)
     filled: dict[str, Any] = dict(zip(_COLUMNS, out, strict=True))
     bad_row = scan_inputs.no_bad_row(users_B)

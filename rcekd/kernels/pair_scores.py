@@ -35,7 +35,7 @@ def _pair_scores_cpu(
 ) -> Tensor:
     score = torch.empty(items.numel())
     width = user_factor_UD.shape[1]
-    report(lambda: (2 * items.numel() * width, 4 * items.numel() * (width + 2)))
+    report(lambda: _work(items, width))
     _native.pair_scores(
         user_factor_UD.data_ptr(),
         item_factor_ID.data_ptr(),
@@ -50,10 +50,15 @@ def _pair_scores_cpu(
     return score
 
 
+def _work(items: Tensor, width: int) -> tuple[float, float]:
+    return 2 * items.numel() * width, 4 * items.numel() * (width + 2)
+
+
 def _pair_scores_cuda(
     user_factor_UD: Tensor, item_factor_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor
 ) -> Tensor:
     score = user_factor_UD.new_empty(items.numel())
+    report(lambda: _work(items, user_factor_UD.shape[1]))
     cuda_library.run(
         "pair_scores",
         items,

@@ -67,8 +67,7 @@ class _PlackettLuce(Function):
 def _plackett_luce_cpu(score_RW: Tensor, mask_RW: Tensor, positives: int) -> tuple[Tensor, Tensor]:
     (rows, width), slope_RW = score_RW.shape, torch.empty_like(score_RW)
     loss_R = score_RW.new_empty(rows)
-    # A sum, a shift, an exponential and a product each, and two more sums and an inverse where a place is ranked.
-    report(lambda: (rows * (4 * width + 4 * positives), rows * (9 * width + 4)))
+    report(lambda: _work(rows, width, positives))
     status: int = _native.plackett_luce(
         score_RW.data_ptr(),
         mask_RW.data_ptr(),
@@ -83,9 +82,15 @@ def _plackett_luce_cpu(score_RW: Tensor, mask_RW: Tensor, positives: int) -> tup
     return loss_R, slope_RW
 
 
+def _work(rows: int, width: int, positives: int) -> tuple[float, float]:
+    """A sum, a shift, an exponential and a product each, and two more sums and an inverse where a place is ranked."""
+    return rows * (4 * width + 4 * positives), rows * (9 * width + 4)
+
+
 def _plackett_luce_cuda(score_RW: Tensor, mask_RW: Tensor, positives: int) -> tuple[Tensor, Tensor]:
     (rows, width), slope_RW = score_RW.shape, torch.empty_like(score_RW)
     loss_R = score_RW.new_empty(rows)
+    report(lambda: _work(rows, width, positives))
     cuda_library.run(
         "plackett_luce",
         score_RW,

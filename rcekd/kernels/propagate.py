@@ -99,9 +99,9 @@ def _hop_cpu(
     base_RD: Tensor | None,
     factor: float,
 ) -> Tensor:
-    rows, (columns, width), edges = indptr.numel() - 1, x_CD.shape, indices.numel()
+    rows, (columns, width) = indptr.numel() - 1, x_CD.shape
     y_RD = torch.empty(rows, width)
-    report(lambda: (2 * edges * width, 4 * (width * (columns + rows * (1 + (base_RD is not None))) + edges)))
+    report(lambda: _work(rows, indices.numel(), x_CD, base_RD))
     status = _native.propagate(
         indptr.data_ptr(),
         indices.data_ptr(),
@@ -120,6 +120,11 @@ def _hop_cpu(
     return y_RD
 
 
+def _work(rows: int, edges: int, x_CD: Tensor, base_RD: Tensor | None) -> tuple[float, float]:
+    columns, width = x_CD.shape
+    return 2 * edges * width, 4 * (width * (columns + rows * (1 + (base_RD is not None))) + edges)
+
+
 def _hop_cuda(
     indptr: Tensor,
     indices: Tensor,
@@ -131,6 +136,7 @@ def _hop_cuda(
 ) -> Tensor:
     rows, (columns, width) = indptr.numel() - 1, x_CD.shape
     y_RD = x_CD.new_empty(rows, width)
+    report(lambda: _work(rows, indices.numel(), x_CD, base_RD))
     cuda_library.run(
         "propagate",
         x_CD,

@@ -112,6 +112,7 @@ def _sums_cuda(
     user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, need_mean: bool
 ) -> tuple[Tensor, Tensor]:
     sum_R, mean_RD = user_RD.new_empty(user_R.shape), user_RD.new_empty(user_RD.shape if need_mean else 0)
+    report(lambda: _work(user_RD, item_ID, 1 + need_mean))
     _run(user_RD, item_ID, user_R, indptr, items, sum=sum_R, mean=mean_RD if need_mean else None)
     return sum_R, mean_RD
 
@@ -120,6 +121,7 @@ def _item_gradient_cuda(
     user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, sum_R: Tensor, grad_R: Tensor
 ) -> Tensor:
     item_grad = torch.empty_like(item_ID)
+    report(lambda: _work(user_RD, item_ID, 2))
     _run(user_RD, item_ID, user_R, indptr, items, sum=sum_R, grad=grad_R, item_grad=item_grad)
     return item_grad
 

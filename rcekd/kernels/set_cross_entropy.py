@@ -167,6 +167,7 @@ def _set_cross_entropy_cuda(
     need_item: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     (users, width), catalogue = user_factor_UD.shape, item_factor_ID.shape[0]
+    report(lambda: _work(user_factor_UD, item_factor_ID, indptr, set_R, need_user, need_item))
     loss = user_factor_UD.new_empty(())
     user_grad = torch.empty_like(user_factor_UD) if need_user else user_factor_UD.new_empty(0)
     item_grad = torch.empty_like(item_factor_ID) if need_item else item_factor_ID.new_empty(0)

@@ -34,6 +34,7 @@ def _set_softmax_cpu(score: Tensor, indptr: Tensor, tau: float) -> Tensor:
 
 def _set_softmax_cuda(score: Tensor, indptr: Tensor, tau: float) -> Tensor:
     prob = torch.empty_like(score)
+    report(lambda: (4 * score.numel(), 8 * score.numel()))
     cuda_library.run("set_softmax", score, score=score, indptr=indptr, rows=indptr.numel() - 1, tau=tau, prob=prob)
     return prob
 

@@ -46,8 +46,7 @@ def _topk_cpu(
     rows = users_B.numel()
     item_BK = torch.empty(rows, k, dtype=torch.int32)
     score_BK = torch.empty(rows, k, dtype=torch.float32)
-    catalogue, width = item_factor_ID.shape
-    report(lambda: (2 * rows * catalogue * width, 4 * (rows * width + catalogue * width + 2 * rows * k)))
+    report(lambda: _work(item_factor_ID, rows, k))
     status, bad_row = _native.topk(
         user_factor_UD.data_ptr(),
         item_factor_ID.data_ptr(),
@@ -66,6 +65,12 @@ def _topk_cpu(
     return item_BK, score_BK
 
 
+def _work(item_factor_ID: Tensor, rows: int, k: int) -> tuple[float, float]:
+    """Every score once, the tables read, the lists written."""
+    catalogue, width = item_factor_ID.shape
+    return 2 * rows * catalogue * width, 4 * (rows * width + catalogue * width + 2 * rows * k)
+
+
 def _topk_cuda(
     user_factor_UD: Tensor,
     item_factor_ID: Tensor,
@@ -77,6 +82,7 @@ def _topk_cuda(
     if seen_indptr is not None and seen_item is not None:
         check_ascending_rows("seen", seen_indptr, seen_item)
     rows, (catalogue, width) = users_B.numel(), item_factor_ID.shape
+    report(lambda: _work(item_factor_ID, rows, k))
     item_BK = users_B.new_empty(rows, k)
     score_BK = user_factor_UD.new_empty(rows, k)
     bad_row = scan_inputs.no_bad_row(users_B)

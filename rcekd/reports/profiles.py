@@ -15,11 +15,11 @@ HATCHES = ("", "//", "", "..", "\\\\", "", "xx", "")
 
 def profile_table(found: dict[str, Any]) -> Table:
     """A row for every phase of the epoch, then the epoch."""
-    peaks = found["peaks"]  # none of a GPU
+    peaks = found["peaks"]
     rows = []
     for name, phase in found["phases"].items():
         rates = ("", "", "", "")
-        if peaks is not None and (phase["flops"] or phase["bytes"]):
+        if phase["flops"] or phase["bytes"]:
             rates = (
                 f"{phase['gflop_per_s']:.1f}",
                 f"{1e9 * phase['gflop_per_s'] / peaks['flops']:.0%}",
@@ -28,9 +28,9 @@ def profile_table(found: dict[str, Any]) -> Table:
             )
         rows.append((name, f"{1e3 * phase['seconds']:.1f}", f"{phase['share']:.0%}", *rates))
     whole, phased = (f"{1e3 * found[key]:.1f}" for key in ("seconds_per_epoch", "phased_seconds_per_epoch"))
-    if peaks is None:
+    if _is_phased(found):
         rows.append(("epoch, phase by phase", phased, "100%", "", "", "", ""))
-    rows.append(("epoch", whole, "" if peaks is None else "100%", "", "", "", ""))
+    rows.append(("epoch", whole, "" if _is_phased(found) else "100%", "", "", "", ""))
     columns = ("phase", "ms", "share", "GFLOP/s", "of peak", "GB/s", "of peak")
     return Table(f"{_subject(found)}: one epoch", columns, rows, _notes(found))
 
@@ -47,8 +47,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     axes = figure.subplots()
     whole = 1e3 * found["phased_seconds_per_epoch"]
     axes.barh(1, whole, height=0.8, color="#DDDDDD", edgecolor="black")
-    # On a GPU an epoch is measured as it is, and another one phase by phase, which takes longer.
-    how = "epoch" if found["peaks"] is not None else "epoch, launched and waited for step by step"
+    how = "epoch, phase by phase" if _is_phased(found) else "epoch"
     axes.text(whole / 2, 1, f"{how}, {whole:.0f} ms", ha="center", va="center")
     left = 0.0
     for number, (name, phase) in enumerate(found["phases"].items()):
@@ -74,6 +73,11 @@ def _subject(found: dict[str, Any]) -> str:
     return f"{found['dataset']['name']}, {teacher} → {student}, {found['method']}"
 
 
+def _is_phased(found: dict[str, Any]) -> bool:
+    """On a GPU an epoch is measured as it is, and another one phase by phase, which takes longer."""
+    return bool(found["device"] != "cpu")
+
+
 def _notes(found: dict[str, Any]) -> list[str]:
     peaks, spread = found["peaks"], (min(found["epoch_seconds"]), max(found["epoch_seconds"]))
     on_device = found["peak_device_bytes"]
@@ -82,17 +86,18 @@ def _notes(found: dict[str, Any]) -> list[str]:
         f"peak memory {found['epochs_peak_rss_bytes'] / 2**20:.0f} MiB"
         + (f", and {on_device / 2**20:.0f} MiB of the GPU's" if on_device is not None else "")
     ]
-    if peaks is None:
+    if _is_phased(found):
         notes.append(
             f"on {found['device']}; every phase waits for what it has queued, and no step is played from a recording, "
             f"so an epoch is slower phase by phase; the last row is the median of {found['epochs']} epochs as they are"
         )
-    else:
-        notes += [
-            f"{found['machine']}, {found['threads']} threads; its peaks, measured just now: "
-            f"{peaks['flops'] / 1e9:.0f} GFLOP/s (torch's matrix product), {peaks['bytes'] / 1e9:.0f} GB/s (a copy)",
-            "GFLOP and GB are what the native operations' mathematics needs once; caches can beat the copy",
-        ]
+    whose = found["device"] if _is_phased(found) else f"{found['machine']}, {found['threads']} threads"
+    notes += [
+        f"{whose}; its peaks, measured just now: {peaks['flops'] / 1e9:.0f} GFLOP/s (torch's matrix product), "
+        f"{peaks['bytes'] / 1e9:.0f} GB/s (a copy)",
+        "GFLOP and GB are what the native operations' mathematics needs once; caches can beat the copy"
+        + (", and tensor cores the product" if _is_phased(found) else ""),
+    ]
     if found["teacher"] is not None and found["teacher"]["is"] != "trained":
         notes.append(f"the teacher was {found['teacher']['is']} for this; costs hardly depend on how good it is")
     return notes
