@@ -20,6 +20,7 @@ from torch import Tensor
 from benchmarks.bench_closure import pipeline
 from benchmarks.measure import stamp
 from benchmarks.shapes import BATCH, CITEULIKE, GOWALLA, STUDENT_DIM, Catalogue, factors
+from rcekd import devices
 from rcekd.kernels.adam import adam_step_
 from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.bpr import bpr_loss
@@ -292,8 +293,10 @@ def main() -> None:
     parser.add_argument("--only", choices=GROUPS, action="append")
     parser.add_argument("--large", action="store_true")
     wanted = parser.parse_args()
-    if not torch.cuda.is_available():
-        raise SystemExit("bench_cuda: this torch sees no GPU")
+    device = devices.gpu()
+    if isinstance(device, str):
+        print(f"nothing to measure: {device}")
+        return
     torch.backends.cuda.matmul.allow_tf32 = False
     print(f"GPU: {torch.cuda.get_device_name()}", *peaks(), sep="\n- ", flush=True)
     print("\n| | ms | torch, ms | × | |\n|---|---|---|---|---|", flush=True)
