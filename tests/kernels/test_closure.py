@@ -13,6 +13,7 @@ from rcekd.kernels.closure import Closure, closure
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.reference.closure import closure as reference_closure
 from rcekd.kernels.reference.topk import topk as reference_topk
+from tests.kernels.scene import factors, history
 
 # users, items, width, K, L: odd sizes, K and L beyond the catalogue. Catalogues this small are buffered whole, so that
 # even the draws equal the twin's.
@@ -42,17 +43,6 @@ def _isa(request: pytest.FixtureRequest) -> None:
 
 
 on_every_isa = pytest.mark.usefixtures("_isa")
-
-
-def factors(users: int, items: int, width: int, *, tied: bool = False, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    user, item = torch.randn(users, width, generator=generator), torch.randn(items, width, generator=generator)
-    return (user.round(), item.round()) if tied else (user, item)
-
-
-def history(users: int, items: int, share: float) -> CSR:
-    row, column = (torch.rand(users, items, generator=torch.Generator().manual_seed(9)) < share).nonzero().T
-    return CSR.from_pairs(row, column, users)
 
 
 def teacher_lists(user_UD: Tensor, item_ID: Tensor, k: int) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from rcekd.kernels import reference
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_draws, rank_gap_lists
+from tests.kernels.scene import history
 
 # users, items, width, the other's width: sizes that cut tiles and panels badly
 SHAPES = [(1, 1, 1, 1), (7, 30, 3, 1), (13, 100, 20, 5), (33, 301, 8, 40), (9, 1000, 5, 64), (1, 600, 5, 300)]
@@ -26,12 +27,6 @@ def tables(shape: tuple[int, ...], *, tied: bool = False, seed: int = 0) -> tupl
     sizes = (users, width), (items, width), (users, other), (items, other)
     made = tuple(torch.randn(*size, generator=generator) for size in sizes)
     return tuple(table.round() for table in made) if tied else made
-
-
-def history(users: int, items: int, share: float, seed: int = 0) -> CSR:
-    generator = torch.Generator().manual_seed(seed)
-    row, column = (torch.rand(users, items, generator=generator) < share).nonzero().T
-    return CSR.from_pairs(row, column, users)
 
 
 def requests(draws: int, *eps: float) -> list[GapDraws]:

@@ -11,6 +11,7 @@ from rcekd.kernels import _native
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.reference.topk import topk as reference_topk
 from rcekd.kernels.topk import topk
+from tests.kernels.scene import factors, history
 
 # users, items, width, k: odd sizes, every width the panels and tiles can cut badly, k beyond the catalogue.
 SHAPES = [
@@ -32,18 +33,6 @@ def _isa(request: pytest.FixtureRequest) -> None:
 
 
 on_every_isa = pytest.mark.usefixtures("_isa")
-
-
-def factors(users: int, items: int, width: int, *, tied: bool = False, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    user, item = torch.randn(users, width, generator=generator), torch.randn(items, width, generator=generator)
-    return (user.round(), item.round()) if tied else (user, item)
-
-
-def history(users: int, items: int, share: float, seed: int = 0) -> CSR:
-    generator = torch.Generator().manual_seed(seed)
-    row, column = (torch.rand(users, items, generator=generator) < share).nonzero().T
-    return CSR.from_pairs(row, column, users)
 
 
 def assert_same(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> None:

@@ -14,12 +14,7 @@ from torch import Tensor
 from rcekd.kernels import reference
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.unseen_draws import unseen_draws
-
-
-def history(users: int, items: int, share: float, seed: int = 0) -> CSR:
-    generator = torch.Generator().manual_seed(seed)
-    row, column = (torch.rand(users, items, generator=generator) < share).nonzero().T
-    return CSR.from_pairs(row, column, users)
+from tests.kernels.scene import history
 
 
 def repeated(row: list[int], users: int) -> CSR:

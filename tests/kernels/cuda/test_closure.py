@@ -11,6 +11,7 @@ from torch import Tensor
 from rcekd.kernels.closure import closure
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
+from tests.kernels.scene import factors, history
 
 Check = Callable[[Callable[[], list[Tensor]]], None]
 Emulation = Callable[[int], AbstractContextManager[None]]
@@ -24,12 +25,6 @@ OPTIONS = [
 ]
 
 
-def factors(users: int, items: int, width: int, *, tied: bool = False) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    user, item = torch.randn(users, width, generator=generator), torch.randn(items, width, generator=generator)
-    return (user.round(), item.round()) if tied else (user, item)
-
-
 def teacher_lists(user_UD: Tensor, item_ID: Tensor, k: int) -> Tensor:
     """Top-K of a teacher that half agrees with the student; every fourth row is cut short."""
     other = torch.Generator().manual_seed(8)
@@ -37,11 +32,6 @@ def teacher_lists(user_UD: Tensor, item_ID: Tensor, k: int) -> Tensor:
     item_UK = topk(user_UD + noise_UD, item_ID, k)[0]
     item_UK[::4, k // 2 :] = -1
     return item_UK
-
-
-def history(users: int, items: int, share: float) -> CSR:
-    row, column = (torch.rand(users, items, generator=torch.Generator().manual_seed(9)) < share).nonzero().T
-    return CSR.from_pairs(row, column, users)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["paper", "clipped", "code"])

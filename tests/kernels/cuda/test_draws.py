@@ -7,17 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from rcekd.kernels.csr import CSR
 from rcekd.kernels.horizon import horizon_draws
 from rcekd.kernels.negatives import sample_negatives
 from rcekd.kernels.unseen_draws import unseen_draws
+from tests.kernels.scene import history
 
 Check = Callable[[Callable[[], list[Tensor]]], None]
-
-
-def history(users: int, items: int, share: float) -> CSR:
-    row, column = (torch.rand(users, items, generator=torch.Generator().manual_seed(9)) < share).nonzero().T
-    return CSR.from_pairs(row, column, users).sorted_unique()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.9])

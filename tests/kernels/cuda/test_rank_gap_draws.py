@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rcekd.kernels.csr import CSR
 from rcekd.kernels.gap import GapDraws
 from rcekd.kernels.rank_gap_draws import rank_gap_lists
+from tests.kernels.scene import factors, history
 
 Check = Callable[[Callable[[], list[Tensor]]], None]
 Emulation = Callable[[int], AbstractContextManager[None]]
@@ -22,17 +22,6 @@ REQUESTS = [
     GapDraws(9, "exp", 3.0, "over", 5, replacement=True),
     GapDraws(0, "exp", 1.0, "over", 6),
 ]
-
-
-def factors(users: int, items: int, width: int, seed: int, *, tied: bool = False) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    user, item = torch.randn(users, width, generator=generator), torch.randn(items, width, generator=generator)
-    return (user.round(), item.round()) if tied else (user, item)
-
-
-def history(users: int, items: int, share: float) -> CSR:
-    row, column = (torch.rand(users, items, generator=torch.Generator().manual_seed(9)) < share).nonzero().T
-    return CSR.from_pairs(row, column, users).sorted_unique()
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["distinct", "tied"])

@@ -9,23 +9,13 @@ from torch import Tensor
 
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
+from tests.kernels.scene import factors, history
 
 Check = Callable[[Callable[[], list[Tensor]]], None]
 Emulation = Callable[[int], AbstractContextManager[None]]
 
 # users, items, width, k: tiles cut badly on every side, k beyond the catalogue.
 SHAPES = [(1, 1, 1, 1), (7, 30, 3, 5), (5, 10, 5, 20), (33, 65, 20, 7), (40, 700, 17, 3), (3, 500, 40, 300)]
-
-
-def factors(users: int, items: int, width: int, *, tied: bool = False, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    user, item = torch.randn(users, width, generator=generator), torch.randn(items, width, generator=generator)
-    return (user.round(), item.round()) if tied else (user, item)
-
-
-def history(users: int, items: int, share: float) -> CSR:
-    row, column = (torch.rand(users, items, generator=torch.Generator().manual_seed(9)) < share).nonzero().T
-    return CSR.from_pairs(row, column, users)
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["distinct", "tied"])
