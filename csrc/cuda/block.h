@@ -1,7 +1,7 @@
 // What all threads of a block do together: each function is to be called by all of them, and may be called again at
 // once.
 #pragma once
-#include "launch.h"
+#include "warp.h"
 
 namespace rcekd {
 namespace cuda {
@@ -22,11 +22,7 @@ __device__ inline void pick_digit(const int32_t* count, int32_t rank, int* digit
     const int lane = (int)threadIdx.x, top = 255 - kOwn * lane;
     int32_t own = 0;
     for (int i = 0; i < kOwn; ++i) own += count[top - i];
-    int32_t sum = own;
-    for (int by = 1; by < kWarp; by *= 2) {
-        const int32_t other = __shfl_up_sync(kAllLanes, sum, by);
-        if (lane >= by) sum += other;
-    }
+    const int32_t sum = sum_up_to_lane(own);
     int32_t before = sum - own;
     if (before >= rank || sum < rank) return;
     int at = top;

@@ -6,7 +6,7 @@
 // In turn, each by a kernel of its own: clear(); join() for every entry, whose rank is kept; place() for all ids; put()
 // every entry; the sums.
 #pragma once
-#include "launch.h"
+#include "warp.h"
 
 namespace rcekd {
 namespace cuda {
@@ -60,16 +60,6 @@ inline void clear(const Groups& g, void* stream) {
 
 // Blocks of kThreads that place() wants.
 inline unsigned blocks_to_place(const Groups& g) { return (unsigned)ceil_div(g.ids, kThreads); }
-
-// The value of all lanes up to this one together.
-__device__ inline uint32_t sum_up_to_lane(uint32_t value) {
-    const int lane = (int)threadIdx.x % kWarp;
-    for (int by = 1; by < kWarp; by *= 2) {
-        const uint32_t other = __shfl_up_sync(kAllLanes, value, by);
-        if (lane >= by) value += other;
-    }
-    return value;
-}
 
 // Gives the groups of the block's ids their places, all of them at once; called by a whole block of kThreads.
 __device__ inline void place(const Groups& g, int64_t block) {

@@ -30,7 +30,7 @@ inline void launch_pilot_scores(const Tables& t, float* score, void* stream) {
     RCEKD_LAUNCH(pilot_scores_kernel, grid, kTileThreads, stream, t, score);
 }
 
-// The best `ranks` of `size` pilot scores, best first, as rank keys into `best`, which has room for kRcekdMostPilot.
+// The best `ranks` of `size` pilot scores, best first, as rank keys into `best`, which has room for them.
 // Called by a whole block; returns how many there are.
 __device__ inline int64_t best_of_pilot(const float* score, int64_t size, int64_t ranks, uint64_t* best) {
     __shared__ int32_t n;
