@@ -25,25 +25,25 @@ struct Batch {
 
 // Scores of sample b with its items `first` and those behind, as many as there are; counts their entries.
 __device__ inline void scores(const Batch& t, int64_t b, int64_t first, bool quads, float* score) {
-    const int here = t.slots() - first < kTogether ? (int)(t.slots() - first) : kTogether;
-    const float* vector[kTogether];
-    int32_t item[kTogether];
-    uint32_t of_item[kTogether];
+    const int here = t.slots() - first < kChains ? (int)(t.slots() - first) : kChains;
+    const float* vector[kChains];
+    int32_t item[kChains];
+    uint32_t of_item[kChains];
     bool sound = true;
-    RCEKD_UNROLL(kTogether)
-    for (int j = 0; j < kTogether; ++j) item[j] = t.item(b, j < here ? first + j : first);
-    RCEKD_UNROLL(kTogether)
-    for (int j = 0; j < kTogether; ++j) {
+    RCEKD_UNROLL(kChains)
+    for (int j = 0; j < kChains; ++j) item[j] = t.item(b, j < here ? first + j : first);
+    RCEKD_UNROLL(kChains)
+    for (int j = 0; j < kChains; ++j) {
         sound = sound && is_id(item[j], t.a.item_rows);
         vector[j] = t.a.item_factor + item[j] * t.a.width;
     }
     demand(sound, "positive_B and negative_BN must lie in [0, items)");
     const uint32_t of_user = t.a.user_grad ? t.groups.join(t.items + t.a.user[b], here) : 0;
-    RCEKD_UNROLL(kTogether)
-    for (int j = 0; j < kTogether; ++j) of_item[j] = t.a.item_grad && j < here ? t.groups.join(item[j]) : 0;
+    RCEKD_UNROLL(kChains)
+    for (int j = 0; j < kChains; ++j) of_item[j] = t.a.item_grad && j < here ? t.groups.join(item[j]) : 0;
     chains(t.a.user_factor + t.a.user[b] * t.a.width, vector, t.a.width, quads, score);
-    RCEKD_UNROLL(kTogether)
-    for (int j = 0; j < kTogether; ++j) {
+    RCEKD_UNROLL(kChains)
+    for (int j = 0; j < kChains; ++j) {
         const int64_t slot = b * t.slots() + first + j;
         if (t.a.item_grad && j < here) t.groups.rank[slot] = of_item[j];
         if (t.a.user_grad && j < here) t.groups.rank[t.of_items + slot] = of_user + (uint32_t)j;
@@ -54,12 +54,12 @@ __device__ inline void visit_sample(const Batch& t, int64_t b, bool quads) {
     demand(is_id(t.a.user[b], t.a.user_rows), "user_B must lie in [0, users)");
     const float share = 1.0f / (float)t.a.negatives;
     float positive = 0.0f, loss = 0.0f, total = 0.0f;
-    for (int64_t first = 0; first < t.slots(); first += kTogether) {
-        float score[kTogether];
+    for (int64_t first = 0; first < t.slots(); first += kChains) {
+        float score[kChains];
         scores(t, b, first, quads, score);
         if (first == 0) positive = score[0];
-        RCEKD_UNROLL(kTogether)
-        for (int j = 0; j < kTogether; ++j) {
+        RCEKD_UNROLL(kChains)
+        for (int j = 0; j < kChains; ++j) {
             if (first + j == 0 || first + j >= t.slots()) continue;
             const float x = score[j] - positive;
             const float e = rcekd_exp_nonpositive_float(0.0f - fabsf(x)), inverse = 1.0f / (e + 1.0f);

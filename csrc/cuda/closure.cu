@@ -87,8 +87,7 @@ __device__ inline Rules rules_of(const Pass& p) {
             rcekd_key(p.a.seed, p.a.epoch, RCEKD_STREAM_CLOSURE_HIGH),
             rcekd_key(p.a.seed, p.a.epoch, RCEKD_STREAM_CLOSURE_LOW),
             p.arrays.log_weight,
-            p.arrays.accept,
-            p.a.k};
+            p.arrays.accept};
 }
 
 // The same places, those that fit in shared memory there.

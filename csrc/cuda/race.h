@@ -58,7 +58,6 @@ struct Rules {
     uint64_t high_key, low_key;
     const double* log_weight;  // z / tau for z = 0 ... k
     const double* accept;      // e^{-j / tau}: the chance of a low item whose z is j below the floor's
-    int64_t k;
 };
 
 constexpr int kRaceThreads = 128, kTogether = 16;  // proposals are looked at in sixteens

@@ -47,21 +47,21 @@ __device__ inline void sum_losses(const float* loss, int64_t n, float* into) {
     if (me == 0) *into = (float)lane[0];
 }
 
-constexpr int kTogether = 4;  // chains that one thread works on at once
+constexpr int kChains = 4;  // chains that one thread works on at once
 
-// Scores of a user with kTogether items, each one FMA chain in ascending dimension. `quads`: every row can be read four
+// Scores of a user with kChains items, each one FMA chain in ascending dimension. `quads`: every row can be read four
 // numbers at a time.
 __device__ inline void chains(const float* user, const float* const* item, int64_t width, bool quads, float* score) {
-    for (int j = 0; j < kTogether; ++j) score[j] = 0.0f;
+    for (int j = 0; j < kChains; ++j) score[j] = 0.0f;
     if (!quads) {
         for (int64_t k = 0; k < width; ++k)
-            for (int j = 0; j < kTogether; ++j) score[j] = fmaf(user[k], item[j][k], score[j]);
+            for (int j = 0; j < kChains; ++j) score[j] = fmaf(user[k], item[j][k], score[j]);
         return;
     }
     for (int64_t k = 0; k < width; k += 4) {
         const float4 u = *(const float4*)(user + k);
-        RCEKD_UNROLL(kTogether)
-        for (int j = 0; j < kTogether; ++j) {
+        RCEKD_UNROLL(kChains)
+        for (int j = 0; j < kChains; ++j) {
             const float4 v = *(const float4*)(item[j] + k);
             score[j] = fmaf(u.w, v.w, fmaf(u.z, v.z, fmaf(u.y, v.y, fmaf(u.x, v.x, score[j]))));
         }

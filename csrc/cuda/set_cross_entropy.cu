@@ -59,25 +59,25 @@ __device__ inline float score_items(const Task& t, const Row& row, uint32_t offs
     const int32_t* item = t.a.item + row.first;
     const float inverse_tau = 1.0f / t.a.tau;
     float top = -INFINITY;
-    for (int64_t i = (int)threadIdx.x % kLanes; i < row.length; i += kTogether * kLanes) {
-        int32_t id[kTogether];
-        uint32_t rank[kTogether];
-        const float* vector[kTogether];
-        float score[kTogether];
+    for (int64_t i = (int)threadIdx.x % kLanes; i < row.length; i += kChains * kLanes) {
+        int32_t id[kChains];
+        uint32_t rank[kChains];
+        const float* vector[kChains];
+        float score[kChains];
         bool sound = true;
-        RCEKD_UNROLL(kTogether)
-        for (int j = 0; j < kTogether; ++j) id[j] = item[i + j * kLanes < row.length ? i + j * kLanes : i];
-        RCEKD_UNROLL(kTogether)
-        for (int j = 0; j < kTogether; ++j) sound = sound && is_id(id[j], t.a.items);
+        RCEKD_UNROLL(kChains)
+        for (int j = 0; j < kChains; ++j) id[j] = item[i + j * kLanes < row.length ? i + j * kLanes : i];
+        RCEKD_UNROLL(kChains)
+        for (int j = 0; j < kChains; ++j) sound = sound && is_id(id[j], t.a.items);
         demand(sound, "sets.items must lie in [0, items)");
-        RCEKD_UNROLL(kTogether)
-        for (int j = 0; j < kTogether; ++j) {
+        RCEKD_UNROLL(kChains)
+        for (int j = 0; j < kChains; ++j) {
             vector[j] = t.a.item_factor + id[j] * t.a.width;
             rank[j] = t.a.item_grad && i + j * kLanes < row.length ? t.groups.join(id[j]) : 0;
         }
         chains(t.a.user_factor + row.user * t.a.width, vector, t.a.width, quads, score);
-        RCEKD_UNROLL(kTogether)
-        for (int j = 0; j < kTogether; ++j) {
+        RCEKD_UNROLL(kChains)
+        for (int j = 0; j < kChains; ++j) {
             if (i + j * kLanes >= row.length) continue;
             const uint32_t slot = offset + (uint32_t)(i + j * kLanes);
             t.slot[slot] = score[j] * inverse_tau;
@@ -145,17 +145,17 @@ __device__ inline void put_row(const Task& t, int64_t row) {
     const int lane = (int)threadIdx.x % kLanes;
     const uint32_t offset = t.offset[row], of_row = (uint32_t)row, user = (uint32_t)t.a.user[row];
     const int64_t n = t.length(row), first = t.first(row);
-    for (int64_t i = t.a.item_grad ? lane : n; i < n; i += kTogether * kLanes) {
-        uint32_t at[kTogether];
-        float weight[kTogether];
-        RCEKD_UNROLL(kTogether)
-        for (int j = 0; j < kTogether; ++j) {
+    for (int64_t i = t.a.item_grad ? lane : n; i < n; i += kChains * kLanes) {
+        uint32_t at[kChains];
+        float weight[kChains];
+        RCEKD_UNROLL(kChains)
+        for (int j = 0; j < kChains; ++j) {
             const int64_t place = i + j * kLanes < n ? i + j * kLanes : i;
             weight[j] = t.slot[offset + place];
             at[j] = t.groups.start[t.a.item[first + place]] + t.groups.rank[offset + place];
         }
-        RCEKD_UNROLL(kTogether)
-        for (int j = 0; j < kTogether; ++j)
+        RCEKD_UNROLL(kChains)
+        for (int j = 0; j < kChains; ++j)
             if (i + j * kLanes < n) t.groups.entry[at[j]] = {of_row, (uint32_t)(i + j * kLanes), weight[j], user};
     }
     if (t.a.user_grad && lane == 0)
