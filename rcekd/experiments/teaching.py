@@ -114,7 +114,8 @@ def check_same_data(summary: dict[str, Any], data: Interactions, folder: RunFold
     if made_for["fingerprint"] != data.fingerprint:
         raise InputError(
             f"{folder.path}: this model was made for other data ({made_for['name']}, split {made_for['split']}, "
-            f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}"
+            f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}; "
+            "give the data that its config.yaml names under `data` (--dataset, --set data.…)"
         )
     _check_same_features(summary, data, folder)
     _check_same_times(made_for.get("times"), data, folder)

@@ -151,7 +151,7 @@ def test_a_teacher_made_for_another_dataset(finished: Path, distill: Command) ->
         distill("--teacher", teacher, data__synthetic__users=60), teacher, "50 users × 80 items", "not for synthetic"
     )
     # The same sizes, but other interactions.
-    refused(distill("--teacher", teacher, data__synthetic__seed=9), teacher, "made for other data")
+    refused(distill("--teacher", teacher, data__synthetic__seed=9), teacher, "made for other data", "under `data`")
     assert runs() == before
 
 
