@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, PositiveFloat, SerializeAsAny, ValidationError, field_validator
 
-from rcekd import methods, models
+from rcekd import methods, models, yaml_text
 from rcekd.datasets import CATALOG
 from rcekd.datasets.settings import DataSettings
 from rcekd.errors import InputError, nearest
@@ -120,9 +120,9 @@ def parse_assignment(text: str) -> Values:
         raise InputError(f"--set {text!r}: expected KEY=VALUE with a dotted key, e.g. --set method.beta=5")
     try:
         # A bare - is what leaves a column unread; to YAML it would be a list that is not finished.
-        value = raw.strip() if raw.strip() in ("", "-") else yaml.safe_load(raw)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {text!r}: cannot read the value ({_problem(error)})") from error
+        value = raw.strip() if raw.strip() in ("", "-") else yaml_text.load(raw)
+    except (yaml.YAMLError, ValueError) as error:  # 2020-13-45 looks like a date, and is none
+        raise InputError(f"--set {text!r}: cannot read the value ({yaml_text.problem(error)})") from error
     nested: Values = {}
     *groups, last = key.strip().split(".")
     node = nested
@@ -136,25 +136,20 @@ def read_config(path: Path) -> Values:
     """A --config file: YAML, the same keys as config.yaml in a run folder."""
     try:
         text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
+        values = yaml_text.load(text)
     except OSError as error:
         raise InputError(f"{path}: cannot read this config file ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}: not valid YAML ({_problem(error)})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a UTF-8 text file") from error
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line}: not valid YAML ({yaml_text.problem(error)})") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected settings by key, e.g. `method: {{beta: 5}}`")
     return values
-
-
-def _problem(error: yaml.YAMLError) -> str:
-    """What is wrong, in one line."""
-    return str(getattr(error, "problem", None) or str(error).splitlines()[0])
 
 
 def split_run_config(values: Values) -> tuple[Values, Values]:

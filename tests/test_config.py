@@ -77,7 +77,10 @@ def test_assignments(text: str, expected: Values) -> None:
     assert parse_assignment(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "a", "=5", ".a=5", "a.=5", "a..b=5", "a=[1", "a={", "a: b", "a='x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "=5", ".a=5", "a.=5", "a..b=5", "a=[1", "a={", "a: b", "a='x", "a=2020-13-45", "a=0x_", "a={b: 1, b: 2}"],
+)
 def test_bad_assignments(text: str) -> None:
     with pytest.raises(InputError, match=r"--set "):
         parse_assignment(text)
@@ -182,6 +185,8 @@ def write(tmp_path: Path, content: str | bytes) -> Path:
 def test_config_file(tmp_path: Path) -> None:
     assert read_config(write(tmp_path, "train:\n  epochs: 3\n")) == {"train": {"epochs": 3}}
     assert read_config(write(tmp_path, "# nothing\n")) == {}
+    merged = "base: &base {epochs: 3, patience: 5}\ntrain: {<<: *base, epochs: 4}\n"
+    assert read_config(write(tmp_path, merged))["train"] == {"epochs": 4, "patience": 5}, "a merge may be said anew"
 
 
 @pytest.mark.parametrize(
@@ -197,6 +202,12 @@ def test_config_file(tmp_path: Path) -> None:
         ("a: &x [*x, *y]\n", "line 1"),
         ("a: \x07\n", "my.yaml"),
         ("{a: 1, [b]: 2, {c: 3}: 4}\n", "line 1"),
+        ("train:\n  epochs: 3\n  patience: 2\n  epochs: 4\n", "line 4: not valid YAML (the key 'epochs' stands here a"),
+        (
+            "train: {epochs: 3}\nseed: 1\ntrain: {patience: 5}\n",
+            "line 3: not valid YAML (the key 'train' stands here a",
+        ),
+        ("seed: 2020-13-45\n", "my.yaml: not valid YAML (month must be in 1..12"),
     ],
 )
 def test_malformed_config_file(tmp_path: Path, content: str | bytes, says: str) -> None:

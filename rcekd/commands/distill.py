@@ -51,7 +51,8 @@ def distill(
         options.check_resume(given, runs_dir, with_scratch=with_scratch, keep_trajectory=keep_trajectory)
         summary = pipeline.resume(resume, env.place)
     else:
-        name, teacher_dirs = options.split_teachers(teacher or [])
+        asked = options.asked_of_run(config)
+        name, teacher_dirs = options.split_teachers(teacher, config)
         settings = options.run_settings(
             dataset,
             teacher=name,
@@ -64,9 +65,9 @@ def distill(
         summary = pipeline.distill(
             settings,
             env.place,
-            with_scratch=with_scratch,
+            with_scratch=with_scratch or bool(asked.get("with_scratch")),
             teacher_dirs=teacher_dirs,
-            keep_trajectory=keep_trajectory,
+            keep_trajectory=keep_trajectory or bool(asked.get("keep_trajectory")),
         )
     if summary["kind"] == "distill":
         env.output.table(comparison(summary))

@@ -145,15 +145,31 @@ def check_resume(settings: Sequence[object], runs_dir: Path, **options: bool) ->
         raise InputError(f"--{word} beside --resume: a run goes on in its folder as it was started; leave --{word} out")
 
 
-def split_teachers(words: list[str]) -> tuple[str | None, list[Path]]:
-    """--teacher as a model's name, or as run folders. InputError where names and folders, or two names, are mixed."""
+def asked_of_run(config: Path | None) -> Values:
+    """What a --config file that was a run's says beside its settings: its teachers' folders, and options."""
+    return {} if config is None else split_run_config(read_config(config))[0]
+
+
+def check_folder_of(option: str, file: Path | None) -> None:
+    """InputError where a file is to be written, after long work, into a folder that is not there."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise InputError(f"{option} {file}: there is no folder {file.parent}; make it first")
+
+
+def split_teachers(words: list[str] | None, config: Path | None) -> tuple[str | None, list[Path]]:
+    """--teacher as a model's name, or as run folders, which without it are those of the --config file.
+
+    InputError where names and folders, or two names, are mixed.
+    """
+    if not words:
+        return None, [Path(folder) for folder in asked_of_run(config).get("teacher_dirs", [])]
     folders = [Path(word) for word in words if "/" in word or Path(word).is_dir()]
     if folders and len(folders) < len(words):
         name = next(word for word in words if Path(word) not in folders)
         raise InputError(f"--teacher {name!r}: no folder of this name; several teachers are given by their run folders")
     if len(words) > 1 and not folders:
         raise InputError("--teacher was given twice; train each teacher, then give their run folders")
-    return (None, folders) if folders else (words[0] if words else None, [])
+    return (None, folders) if folders else (words[0], [])
 
 
 def run_settings(

@@ -36,9 +36,11 @@ def profile(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
+    for option, file in (("--trace", trace), ("--plot", plot)):
+        options.check_folder_of(option, file)
     if plot is not None:
         check_format(plot)
-    name, teacher_dirs = options.split_teachers(teacher or [])
+    name, teacher_dirs = options.split_teachers(teacher, config)
     settings = options.run_settings(
         dataset, teacher=name, student=student, method=method, config=config, assignments=assignments, seed=seed
     )

@@ -37,7 +37,7 @@ def sweep(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
-    name, teacher_dirs = options.split_teachers(teacher or [])
+    name, teacher_dirs = options.split_teachers(teacher, config)
     settings = options.run_settings(
         dataset, teacher=name, student=student, method=method, config=config, assignments=assignments, seed=seed
     )

@@ -7,7 +7,7 @@ import typer
 from rcekd.commands import options
 from rcekd.config import Values
 from rcekd.experiments import pipeline
-from rcekd.reports.comparison import single
+from rcekd.reports.comparison import comparison, single
 
 
 def train_teacher(
@@ -58,7 +58,11 @@ def train_teacher(
             alias=_train_is_the_teachers,
         )
         summary = pipeline.train_teacher(settings, env.place, keep_trajectory=keep_trajectory)
-    env.output.table(single(summary, f"teacher ({summary['model']} {summary['dim']})"))
+    if summary["kind"] == "distill":  # --resume goes on with a run of any kind
+        env.output.table(comparison(summary))
+    else:
+        what = "student alone" if summary["kind"] == "alone" else "teacher"
+        env.output.table(single(summary, f"{what} ({summary['model']} {summary['dim']})"))
     env.output.say(f"  run folder: {summary['run_dir']}")
     env.output.result(summary)
 

@@ -145,7 +145,7 @@ class _Tally:
             "share": moment.epochs / epochs,
             "train": moment.train,
             "valid": moment.valid,
-            "su": _mastery(moment.sets.teacher_NK, moment.sets.mastered_NK),
+            "su": mastery(moment.sets.teacher_NK, moment.sets.mastered_NK),
             "ov": {"all": _mean(self._overlap), "catalogue": _mean(self._chance)} if measured else None,
             "sets": {"student_top": sets["student_top"], "mixed": None, **sets},
             "ranks": _ranks(torch.cat(self._rank)),
@@ -198,14 +198,17 @@ def _mean(parts: Sequence[Tensor]) -> float | None:
     return float(values.mean()) if values.numel() else None
 
 
-def _mastery(teacher_NK: Tensor, mastered_NK: Tensor) -> dict[str, Any] | None:
+def mastery(teacher_NK: Tensor, mastered_NK: Tensor) -> dict[str, Any] | None:
     """s_u = |Q₁| / |Qᵀ|: its mean and its histogram (Figures 9 and 10). None where the teacher lists nothing."""
-    size_N = (teacher_NK >= 0).sum(1)
-    share_N = (mastered_NK.sum(1)[size_N > 0] / size_N[size_N > 0]).double().numpy()
-    if not share_N.size:
+    size_N, mastered_N = (teacher_NK >= 0).sum(1), mastered_NK.sum(1)
+    size_N, mastered_N = size_N[size_N > 0], mastered_N[size_N > 0]
+    if not size_N.numel():
         return None
-    count, edges = np.histogram(share_N, bins=BINS, range=(0.0, 1.0))
-    return {"mean": float(share_N.mean()), "edges": edges.tolist(), "share": (count / share_N.size).tolist()}
+    # In whole numbers: a share such as 7 of 10 lies on an edge, and the nearest floating-point number beside it.
+    bin_N = (mastered_N * BINS).div(size_N, rounding_mode="floor").clamp(max=BINS - 1)
+    share_B = torch.bincount(bin_N, minlength=BINS).double() / bin_N.numel()
+    mean = float((mastered_N.double() / size_N).mean())
+    return {"mean": mean, "edges": np.linspace(0.0, 1.0, BINS + 1).tolist(), "share": share_B.tolist()}
 
 
 def _ranks(rank_NR: Tensor) -> dict[str, list[Any]]:

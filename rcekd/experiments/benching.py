@@ -71,12 +71,13 @@ def bench(
 ) -> dict[str, Any]:
     """Measure every cell and set it beside the student alone of its group; `earlier` results are put with the new.
 
-    InputError where the earlier results come from another machine or another number of threads.
+    InputError where the earlier results come from another machine, another number of threads or another student.
     """
     found: list[dict[str, Any]] = list(read_results(earlier)) if earlier is not None else []
     for cell in cells:
         entry = measure(cell, words)
         check_same_machine([*found, entry])
+        check_same_student([*found, entry])
         tell(entry)
         found = [old for old in found if _place(old) != _place(entry)] + [entry]
     return {
@@ -105,6 +106,26 @@ def check_same_machine(found: Sequence[dict[str, Any]]) -> None:
             if _mark(entry, key) != _mark(found[0], key):
                 here, there = (f"{_mark(e, key)!r} for {' '.join(_place(e))}" for e in (found[0], entry))
                 raise InputError(f"times of different machines do not compare: {key} is {here}, {there}; measure anew")
+
+
+def check_same_student(found: Sequence[dict[str, Any]]) -> None:
+    """InputError where a method would be set beside a student alone of other data, another size or another batch."""
+    for entry in found[1:]:
+        for other in found:
+            if _place(entry)[:2] == _place(other)[:2] and _student(entry) != _student(other):
+                raise InputError(
+                    f"{' '.join(_place(other))} and {' '.join(_place(entry))} are of unlike students, data or batch "
+                    f"size ({_student(other)}, {_student(entry)}); measure them with the same settings"
+                )
+
+
+def _student(entry: dict[str, Any]) -> str:
+    profile = entry["profile"]
+    student, data = profile["student"], profile["dataset"]
+    return (
+        f"{student['model']} of {student['parameters']} parameters, batches of {profile['batch_size']}, "
+        f"data {data['fingerprint'][:8]}"
+    )
 
 
 def _mark(entry: dict[str, Any], key: str) -> Any:

@@ -1,5 +1,6 @@
 """An experiment file: datasets × teacher–student pairs × methods × variants × seeds, as cells."""
 
+import re
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -25,12 +26,35 @@ OV_TABLE = "ov"
 """Stands among the figures for a table: the overlap of A with the closed set (the paper's Table 7)."""
 
 
+# What a cell's labels say, and the key of the file that says it.
+LABELLED = {
+    "dataset": "datasets",
+    "seed": "seeds",
+    "teacher.model": "pairs",
+    "student.model": "pairs",
+    "method.name": "methods",
+}
+
+
+def _not_labelled(values: dict[str, Any]) -> dict[str, Any]:
+    """ValueError where settings by dotted key would change what a cell's labels say, which they cannot."""
+    whole = nested(values)
+    for key, place in LABELLED.items():
+        room, _, name = key.rpartition(".")
+        inner = whole.get(room, {}) if room else whole
+        if isinstance(inner, dict) and name in inner:
+            raise ValueError(f"{key} is what `{place}` of the experiment says; leave it out here")
+    return values
+
+
 class Choice(Settings):
     """A method, or a variant of all cells: settings under a label."""
 
     label: str
     method: str | None = Field(default=None, description="None: the label is the method's name")
     set: dict[str, Any] = Field(default_factory=dict, description="dotted keys, e.g. {method.beta: 5}")
+
+    _check_set = field_validator("set")(_not_labelled)
 
 
 class PaperFigure(Settings):
@@ -99,6 +123,8 @@ class Grid(Settings):
     def paper_figures(self) -> list[PaperFigure]:
         """Every number of the paper that stands beside ours."""
         return [*self.paper, *(figure for table in self.paper_tables for figure in table.figures())]
+
+    _check_set = field_validator("set")(_not_labelled)
 
     @field_validator("methods", "variants", mode="before")
     @classmethod
@@ -262,9 +288,12 @@ def parse_experiment(name: str, values: Values, scale: str | None, where: str) -
     values = dict(values)
     scales = values.pop("scales", {})
     if scale is not None:
-        if not isinstance(scales, Mapping) or scale not in scales:
-            raise InputError(f"{where}: has no scale {scale!r}{nearest(scale, scales)}")
-        values, name = merge(values, dict(scales[scale])), f"{name}-{scale}"
+        known = scales if isinstance(scales, Mapping) else {}
+        if scale not in known:
+            raise InputError(f"{where}: has no scale {scale!r}{nearest(scale, known)}")
+        if not isinstance(known[scale], Mapping):
+            raise InputError(f"{where}: scales.{scale}: expected settings by key, e.g. `seeds: [0]`")
+        values, name = merge(values, dict(known[scale])), f"{name}-{scale}"
     try:
         return Experiment(name, Grid.model_validate(values), values)
     except ValidationError as error:
@@ -275,14 +304,14 @@ def parse_experiment(name: str, values: Values, scale: str | None, where: str) -
 
 
 def _lasting_paths(value: Any, key: str = "") -> Any:
-    """Plain values with the paths of datasets and of features made absolute; key: what they stand under."""
+    """Plain values with the paths of datasets and of features made absolute; key: the dotted keys they stand under."""
     if isinstance(value, Mapping):
-        return {name: _lasting_paths(inner, str(name)) for name, inner in value.items()}
+        return {name: _lasting_paths(inner, f"{key}.{name}" if key else str(name)) for name, inner in value.items()}
     if isinstance(value, list):
         return [_lasting_paths(inner, key) for inner in value]
-    if isinstance(value, str) and key in ("dataset", "datasets"):
+    if isinstance(value, str) and key.rpartition(".")[2] in ("dataset", "datasets"):
         return lasting(value)
-    if isinstance(value, str) and key.startswith("data.features."):
+    if isinstance(value, str) and re.search(r"(^|\.)data\.features\.", key):
         return str(Path(value).expanduser().absolute())
     return value
 

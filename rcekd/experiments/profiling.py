@@ -124,7 +124,7 @@ def _teacher(
     """The teacher, and where it comes from; none for a student alone."""
     if settings.method.name == "none":
         return None, ""
-    if folders or runs.teacher_folder(settings, data, place.runs_dir).is_complete():
+    if folders or _is_there(settings, runs.teacher_folder(settings, data, place.runs_dir)):
         return teaching.find_or_train(settings, data, replace(place, observer=Silent()), folders), "trained"
     model = build_model(settings.teacher.backbone, data, seed=settings.teacher_seed)
     few = settings.teacher.train.model_copy(update={"epochs": TEACHER_EPOCHS, "checkpoint_seconds": HEARTBEAT})
@@ -137,6 +137,11 @@ def _teacher(
         tables, trajectory=[*(moment.to(data.device) for moment in folder.trajectory.read()), tables], model=model
     )
     return Teaching(describe(model), knowledge), f"trained for {TEACHER_EPOCHS} epochs"
+
+
+def _is_there(settings: RunSettings, teacher: RunFolder) -> bool:
+    """Whether the trained teacher has all that the method needs: nobody's teacher is trained again for a profile."""
+    return teacher.is_complete() and ("trajectory" not in settings.method.needs() or teacher.keeps_trajectory())
 
 
 def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, epochs: int) -> Task:
@@ -161,14 +166,17 @@ def _tracing(file: Path | None, device: torch.device) -> Any:
 
 
 def _costs(watched: _Epochs) -> dict[str, Any]:
-    """Seconds per epoch, and of the epochs whose work was counted, per phase the median seconds, work and rates."""
+    """Seconds per epoch (median), and per phase the mean seconds, work and rates of the epochs whose work was counted.
+
+    Means, as a phase need not run in every epoch, and its work is a sum over all of them.
+    """
     lines, ledger = watched.phased, watched.ledger or work.Ledger()
     seconds = [line["seconds"] for line in watched.plain or lines]
-    whole = statistics.median(line["seconds"] for line in lines)
+    whole = statistics.fmean(line["seconds"] for line in lines)
     names = list(dict.fromkeys(name for line in lines for name in line["phases"]))
     phases = {}
     for name in names:
-        taken = statistics.median(line["phases"].get(name, 0.0) for line in lines)
+        taken = statistics.fmean(line["phases"].get(name, 0.0) for line in lines)
         done = ledger.phases.get(name, work.Work())
         flops, moved = done.flops / len(lines), done.bytes / len(lines)
         phases[name] = {

@@ -38,8 +38,13 @@ class Range(Settings):
             raise ValueError(f"a logarithmic range starts above 0, not at {self.low}")
         return self
 
+    @property
+    def is_whole(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
     def contains(self, value: object) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        kind = int if self.is_whole else int | float
+        return isinstance(value, kind) and not isinstance(value, bool) and self.low <= value <= self.high
 
     def suggest(self, trial: Chooser, key: str) -> Scalar:
         if isinstance(self.low, int) and isinstance(self.high, int):

@@ -8,6 +8,7 @@ claims/NUMBER          locked by the process that works on the trial; the lock d
 best.yaml, sweep.json  what was found so far
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 
 from rcekd.config import RunSettings, Values, merge, resolve
+from rcekd.datasets import Interactions
 from rcekd.errors import DivergedError, InputError
 from rcekd.experiments import pipeline
 from rcekd.experiments.claims import claim
@@ -53,12 +55,15 @@ class SweepTask:
         """The settings of a trial. InputError where the space holds what the settings refuse."""
         return resolve([("the search space", merge(self.base, nested(point)))])
 
-    def identity(self) -> str:
+    def identity(self, data: Interactions) -> str:
         """What the study depends on, the number of trials and pruning aside. InputError for a teacher that is gone."""
         space = {key: part.model_dump(mode="json") for key, part in self.space.items()}
         given = [RunFolder(path).read_summary()["identity"] for path in self.teacher_dirs]
-        more = {"teachers": given} if given else {}
-        return digest({"kind": "sweep", "base": self.base, "space": space, "seed": self.seed, **more})
+        more: Values = {"teachers": given} if given else {}
+        more |= {"features": {name: found.digest for name, found in data.features.items()}} if data.features else {}
+        more |= {"times": data.times.digest} if data.times is not None else {}
+        own = {"kind": "sweep", "base": self.base, "data": data.fingerprint, "space": space, "seed": self.seed}
+        return digest(own | more)
 
 
 class Sweep:
@@ -75,7 +80,7 @@ class Sweep:
                 "that; give another data.split, or a data.valid_share above 0"
             )
         stem = f"{first.dataset.rsplit('/', 1)[-1]}-{first.teacher.backbone.model}-{first.student.model}"
-        self.folder = place.runs_dir / f"sweep-{stem}-{first.method.name}-{task.identity()}"
+        self.folder = place.runs_dir / f"sweep-{stem}-{first.method.name}-{task.identity(data)}"
         self.watch = first.train.watch
         self._study = self._open(first)
 
@@ -95,10 +100,10 @@ class Sweep:
         found: dict[str, Any] = {"sweep_dir": str(self.folder), "watch": self.watch, "trials": trials, "best": None}
         if done:
             found["best"] = max(done, key=lambda trial: trial["value"])
-            settings = self._task.settings(found["best"]["point"])
-            write_text(
-                self.folder / "best.yaml", yaml.safe_dump(settings.to_values(), sort_keys=False, allow_unicode=True)
-            )
+            values = self._task.settings(found["best"]["point"]).to_values()
+            if self._task.teacher_dirs:
+                values = {"teacher_dirs": [str(path.resolve()) for path in self._task.teacher_dirs], **values}
+            write_text(self.folder / "best.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
         write_json(self.folder / "sweep.json", found)
         return found
 
@@ -110,9 +115,10 @@ class Sweep:
             (self.folder / "claims").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{self.folder}: cannot write here ({error.strerror}); give --runs-dir") from error
-        storage = optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(self.folder / "study.jsonl"))
-        )
+        journal = self.folder / "study.jsonl"
+        lock = optuna.storages.journal.JournalFileSymlinkLock(str(journal))
+        _mend(journal, lock)
+        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal), lock))
         pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS)
         study = optuna.create_study(
             study_name="sweep",
@@ -224,6 +230,19 @@ class _Pruning:
 
     def end(self, progress: Progress) -> None:
         self._inner.end(progress)
+
+
+def _mend(journal: Path, lock: Any) -> None:
+    """Drop a last line that a full disk or a crash cut short: the next entry would be written onto it."""
+    if not journal.is_file():
+        return
+    lock.acquire()  # nobody is in the middle of a line now
+    try:
+        whole = journal.read_bytes().rfind(b"\n") + 1
+        if whole < journal.stat().st_size:
+            os.truncate(journal, whole)
+    finally:
+        lock.release()
 
 
 def _inside(values: Values, space: Space) -> dict[str, Any]:

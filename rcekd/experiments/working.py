@@ -17,6 +17,7 @@ from rcekd.experiments.opening import open_run
 from rcekd.experiments.place import Place
 from rcekd.experiments.plan import Cell, Experiment
 from rcekd.experiments.teaching import check_same_data
+from rcekd.training.checkpoint import ForeignCheckpoint
 from rcekd.training.run_folder import BusyFolder, RunFolder
 
 # Seconds between looks at what another process is doing.
@@ -173,16 +174,25 @@ def _distilled(cell: Cell, place: Place) -> dict[str, Any]:
     """A distillation in a run folder named by its cell, so that a killed one is gone on with."""
     folder = RunFolder(place.runs_dir / f"cell-{cell.identity}")
     if not _is_prepared(folder, cell, place):
-        folder.hold()  # another experiment may have the same cell
-        try:
-            if not _is_prepared(folder, cell, place):
-                # Where that one has made it without its moments, it is trained again, to the same weights.
-                folder.start_again()
-                (folder.path / analysing.FILE).unlink(missing_ok=True)
-                pipeline.prepare(cell.settings, place, run_dir=folder.path, keep_trajectory=cell.keep_trajectory)
-        finally:
-            folder.unlock()
-    return pipeline.resume(folder.path, place)
+        # Another experiment may have the same cell, without its moments: it is trained again, to the same weights.
+        _begin(folder, cell, place, unless=lambda: _is_prepared(folder, cell, place))
+    try:
+        return pipeline.resume(folder.path, place)
+    except ForeignCheckpoint:  # a file of the user's own has changed since the cell was begun
+        _begin(folder, cell, place, unless=folder.is_complete)
+        return pipeline.resume(folder.path, place)
+
+
+def _begin(folder: RunFolder, cell: Cell, place: Place, unless: Callable[[], bool]) -> None:
+    """Prepare a cell's run from its first epoch, unless another process has meanwhile made that needless."""
+    folder.hold()
+    try:
+        if not unless():
+            folder.start_again()
+            (folder.path / analysing.FILE).unlink(missing_ok=True)
+            pipeline.prepare(cell.settings, place, run_dir=folder.path, keep_trajectory=cell.keep_trajectory)
+    finally:
+        folder.unlock()
 
 
 def _is_prepared(folder: RunFolder, cell: Cell, place: Place) -> bool:

@@ -28,9 +28,9 @@ def profile_table(found: dict[str, Any]) -> Table:
             )
         rows.append((name, f"{1e3 * phase['seconds']:.1f}", f"{phase['share']:.0%}", *rates))
     whole, phased = (f"{1e3 * found[key]:.1f}" for key in ("seconds_per_epoch", "phased_seconds_per_epoch"))
+    rows.append(("epoch, phase by phase" if _is_phased(found) else "epoch", phased, "100%", "", "", "", ""))
     if _is_phased(found):
-        rows.append(("epoch, phase by phase", phased, "100%", "", "", "", ""))
-    rows.append(("epoch", whole, "" if _is_phased(found) else "100%", "", "", "", ""))
+        rows.append(("epoch", whole, "", "", "", "", ""))
     columns = ("phase", "ms", "share", "GFLOP/s", "of peak", "GB/s", "of peak")
     return Table(f"{_subject(found)}: one epoch", columns, rows, _notes(found))
 
@@ -82,8 +82,8 @@ def _notes(found: dict[str, Any]) -> list[str]:
     peaks, spread = found["peaks"], (min(found["epoch_seconds"]), max(found["epoch_seconds"]))
     on_device = found["peak_device_bytes"]
     notes = [
-        f"median of {found['epochs']} epochs after {found['warmup']}, {spread[0]:.3f} to {spread[1]:.3f} s; "
-        f"peak memory {found['epochs_peak_rss_bytes'] / 2**20:.0f} MiB"
+        f"means of {found['epochs']} epochs after {found['warmup']}, which took {spread[0]:.3f} to {spread[1]:.3f} s, "
+        f"median {found['seconds_per_epoch']:.3f}; peak memory {found['epochs_peak_rss_bytes'] / 2**20:.0f} MiB"
         + (f", and {on_device / 2**20:.0f} MiB of the GPU's" if on_device is not None else "")
     ]
     if _is_phased(found):

@@ -20,6 +20,10 @@ FORMAT = 4
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
+class ForeignCheckpoint(InputError):
+    """A saved state of other settings or data than the run's."""
+
+
 @dataclass
 class Progress:
     """Where training stands: epochs finished, seconds each took, the first batch's mean loss, the best epoch."""
@@ -54,12 +58,12 @@ def save_checkpoint(path: Path, identity: str, trained: Stateful, progress: Prog
 
 
 def load_checkpoint(path: Path, identity: str, trained: Stateful) -> Progress:
-    """Restore the state into `trained`. InputError for a damaged or foreign file; no code is unpickled."""
+    """Restore the state into `trained`; no code is unpickled. InputError for a damaged file, and for a foreign one."""
     state = _read(path)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this version of rcekd; delete the run folder and run again")
     if state.get("identity") != identity:
-        raise InputError(f"{path}: belongs to another run (its settings or data differ); start a new run")
+        raise ForeignCheckpoint(f"{path}: belongs to another run (its settings or data differ); start a new run")
     try:
         for name, part in trained._asdict().items():
             part.load_state_dict(state[name])

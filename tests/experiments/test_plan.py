@@ -68,6 +68,12 @@ def test_a_scale_makes_it_smaller_under_a_name_of_its_own() -> None:
         ({"methods": ["ce", "teacher"]}, "mine.yaml: methods: the label 'teacher' is that of the teacher's own row"),
         ({"seedz": [1]}, "mine.yaml: seedz: extra"),
         ({"methods": [{"method": "ce"}]}, "mine.yaml: methods.0.label: field required"),
+        ({"set": {"seed": 7}}, "mine.yaml: set: seed is what `seeds` of the experiment says; leave it out"),
+        ({"variants": [{"label": "a", "set": {"student": {"model": "lightgcn"}}}]}, "student.model is what `pairs`"),
+        (
+            {"methods": [{"label": "a", "set": {"method.name": "ce"}}]},
+            "methods.0.set: method.name is what `methods` of",
+        ),
     ],
 )
 def test_what_is_no_experiment_is_one_line(changes: dict[str, Any], says: str) -> None:
@@ -95,6 +101,15 @@ def test_unknown_names() -> None:
         read_experiment("methods", "tiny")
 
 
+@pytest.mark.parametrize(
+    ("scales", "says"),
+    [(None, "has no scale 'small'"), ({"small": None}, "scales.small: expected settings by key")],
+)
+def test_an_empty_scale_is_one_line(scales: Any, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        parse_experiment("mine", {**GRID, "scales": scales}, "small", "mine.yaml")
+
+
 def test_what_is_kept_of_an_experiment_stands_for_its_cells_in_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +118,8 @@ def test_what_is_kept_of_an_experiment_stands_for_its_cells_in_any_folder(
     monkeypatch.chdir(tmp_path)
     figure = {"dataset": "own.csv", "pair": "mf-mf", "method": "ce", "metric": "ndcg@10", "value": 0.1}
     bm3 = {"label": "bm3", "set": {"data.features.text": "text.npz", "train.epochs": 2}}
-    mine = experiment(datasets=["synthetic", "own.csv"], variants=["", bm3], paper=[figure])
+    nested = {"label": "deep", "set": {"data": {"features": {"text": "text.npz"}}}}
+    mine = experiment(datasets=["synthetic", "own.csv"], variants=["", bm3, nested], paper=[figure])
     before = [cell.identity for cell in mine.cells()]
     folder = CellFolder(tmp_path / "mine")
     folder.create(mine)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def test_phases_add_up_to_the_epoch(profile: Command) -> None:
     assert found["phases"].keys() == PHASES | {"closure", "teacher scores", "other"}
     assert sum(phase["share"] for phase in found["phases"].values()) == pytest.approx(1.0, abs=0.2)
     assert len(found["epoch_seconds"]) == found["epochs"] == 3
-    assert found["phased_seconds_per_epoch"] == found["seconds_per_epoch"], "phases cost nothing on a CPU"
+    assert found["phased_seconds_per_epoch"] == fmean(found["epoch_seconds"]), "phases cost nothing on a CPU"
     assert found["phases"]["closure"]["flops"] == 2 * 50 * 80 * 3
     assert found["teacher"]["is"] == "trained for 3 epochs"
     assert not Path("runs").exists(), "nothing is left behind"
@@ -40,12 +41,35 @@ def test_the_student_alone_and_a_trained_teacher(profile: Command, finished: Pat
     assert profile("--teacher", next(finished.parent.glob("teacher-*"))).result["teacher"]["is"] == "trained"
 
 
+def test_a_phase_that_does_not_run_in_every_epoch_has_the_rate_of_its_own_seconds(profile: Command) -> None:
+    found = profile(train__eval_every=2).result["phases"]["evaluation"]
+    assert found["flops"] > 0
+    assert found["seconds"] > 0, "of three epochs one or two are judged"
+    assert found["gflop_per_s"] == pytest.approx(found["flops"] / found["seconds"] / 1e9)
+
+
+def test_a_finished_teacher_without_its_trajectory_is_left_alone(profile: Command, finished: Path) -> None:
+    teacher = next(finished.parent.glob("teacher-*"))
+    before = {file: file.read_bytes() for file in teacher.rglob("*") if file.is_file()}
+    done = profile("--method", "hetcomp", method__K=5, method__L=None)
+    assert done.result["teacher"]["is"] == "trained for 3 epochs"
+    assert {file: file.read_bytes() for file in teacher.rglob("*") if file.is_file()} == before
+
+
 @pytest.mark.parametrize("name", ["epoch.svg", "epoch.png"])
 def test_trace_and_picture(profile: Command, name: str) -> None:
     pytest.importorskip("matplotlib", reason="the plots extra is not installed")
     assert profile("--trace", "trace.json", "--plot", name).code == 0
     assert json.loads(Path("trace.json").read_text())["traceEvents"]
     assert Path(name).stat().st_size > 1000
+
+
+def test_a_trace_into_no_folder_is_refused_before_any_work(profile: Command) -> None:
+    done = profile("--trace", "missing/trace.json")
+    assert (done.code, done.error) == (
+        2,
+        "rcekd: --trace missing/trace.json: there is no folder missing; make it first",
+    )
 
 
 def test_a_picture_of_no_known_kind_is_refused_before_any_work(profile: Command) -> None:
@@ -94,3 +118,10 @@ def test_results_of_another_machine_are_refused(bench: Command, tmp_path: Path) 
     assert "times of different machines do not compare: machine is '64 × another' for other mf-mf none" in done.err
     (tmp_path / "none.json").write_text("{}")
     assert "not what `rcekd bench --json` prints" in bench("--compare", "none.json").err
+
+
+def test_a_method_is_not_set_beside_another_student(bench: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(bench("--set", "student.dim=9").result))
+    done = bench("--compare", "mine.json")
+    assert done.code == 2
+    assert "are of unlike students, data or batch size (mf of" in done.err

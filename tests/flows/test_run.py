@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import yaml
 
+from rcekd.errors import InterruptedRun
+from rcekd.training.run_folder import RunFolder
 from tests.conftest import ROOT
 from tests.flows.conftest import SMALL, Outcome
 
@@ -136,12 +138,37 @@ def test_two_processes_share_the_cells(rcekd: Command, written: Callable[..., Pa
     assert table(Path(shared.result["folder"])) == alone
 
 
-def test_cells_of_a_file_that_has_changed_are_run_again(rcekd: Command, written: Callable[..., Path]) -> None:
-    def write_data(seed: int) -> None:
-        dice = random.Random(seed)
-        pairs = [(user, item) for user in range(40) for item in sorted(dice.sample(range(60), 12))]
-        Path("own.csv").write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in pairs))
+def write_data(seed: int) -> None:
+    dice = random.Random(seed)
+    pairs = [(user, item) for user in range(40) for item in sorted(dice.sample(range(60), 12))]
+    Path("own.csv").write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in pairs))
 
+
+def test_a_half_done_cell_of_a_file_that_has_changed_begins_again(
+    rcekd: Command, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = {key: value for key, value in SMALL.items() if not key.startswith("data.")}
+    file = written(datasets=["own.csv"], seeds=[0], set=sets, methods=[{"label": "ce", "set": {"method.K": 10}}])
+    write_data(1)
+    real = RunFolder.write_model
+
+    def dying(self: RunFolder, *given: Any) -> None:
+        if self.path.name.startswith("cell-"):
+            raise InterruptedRun("stopped by the test")
+        real(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_model", dying)
+        assert run(rcekd, file).code == 130
+    (cell,) = Path("runs").glob("cell-*")
+    assert (cell / "state" / "checkpoint.pt").is_file()
+    write_data(2)
+    done = run(rcekd, file)
+    assert (done.code, done.result["done"]) == (0, 2), done.err
+    assert [line["epoch"] for line in RunFolder(cell).read_metrics()] == list(range(SMALL["train.epochs"]))
+
+
+def test_cells_of_a_file_that_has_changed_are_run_again(rcekd: Command, written: Callable[..., Path]) -> None:
     def fingerprints() -> set[str]:
         files = [*Path("runs").glob("cell-*/summary.json"), *Path("runs/experiments/mine/cells").glob("*.json")]
         found = [json.loads(file.read_text()) for file in files]

@@ -129,6 +129,41 @@ def test_other_teachers_are_another_study(sweep: Command, rcekd: Command) -> Non
     assert sweep("--trials", 1, "--teacher", "elsewhere").result["sweep_dir"] == folders[0], "the place does not matter"
 
 
+def test_the_best_point_is_distilled_from_the_teacher_of_the_study(sweep: Command, rcekd: Command) -> None:
+    words = ["train-teacher", "--dataset", "synthetic", "--json", "--threads", 1, *assignments(**dict.fromkeys(LISTS))]
+    teacher = rcekd(*words, "--seed", 5).result["run_dir"]
+    found = sweep("--trials", 1, "--teacher", teacher).result
+    distilled = ("distill", "--json", "--threads", 1, "--config")
+    first = rcekd(*distilled, Path(found["sweep_dir"], "best.yaml")).result
+    assert Path(first["teacher"]["run_dir"]).name == Path(teacher).name
+    assert first["valid"]["ndcg@10"] == found["best"]["value"]
+    again = rcekd(*distilled, Path(first["run_dir"], "config.yaml")).result
+    assert Path(again["teacher"]["run_dir"]).name == Path(teacher).name, "a run's config.yaml is a --config file"
+    other = rcekd(*distilled, Path(first["run_dir"], "config.yaml"), "--teacher", "mf").result
+    assert Path(other["teacher"]["run_dir"]).name != Path(teacher).name, "what is given wins"
+
+
+def test_other_data_is_another_study(sweep: Command) -> None:
+    pairs = [(user, item) for user in range(40) for item in range(60) if (user * 7 + item * 3) % 5 == 0]
+    folders = set()
+    for more in (0, 1):
+        Path("own.csv").write_text("user,item\n" + "".join(f"{user},{item + more}\n" for user, item in pairs[more:]))
+        folders.add(sweep("--trials", 1, "--dataset", "own.csv").result["sweep_dir"])
+    assert len(folders) == 2
+
+
+def test_a_journal_that_a_full_disk_cut_short_goes_on(sweep: Command) -> None:
+    first = sweep("--trials", 1).result
+    journal = Path(first["sweep_dir"], "study.jsonl")
+    with journal.open("a") as file:
+        file.write('{"op_code": 8, "wor')
+    for trials in (2, 3):
+        found = sweep("--trials", trials)
+        assert found.code == 0, found.err
+        assert found.result["trials"][:1] == first["trials"]
+        assert len(found.result["trials"]) == trials
+
+
 def test_without_a_validation_pair_there_is_nothing_to_choose_by(sweep: Command) -> None:
     done = sweep("--trials", 1, "--set", "data.valid_share=0")
     assert (done.code, done.out, Path("runs").exists()) == (2, "", False)
