@@ -16,6 +16,7 @@ from rcekd.errors import InputError
 
 PARQUET = (".parquet", ".pq")
 _LINE = "line"
+_REST = "rest"
 _BLANK = b" \r\n"
 # Numbers between slashes, points or dashes, the year last: which one is the month?
 _YEAR_LAST = r"^(\d{1,2})[/.-]\d{1,2}[/.-]\d{4}"
@@ -89,8 +90,14 @@ def _read_text(
         row_index_name=_LINE,
         row_index_offset=first,
     )
+    chosen = [pl.col(_LINE), *(pl.col(name).alias(kind) for kind, name in place.items())]
+    rest = [f"{number}" for number in range(len(names)) if f"{number}" not in place.values()]
+    if quote and rest:
+        # A stray quotation mark swallows rows, and Polars sees it only in columns that it reads; a bit for each row
+        # makes it read them and keeps none of their text.
+        chosen.append(pl.any_horizontal(pl.col(rest).is_null()).alias(_REST))
     try:
-        table = lazy.select(_LINE, *(pl.col(name).alias(kind) for kind, name in place.items())).collect()
+        table = lazy.select(chosen).collect().drop(_REST, strict=False)
     except PolarsError as error:
         raise _diagnosis(path, first, len(names), separator, quote, error) from error
     fields = [name for name in table.columns if name != _LINE]
@@ -142,7 +149,10 @@ def _diagnosis(path: Path, first: int, width: int, separator: str, quote: str | 
             if len(fields) > width:
                 return InputError(f"{path}, line {number}: {len(fields)} fields where the header names {width}")
             if quote and text.count(quote) % 2:
-                return InputError(f"{path}, line {number}: a quotation mark is opened and not closed")
+                return InputError(
+                    f"{path}, line {number}: a quotation mark is opened and not closed; close it, take it out, or save "
+                    "the table with tabs as .tsv, where it is a letter"
+                )
             if number == first and len(fields) < width:
                 return InputError(f"{path}, line {number}: only {len(fields)} of the {width} fields of the header")
     return InputError(f"{path}: not a readable table ({one_line(error)})")

@@ -53,6 +53,11 @@ def test_quotes_are_letters_in_tab_separated_files(write: Write) -> None:
     assert read_csv(path, GUESS, None)["item"].to_list() == ['"Great Performances" Cats', '"x']
 
 
+def test_quoted_text_that_is_not_read_may_hold_line_ends_and_quotation_marks(write: Write) -> None:
+    path = write("r.csv", 'user,name,item\n1,"27"" wide\n\nand, flat",2\n3,a "b" c,4\n')
+    assert read_csv(path, GUESS, None).rows() == [(1, 2), (3, 4)]
+
+
 def test_recbole(write: Write) -> None:
     text = "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\t'Night, Mother\t3\t88.5\n"
     table = read_recbole(write("r.inter", text), GUESS)
@@ -102,6 +107,8 @@ def test_times_and_dates(write: Write, text: str, expected: float) -> None:
         ("user,item\n1,2\n3,4,5\n6,7\n", "line 3: 3 fields where the header names 2"),
         ("user,item\n1,2\n,4\n", "line 3: the user is empty"),
         ('user,item\n1,2\n3,"4\n', "line 3: a quotation mark is opened and not closed"),
+        ('user,item,name\n1,2,x\n1,3,27" wide\n2,3,y\n2,4,27" wide\n3,5,z\n', "line 3: a quotation mark is opened"),
+        ('user,name,item\n1,27" wide,2\n1,x,3\n2,27",4\n3,z,5\n', "save the table with tabs as .tsv"),
         ("user,item,rating\n1,2,nan\n", "line 2: the rating is 'nan', not a finite number"),
         ("user,item,rating\n1,2,5\n\n1,3,inf\n", "line 4: the rating is 'inf', not a finite number"),
         ("user,item,rating\n1,2,good\n", "line 2: the rating is 'good', not a finite number"),
