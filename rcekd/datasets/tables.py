@@ -20,6 +20,8 @@ _REST = "rest"
 _BLANK = b" \r\n"
 # Numbers between slashes, points or dashes, the year last: which one is the month?
 _YEAR_LAST = r"^(\d{1,2})[/.-]\d{1,2}[/.-]\d{4}"
+# Polars reads 20-03-15 as the 20th of March in the year 15.
+_FIRST_YEAR = 1000
 
 
 def read_csv(path: Path, columns: ColumnSettings, separator: str | None) -> pl.DataFrame:
@@ -227,7 +229,7 @@ def _dates(values: pl.Series) -> pl.Series:
     stamp = pl.col("text").str.to_datetime(strict=False, time_unit="us", time_zone="UTC")
     for reading in (stamp, pl.col("text").str.to_date(strict=False).cast(pl.Datetime("us"))):
         try:
-            dates = frame.select(reading.cast(pl.Int64).alias("text")).to_series()
+            dates = frame.select(pl.when(reading.dt.year() >= _FIRST_YEAR).then(reading.cast(pl.Int64))).to_series()
         except PolarsError:  # no pattern fits at all
             continue
         if dates.null_count() < len(dates):
@@ -247,7 +249,7 @@ def _refuse_unplain_dates(path: Path, values: pl.Series) -> None:
         )
 
 
-_WANTED = {"user": "an id", "item": "an id", "rating": "a finite number", "time": "a timestamp or date"}
+_WANTED = {"user": "an id", "item": "an id", "rating": "a finite number", "time": "a timestamp or date like 2020-03-15"}
 
 
 def _refuse_null(path: Path, table: pl.DataFrame, kind: str, values: pl.Series, row: str) -> None:
