@@ -69,6 +69,19 @@ def test_safetensors(tmp_path: Path) -> None:
         read_factors(tmp_path / "model.safetensors")
 
 
+@pytest.mark.parametrize("told", ['{"model": "mf"}', '{"kind": "imported"}', "[]", "no JSON"])
+def test_safetensors_of_a_run_of_our_own(tmp_path: Path, told: str) -> None:
+    """An MF scores with its tables; LightGCN first propagates them, so that they are another model's."""
+    user_UD, item_ID = tables()
+    path = tmp_path / "model.safetensors"
+    save_file({"user": user_UD, "item": item_ID}, path, {"rcekd": told})
+    assert torch.equal(read_factors(path).item_YD, item_ID)
+    save_file({"user": user_UD, "item": item_ID}, path, {"rcekd": '{"model": "lightgcn"}'})
+    with pytest.raises(InputError, match="a lightgcn of rcekd's, .* `distill --teacher") as caught:
+        read_factors(path, user_key="user", item_key="item")
+    assert str(caught.value).endswith(f"factors.safetensors of `rcekd export {tmp_path}`")
+
+
 @pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"epoch": 1, "state_dict": state}])
 def test_a_state_dict(tmp_path: Path, wrap: Any) -> None:
     user_UD, item_ID = tables()
