@@ -6,7 +6,7 @@ import polars as pl
 
 from rcekd.datasets.cache import cache_key, cache_path, read_cache, write_cache
 from rcekd.datasets.features.attach import attach
-from rcekd.datasets.formats import guess_format
+from rcekd.datasets.formats import guess_formats
 from rcekd.datasets.interactions import Interactions
 from rcekd.datasets.lists import read_citeulike, read_lightgcn
 from rcekd.datasets.places import Places
@@ -52,17 +52,19 @@ def read_source(source: Source, settings: DataSettings) -> pl.DataFrame:
     """The raw table: columns user, item, and where known rating, time, part; rows in file order, train first."""
     if not source.files:
         return generate(settings.synthetic)
+    given = settings.format or source.format
+    formats = [given] * len(source.files) if given else guess_formats([file.path for file in source.files])
     tables = []
-    for file in source.files:
-        table = _read(file.path, settings.format or source.format, settings)
+    for file, format_name in zip(source.files, formats, strict=True):
+        table = _read(file.path, format_name, settings)
         if file.part is not None:
             table = table.with_columns(pl.lit(_PART_CODE[file.part], dtype=pl.UInt8).alias("part"))
         tables.append(table)
     return _stacked(tables)
 
 
-def _read(path: Path, format_name: FormatName | None, settings: DataSettings) -> pl.DataFrame:
-    match format_name or guess_format(path):
+def _read(path: Path, format_name: FormatName, settings: DataSettings) -> pl.DataFrame:
+    match format_name:
         case "citeulike":
             return read_citeulike(path)
         case "lightgcn":

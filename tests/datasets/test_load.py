@@ -61,6 +61,17 @@ def test_a_split_folder_can_be_cut_anew(write: Write, load: Load) -> None:
     assert rows(data.test) == [[9]]
 
 
+@pytest.mark.parametrize(("train", "test"), [("0 1 2 3\n1 2 3 4\n2 1 4\n", "1 5\n"), ("1 5\n2 1 4\n", "0 3\n1 4\n")])
+def test_parts_of_one_folder_are_user_lists_of_one_kind(write: Write, load: Load, train: str, test: str) -> None:
+    """Lines like `1 5` count themselves by chance; CiteULike's all do."""
+    write("mine/train.txt", train)
+    write("mine/test.txt", test)
+    data = load(write("mine/README", "").parent, valid_share=0.0)
+    held = {data.user_ids[user]: [data.item_ids[item] for item in row] for user, row in enumerate(rows(data.test))}
+    assert held[1] == [int(test.split()[-1])]
+    assert len(held) == len({line[0] for line in (train + test).splitlines()})
+
+
 def test_given_names_of_columns(write: Write, load: Load, refuse: Refuse) -> None:
     path = write("r.csv", "who;what;when\na;x;2020-01-02\na;y;2020-01-01\n")
     assert "no user column among 'who'" in refuse(path)
