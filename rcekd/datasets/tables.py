@@ -27,7 +27,7 @@ _FIRST_YEAR = 1000
 def read_csv(path: Path, columns: ColumnSettings, separator: str | None) -> pl.DataFrame:
     """Columns user, item (Int64 or String) and, where the table has them, rating (Float64) and time.
 
-    time is Int64, or Float64 where the file has fractions; dates become microseconds since 1970.
+    time is Int64, or Float64 where the file has fractions, or Datetime in microseconds where it has dates.
     Raises InputError with the line for a bad header, a wrong number of fields, an empty id, a bad rating or time.
     """
     header = header_line(path)
@@ -212,7 +212,7 @@ def _times(values: pl.Series) -> pl.Series:
     if values.dtype.is_integer():
         return values.cast(pl.Int64, strict=False)
     if values.dtype.is_temporal():
-        return cast(values, pl.Datetime("us")).cast(pl.Int64)
+        return cast(values, pl.Datetime("us"))
     number = _ratings(values)
     if number.null_count() == len(values) > 0 and values.dtype == pl.String:
         return _dates(values)
@@ -233,8 +233,8 @@ def _dates(values: pl.Series) -> pl.Series:
         except PolarsError:  # no pattern fits at all
             continue
         if dates.null_count() < len(dates):
-            return dates
-    return pl.Series(values=[None] * len(values), dtype=pl.Int64)
+            return dates.cast(pl.Datetime("us"))
+    return pl.Series(values=[None] * len(values), dtype=pl.Datetime("us"))
 
 
 def _refuse_unplain_dates(path: Path, values: pl.Series) -> None:
