@@ -116,7 +116,10 @@ def test_times_and_dates(write: Write, text: str, expected: float) -> None:
         ("user,item,time\n1,2,10\n1,3,soon\n", "line 3: the time is 'soon', not a timestamp or date"),
         ("user,item,time\n1,2,2001-01-01\n1,3,soon\n", "line 3: the time is 'soon', not a timestamp or date"),
         ("user,item,time\n1,2,soon\n1,3,later\n", "line 2: the time is 'soon', not a timestamp or date"),
-        ("user,item,time\n1,2,20-03-15\n1,3,21-01-10\n", "line 2: the time is '20-03-15', not a timestamp or date like 2020-"),
+        (
+            "user,item,time\n1,2,20-03-15\n1,3,21-01-10\n",
+            "line 2: the time is '20-03-15', not a timestamp or date like 2020-",
+        ),
         ("user,item,time\n1,2,13/02/20\n1,3,01/02/20\n", "line 2: the time is '13/02/20', not a timestamp or date"),
         ("user,item,time\n1,2,13/02/2020\n1,3,14/02/20\n", "line 3: the time is '14/02/20', not a timestamp or date"),
         ("user,item,time\n1,2,0020-03-15\n", "line 2: the time is '0020-03-15', not a timestamp or date"),
