@@ -67,6 +67,11 @@ def recommend(
     run = open_run(run_dir, env.place)
     chosen = "none" if keep_seen else seen.check(seen_items)
     recommender = Recommender(run, top, chosen, read_titles(titles) if titles else None)
+    if recommender.untitled:
+        known = recommender.items.original[0]
+        env.output.note(
+            f"{titles}: no id in it is an item of this model, so there are no titles; the data's are like {known!r}"
+        )
     result: dict[str, Any] = {"kind": "recommend", "run_dir": str(run_dir), "model": run.label, "top": top}
     result |= {"seen": chosen}
     if every:

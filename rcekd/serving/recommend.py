@@ -38,6 +38,11 @@ class Recommender:
     def items(self) -> IdMap:
         return IdMap(self.run.data.item_ids, "item")
 
+    @property
+    def untitled(self) -> bool:
+        """Whether there is a table of titles, and not one of them is of an item of the model's."""
+        return self.titles is not None and bool((self.items.find(self.titles["item"]) == UNKNOWN).all())
+
     @cached_property
     def fold_in(self) -> FoldIn:
         """What makes a history a vector, where the backbone does not read histories itself."""

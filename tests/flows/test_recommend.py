@@ -119,6 +119,12 @@ def test_titles(rcekd: Command, finished: Path) -> None:
     assert "film " in rcekd(*words).out
     for item in rcekd(*words, "--json").result["recommendations"][0]["items"]:
         assert item["title"] == f"film {item['item']}"
+    Path("items.csv").write_text("item,title\nfilm-1,Heat\n")
+    done = rcekd(*words, "--json")
+    assert (done.code, done.result["recommendations"][0]["items"][0]["title"]) == (0, None)
+    assert (
+        "items.csv: no id in it is an item of this model, so there are no titles; the data's are like 0\n" in done.err
+    )
 
 
 @pytest.mark.parametrize(
