@@ -23,7 +23,10 @@ def recommend(
     users_file: Annotated[Path | None, typer.Option("--users-file", help="the users in a file, an id a line")] = None,
     every: Annotated[bool, typer.Option("--all", help="all users, as Parquet shards in the folder --to")] = False,
     history: Annotated[
-        Path | None, typer.Option("--history", help="new users: the items each has met, a user a line; - is stdin")
+        Path | None,
+        typer.Option(
+            "--history", help="new users: the items each has met, tabs or commas between, a user a line; - is stdin"
+        ),
     ] = None,
     history_times: Annotated[
         Path | None, typer.Option("--history-times", help="when: a number for each item of --history, line by line")
