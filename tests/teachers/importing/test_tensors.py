@@ -142,6 +142,22 @@ def test_slices_and_shared_storages_are_read_as_they_are(tmp_path: Path) -> None
         assert found[name].dtype == tensor.dtype
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.int16])
+def test_masks_and_states_beside_the_tables_are_read(tmp_path: Path, dtype: torch.dtype) -> None:
+    mask = torch.tensor([1, 0, 1]).to(dtype)
+    torch.save({**checkpoint("BPR", {}), "mask": mask}, tmp_path / "m.pth")
+    found = read_checkpoint(tmp_path / "m.pth")["mask"]
+    assert (found.dtype, torch.equal(found, mask)) == (dtype, True)
+    assert torch.equal(read_factors(tmp_path / "m.pth", **id_files(tmp_path)).item_YD, tables()[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e4m3fn, torch.uint16])
+def test_tensors_of_other_kinds_beside_the_tables_stay_inert(tmp_path: Path, dtype: torch.dtype) -> None:
+    torch.save({**checkpoint("BPR", {}), "other": torch.ones(3).to(dtype)}, tmp_path / "m.pth")
+    assert isinstance(read_checkpoint(tmp_path / "m.pth")["other"], Inert)
+    assert torch.equal(read_factors(tmp_path / "m.pth", **id_files(tmp_path)).item_YD, tables()[1])
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**31), st.binary(min_size=1, max_size=3)), min_size=1, max_size=4))
 def test_a_damaged_checkpoint_is_read_or_refused(changes: list[tuple[int, bytes]]) -> None:
