@@ -22,10 +22,7 @@ def recommend(
     users_file: Annotated[Path | None, typer.Option("--users-file", help="the users in a file, an id a line")] = None,
     every: Annotated[bool, typer.Option("--all", help="all users, as Parquet shards in the folder --to")] = False,
     history: Annotated[
-        Path | None,
-        typer.Option(
-            "--history", help="new users: the items each has met, tabs or commas between, a user a line; - is stdin"
-        ),
+        Path | None, typer.Option("--history", help="new users: the items each has met, a user a line; - is stdin")
     ] = None,
     history_times: Annotated[
         Path | None, typer.Option("--history-times", help="when: a number for each item of --history, line by line")
@@ -69,11 +66,7 @@ def recommend(
     run = open_run(run_dir, env.place)
     chosen = "none" if keep_seen else seen.check(seen_items)
     recommender = Recommender(run, top, chosen, read_titles(titles) if titles else None)
-    if recommender.untitled:
-        known = recommender.items.original[0]
-        env.output.note(
-            f"{titles}: no id in it is an item of this model, so there are no titles; the data's are like {known!r}"
-        )
+    _tell_of_titles(recommender, titles, env)
     result: dict[str, Any] = {"kind": "recommend", "run_dir": str(run_dir), "model": run.label, "top": top}
     result |= {"seen": chosen}
     if every:
@@ -82,6 +75,14 @@ def recommend(
         answer = _some(recommender, users, users_file, (history, history_times), skip_unknown, env)
         result |= _show(answer, recommender, to, env)
     env.output.result(result)
+
+
+def _tell_of_titles(recommender: Recommender, titles: Path | None, env: options.Environment) -> None:
+    if recommender.untitled:
+        known = recommender.items.original[0]
+        env.output.note(
+            f"{titles}: no id in it is an item of this model, so there are no titles; the data's are like {known!r}"
+        )
 
 
 def _some(

@@ -77,7 +77,7 @@ def test_safetensors_of_a_run_of_our_own(tmp_path: Path, told: str) -> None:
     save_file({"user": user_UD, "item": item_ID}, path, {"rcekd": told})
     assert torch.equal(read_factors(path).item_YD, item_ID)
     save_file({"user": user_UD, "item": item_ID}, path, {"rcekd": '{"model": "lightgcn"}'})
-    with pytest.raises(InputError, match="a lightgcn of rcekd's, .* `distill --teacher") as caught:
+    with pytest.raises(InputError, match=r"a lightgcn of rcekd's, .* `distill --teacher") as caught:
         read_factors(path, user_key="user", item_key="item")
     assert str(caught.value).endswith(f"factors.safetensors of `rcekd export {tmp_path}`")
 
