@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import polars as pl
 import typer
 
 from rcekd.commands import options
@@ -12,7 +11,7 @@ from rcekd.errors import InputError
 from rcekd.experiments.opening import open_run
 from rcekd.reports.recommendations import as_objects, recommendations
 from rcekd.serving import asking, seen, shards
-from rcekd.serving.recommend import Recommender
+from rcekd.serving.recommend import Answer, Recommender
 from rcekd.serving.titles import read_titles
 from rcekd.training.run_folder import named
 
@@ -67,14 +66,23 @@ def recommend(
     run = open_run(run_dir, env.place)
     chosen = "none" if keep_seen else seen.check(seen_items)
     recommender = Recommender(run, top, chosen, read_titles(titles) if titles else None)
+    _tell_of_titles(recommender, titles, env)
     result: dict[str, Any] = {"kind": "recommend", "run_dir": str(run_dir), "model": run.label, "top": top}
     result |= {"seen": chosen}
     if every:
         result |= _all(recommender, to, shard_users, force, env)
     else:
-        lists = _some(recommender, users, users_file, (history, history_times), skip_unknown, env)
-        result |= _show(lists, recommender, to, env)
+        answer = _some(recommender, users, users_file, (history, history_times), skip_unknown, env)
+        result |= _show(answer, recommender, to, env)
     env.output.result(result)
+
+
+def _tell_of_titles(recommender: Recommender, titles: Path | None, env: options.Environment) -> None:
+    if recommender.untitled:
+        known = recommender.items.original[0]
+        env.output.note(
+            f"{titles}: no id in it is an item of this model, so there are no titles; the data's are like {known!r}"
+        )
 
 
 def _some(
@@ -84,14 +92,20 @@ def _some(
     histories: tuple[Path | None, Path | None],
     skip: bool,
     env: options.Environment,
-) -> pl.DataFrame:
+) -> Answer:
     """The lists of a few users. histories: the file of their items, and that of their times."""
     history, history_times = histories
     if history is not None:
+        reads_times = recommender.run.reads_histories and recommender.run.model.reads_times
+        if history_times is not None and not reads_times:
+            raise InputError(
+                f"--history-times: {recommender.run.label} reads no times, only an HSTU that learnt with time_bias "
+                "does; leave the option out"
+            )
         stdin = str(history) == "-"
         lines = asking.read_histories(sys.stdin.buffer if stdin else history)
         times = None if history_times is None else asking.read_times(history_times, lines)
-        if times is None and recommender.run.reads_histories and recommender.run.model.reads_times:
+        if times is None and reads_times:
             env.output.note(
                 "histories are read without times here, and this model learnt with them: its lists may be worse; "
                 "--history-times FILE gives them"
@@ -103,9 +117,9 @@ def _some(
     return recommender.for_users(asking.split_ids(users or ""), where="--users", skip_unknown=skip)
 
 
-def _show(lists: pl.DataFrame, recommender: Recommender, to: Path | None, env: options.Environment) -> dict[str, Any]:
+def _show(answer: Answer, recommender: Recommender, to: Path | None, env: options.Environment) -> dict[str, Any]:
     """Write the lists where --to says, else print them."""
-    count = lists["user"].n_unique()
+    lists, count = answer.lists, len(answer.users)
     if to is not None:
         if to.suffix != ".parquet":
             raise InputError(f"--to {to}: expected a name that ends in .parquet (a folder is for --all)")
@@ -113,8 +127,11 @@ def _show(lists: pl.DataFrame, recommender: Recommender, to: Path | None, env: o
         env.output.say(f"{to}: {lists.height:,} rows for {count:,} users")
         return {"users": count, "rows": lists.height, "to": str(to)}
     notes = [f"by {recommender.run.label}; seen items left out: {recommender.seen}"]
+    empty = count - lists["user"].n_unique()
+    if empty:
+        notes.append(f"nothing is left to list for {empty:,} of {count:,} users")
     env.output.table(recommendations(lists, f"{recommender.run.data.name}, top {recommender.k}", notes))
-    return {"users": count, "recommendations": as_objects(lists)}
+    return {"users": count, "recommendations": as_objects(lists, answer.users)}
 
 
 def _all(

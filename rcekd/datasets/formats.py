@@ -1,6 +1,7 @@
 """Which format a file is in, judged by its name and its first lines."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rcekd.datasets.settings import FormatName
@@ -14,21 +15,27 @@ _LOOK_AT = 100
 _HEADER_LIMIT = 65536
 
 
-def guess_format(path: Path) -> FormatName:
-    """By suffix, else: tabs or words in the first line mean a table with a header, numbers mean user lists.
+def guess_formats(paths: Sequence[Path]) -> list[FormatName]:
+    """Of each of a dataset's files, by suffix, else: tabs or words in the first line mean a table with a header.
 
-    User lists whose first number counts the others are CiteULike's, the rest LightGCN's; most lines decide, so that
-    one broken line is reported as such rather than changing the format.
+    Numbers mean user lists, which are CiteULike's where the first number of a line counts the others, else LightGCN's.
+    Most lines of a file decide, so that one broken line is reported as such rather than changing the format; and a
+    file whose lines do not count themselves settles it for all, as a short one's may do so by chance.
     """
+    found = [_table_format(path) for path in paths]
+    lists = [_first_lines(path) for path, table in zip(paths, found, strict=True) if table is None]
+    counted = all(2 * sum(map(_counts_itself, lines)) > len(lines) for lines in lists)
+    return [table or ("citeulike" if counted else "lightgcn") for table in found]
+
+
+def _table_format(path: Path) -> FormatName | None:
+    """None for user lists."""
     by_suffix = _BY_SUFFIX.get(path.suffix.lower())
     if by_suffix is not None:
         return by_suffix
-    lines = _first_lines(path)
-    words = lines[0].split()
-    if any(mark in lines[0] for mark in ("\t", ",", ";", "|")) or not all(map(_is_integer, words)):
-        return "csv"
-    counted = sum(_counts_itself(line) for line in lines)
-    return "citeulike" if 2 * counted > len(lines) else "lightgcn"
+    first = _first_lines(path)[0]
+    marked = any(mark in first for mark in ("\t", ",", ";", "|"))
+    return "csv" if marked or not all(map(_is_integer, first.split())) else None
 
 
 def header_line(path: Path) -> str:

@@ -16,15 +16,18 @@ from rcekd.errors import InputError
 
 PARQUET = (".parquet", ".pq")
 _LINE = "line"
+_REST = "rest"
 _BLANK = b" \r\n"
 # Numbers between slashes, points or dashes, the year last: which one is the month?
 _YEAR_LAST = r"^(\d{1,2})[/.-]\d{1,2}[/.-]\d{4}"
+# Polars reads 20-03-15 as the 20th of March in the year 15.
+_FIRST_YEAR = 1000
 
 
 def read_csv(path: Path, columns: ColumnSettings, separator: str | None) -> pl.DataFrame:
     """Columns user, item (Int64 or String) and, where the table has them, rating (Float64) and time.
 
-    time is Int64, or Float64 where the file has fractions; dates become microseconds since 1970.
+    time is Int64, or Float64 where the file has fractions, or Datetime in microseconds where it has dates.
     Raises InputError with the line for a bad header, a wrong number of fields, an empty id, a bad rating or time.
     """
     header = header_line(path)
@@ -89,8 +92,14 @@ def _read_text(
         row_index_name=_LINE,
         row_index_offset=first,
     )
+    chosen = [pl.col(_LINE), *(pl.col(name).alias(kind) for kind, name in place.items())]
+    rest = [f"{number}" for number in range(len(names)) if f"{number}" not in place.values()]
+    if quote and rest:
+        # A stray quotation mark swallows rows, and Polars sees it only in columns that it reads; a bit for each row
+        # makes it read them and keeps none of their text.
+        chosen.append(pl.any_horizontal(pl.col(rest).is_null()).alias(_REST))
     try:
-        table = lazy.select(_LINE, *(pl.col(name).alias(kind) for kind, name in place.items())).collect()
+        table = lazy.select(chosen).collect().drop(_REST, strict=False)
     except PolarsError as error:
         raise _diagnosis(path, first, len(names), separator, quote, error) from error
     fields = [name for name in table.columns if name != _LINE]
@@ -142,7 +151,10 @@ def _diagnosis(path: Path, first: int, width: int, separator: str, quote: str | 
             if len(fields) > width:
                 return InputError(f"{path}, line {number}: {len(fields)} fields where the header names {width}")
             if quote and text.count(quote) % 2:
-                return InputError(f"{path}, line {number}: a quotation mark is opened and not closed")
+                return InputError(
+                    f"{path}, line {number}: a quotation mark is opened and not closed; close it, take it out, or save "
+                    "the table with tabs as .tsv, where it is a letter"
+                )
             if number == first and len(fields) < width:
                 return InputError(f"{path}, line {number}: only {len(fields)} of the {width} fields of the header")
     return InputError(f"{path}: not a readable table ({one_line(error)})")
@@ -200,7 +212,7 @@ def _times(values: pl.Series) -> pl.Series:
     if values.dtype.is_integer():
         return values.cast(pl.Int64, strict=False)
     if values.dtype.is_temporal():
-        return cast(values, pl.Datetime("us")).cast(pl.Int64)
+        return cast(values, pl.Datetime("us"))
     number = _ratings(values)
     if number.null_count() == len(values) > 0 and values.dtype == pl.String:
         return _dates(values)
@@ -217,12 +229,12 @@ def _dates(values: pl.Series) -> pl.Series:
     stamp = pl.col("text").str.to_datetime(strict=False, time_unit="us", time_zone="UTC")
     for reading in (stamp, pl.col("text").str.to_date(strict=False).cast(pl.Datetime("us"))):
         try:
-            dates = frame.select(reading.cast(pl.Int64).alias("text")).to_series()
+            dates = frame.select(pl.when(reading.dt.year() >= _FIRST_YEAR).then(reading.cast(pl.Int64))).to_series()
         except PolarsError:  # no pattern fits at all
             continue
         if dates.null_count() < len(dates):
-            return dates
-    return pl.Series(values=[None] * len(values), dtype=pl.Int64)
+            return dates.cast(pl.Datetime("us"))
+    return pl.Series(values=[None] * len(values), dtype=pl.Datetime("us"))
 
 
 def _refuse_unplain_dates(path: Path, values: pl.Series) -> None:
@@ -237,7 +249,7 @@ def _refuse_unplain_dates(path: Path, values: pl.Series) -> None:
         )
 
 
-_WANTED = {"user": "an id", "item": "an id", "rating": "a finite number", "time": "a timestamp or date"}
+_WANTED = {"user": "an id", "item": "an id", "rating": "a finite number", "time": "a timestamp or date like 2020-03-15"}
 
 
 def _refuse_null(path: Path, table: pl.DataFrame, kind: str, values: pl.Series, row: str) -> None:

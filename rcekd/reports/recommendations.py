@@ -24,10 +24,8 @@ def recommendations(lists: pl.DataFrame, title: str, notes: list[str]) -> Table:
     return Table(title, columns, rows, notes)
 
 
-def as_objects(lists: pl.DataFrame) -> list[dict[str, Any]]:
-    """[{user, items: [{item, (title,) score}, …]}, …], users in the order of the frame."""
+def as_objects(lists: pl.DataFrame, users: pl.Series) -> list[dict[str, Any]]:
+    """[{user, items: [{item, (title,) score}, …]}, …] for all these users; no items where the frame has none."""
     kept = [name for name in ("item", "title", "score") if name in lists.columns]
-    return [
-        {"user": user, "items": group.select(kept).to_dicts()}
-        for (user,), group in lists.group_by("user", maintain_order=True)
-    ]
+    items = {user: group.select(kept).to_dicts() for (user,), group in lists.group_by("user")}
+    return [{"user": user, "items": items.get(user, [])} for user in users.to_list()]

@@ -37,7 +37,7 @@ WHAT = {
     "model.onnx": "user, seen, k → item, score; needs factors.safetensors beside it",
     "history.onnx": "history, seen, k → item, score; needs factors.safetensors beside it",
     "index.usearch": "items, inner product, for usearch; vectors have one more coordinate, 0 for users",
-    "score.py": "top-N for a user or a history with numpy alone",
+    "score.py": "top-N for a user or a history (commas or tabs between its items) with numpy alone",
     "card.json": "this page, for programs",
 }
 

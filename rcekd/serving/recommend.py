@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import torch
@@ -24,6 +24,13 @@ from rcekd.serving.titles import with_titles
 from rcekd.serving.top import frame, rank
 
 
+class Answer(NamedTuple):
+    """users: whom lists were asked for, in order, whether or not anything is left to list. lists: see `Recommender`."""
+
+    users: pl.Series
+    lists: pl.DataFrame
+
+
 class Recommender:
     """A trained model at work. `seen`: which known items a user's list leaves out. `titles`: see `read_titles`."""
 
@@ -38,12 +45,17 @@ class Recommender:
     def items(self) -> IdMap:
         return IdMap(self.run.data.item_ids, "item")
 
+    @property
+    def untitled(self) -> bool:
+        """Whether there is a table of titles, and not one of them is of an item of the model's."""
+        return self.titles is not None and bool((self.items.find(self.titles["item"]) == UNKNOWN).all())
+
     @cached_property
     def fold_in(self) -> FoldIn:
         """What makes a history a vector, where the backbone does not read histories itself."""
         return fit(self.run.tables, self.run.data)
 
-    def for_users(self, written: Sequence[str], *, where: str, skip_unknown: bool = False) -> pl.DataFrame:
+    def for_users(self, written: Sequence[str], *, where: str, skip_unknown: bool = False) -> Answer:
         """Lists of users given by their original ids, in that order: columns user, rank, item, (title,) score.
 
         InputError names the first unknown user, unless they are to be skipped and one is known.
@@ -55,7 +67,8 @@ class Recommender:
         if not user_B.numel():
             raise InputError(f"{where}: no user that this model knows; name one of the data it was trained on")
         vector_BD, leave_out = self.run.tables.user_UD[user_B.long()], seen_of(self.run.data, self.seen, user_B)
-        return self._lists(vector_BD, leave_out, self.users.names(user_B.numpy()))
+        user = self.users.names(user_B.numpy())
+        return Answer(user, self._lists(vector_BD, leave_out, user))
 
     def for_histories(
         self,
@@ -64,7 +77,7 @@ class Recommender:
         where: str,
         skip_unknown: bool = False,
         times: Sequence[Sequence[float]] | None = None,
-    ) -> pl.DataFrame:
+    ) -> Answer:
         """Lists for users known only by the items they have met; user is the line, from 1.
 
         A sequential model reads the items itself, in the order written; for others the fold-in's map does. times: of
@@ -92,7 +105,7 @@ class Recommender:
             vector_BD = self.run.model.tables(History(stacked(read), torch.cat(when) if when else None)).user_UD
         else:
             vector_BD = self.fold_in(history, self.run.tables.item_ID)
-        return self._lists(vector_BD, leave_out, user)
+        return Answer(user, self._lists(vector_BD, leave_out, user))
 
     def for_all(self, folder: Path, per_shard: int | None, *, force: bool = False) -> Iterator[shards.Written]:
         """Lists of every user, as shards in a folder; yields after each. Goes on where it was stopped.

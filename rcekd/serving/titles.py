@@ -42,7 +42,7 @@ def _read(path: Path) -> pl.DataFrame:
         with reading_parquet(path):
             return pl.read_parquet(path, glob=False)
     try:
-        return pl.read_csv(
+        table = pl.read_csv(
             path,
             glob=False,
             separator=guess_separator(header_line(path)),
@@ -51,6 +51,7 @@ def _read(path: Path) -> pl.DataFrame:
             encoding="utf8-lossy",
             truncate_ragged_lines=True,
         )
+        return table.with_columns(pl.all().str.strip_chars())  # as the datasets' text is
     except (PolarsError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable table of titles ({one_line(error)})") from error
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rcekd.datasets.formats import guess_format, guess_separator, header_line
+from rcekd.datasets.formats import guess_formats, guess_separator, header_line
 from rcekd.errors import InputError
 from tests.datasets.aid import Write
 
@@ -24,7 +24,7 @@ from tests.datasets.aid import Write
     ],
 )
 def test_format_is_guessed(write: Write, name: str, text: str, expected: str) -> None:
-    assert guess_format(write(name, text)) == expected
+    assert guess_formats([write(name, text)]) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_header_drops_byte_order_mark_and_line_end(write: Write) -> None:
 
 def test_blank_file_is_refused(write: Write) -> None:
     with pytest.raises(InputError, match="nothing but blank lines"):
-        guess_format(write("a.txt", "\n \n"))
+        guess_formats([write("a.txt", "\n \n")])

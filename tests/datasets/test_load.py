@@ -61,6 +61,34 @@ def test_a_split_folder_can_be_cut_anew(write: Write, load: Load) -> None:
     assert rows(data.test) == [[9]]
 
 
+def test_dates_of_all_parts_are_microseconds(write: Write, load: Load) -> None:
+    write("mine/train.csv", "user,item,time\n1,10,2020-01-01\n1,20,2020-01-02\n")
+    write("mine/test.csv", "user,item,time\n1,30,2020-01-03 00:00:00\n")
+    data = load(write("mine/README", "").parent, valid_share=0.0)
+    assert data.times is not None
+    days = [18262, 18263, 18264]
+    assert [*data.times.train.tolist(), *data.times.test.tolist()] == [day * 86400_000_000 for day in days]
+
+
+def test_dates_beside_numbers_are_refused(write: Write, refuse: Refuse, load: Load) -> None:
+    train = write("mine/train.csv", "user,item,time\n1,10,1577836800\n1,20,1577836900\n")
+    test = write("mine/test.csv", "user,item,time\n1,30,2020-01-03\n")
+    message = refuse(train.parent)
+    assert message.startswith(f"{test} has dates where {train} has numbers; write all times alike")
+    assert load(train.parent, columns={"time": "-"}).times is None
+
+
+@pytest.mark.parametrize(("train", "test"), [("0 1 2 3\n1 2 3 4\n2 1 4\n", "1 5\n"), ("1 5\n2 1 4\n", "0 3\n1 4\n")])
+def test_parts_of_one_folder_are_user_lists_of_one_kind(write: Write, load: Load, train: str, test: str) -> None:
+    """Lines like `1 5` count themselves by chance; CiteULike's all do."""
+    write("mine/train.txt", train)
+    write("mine/test.txt", test)
+    data = load(write("mine/README", "").parent, valid_share=0.0)
+    held = {data.user_ids[user]: [data.item_ids[item] for item in row] for user, row in enumerate(rows(data.test))}
+    assert held[1] == [int(test.split()[-1])]
+    assert len(held) == len({line[0] for line in (train + test).splitlines()})
+
+
 def test_given_names_of_columns(write: Write, load: Load, refuse: Refuse) -> None:
     path = write("r.csv", "who;what;when\na;x;2020-01-02\na;y;2020-01-01\n")
     assert "no user column among 'who'" in refuse(path)

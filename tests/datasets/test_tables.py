@@ -41,7 +41,7 @@ def test_blank_lines_before_the_first_row(write: Write) -> None:
 
 def test_a_day_above_12_shows_the_order_of_day_and_month(write: Write) -> None:
     table = read_csv(write("r.csv", "user,item,date\n1,2,01/02/2001\n1,3,13/02/2001\n"), GUESS, None)
-    assert table["time"].to_list() == [980985600_000_000, 982022400_000_000]
+    assert table["time"].to_physical().to_list() == [980985600_000_000, 982022400_000_000]
 
 
 def test_a_column_may_be_called_line(write: Write) -> None:
@@ -51,6 +51,11 @@ def test_a_column_may_be_called_line(write: Write) -> None:
 def test_quotes_are_letters_in_tab_separated_files(write: Write) -> None:
     path = write("r.tsv", 'user\titem\n1\t"Great Performances" Cats\n2\t"x\n')
     assert read_csv(path, GUESS, None)["item"].to_list() == ['"Great Performances" Cats', '"x']
+
+
+def test_quoted_text_that_is_not_read_may_hold_line_ends_and_quotation_marks(write: Write) -> None:
+    path = write("r.csv", 'user,name,item\n1,"27"" wide\n\nand, flat",2\n3,a "b" c,4\n')
+    assert read_csv(path, GUESS, None).rows() == [(1, 2), (3, 4)]
 
 
 def test_recbole(write: Write) -> None:
@@ -87,7 +92,8 @@ def test_ids_are_integers_only_where_nothing_is_lost(texts: list[str], expected:
 )
 def test_times_and_dates(write: Write, text: str, expected: float) -> None:
     table = read_csv(write("r.csv", f"user,item,time\n1,2,{text}\n1,3,{text}\n"), GUESS, None)
-    assert table["time"].to_list() == [expected, expected]
+    assert table["time"].to_physical().to_list() == [expected, expected]
+    assert table.schema["time"].is_temporal() == ("-" in text)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +108,21 @@ def test_times_and_dates(write: Write, text: str, expected: float) -> None:
         ("user,item\n1,2\n3,4,5\n6,7\n", "line 3: 3 fields where the header names 2"),
         ("user,item\n1,2\n,4\n", "line 3: the user is empty"),
         ('user,item\n1,2\n3,"4\n', "line 3: a quotation mark is opened and not closed"),
+        ('user,item,name\n1,2,x\n1,3,27" wide\n2,3,y\n2,4,27" wide\n3,5,z\n', "line 3: a quotation mark is opened"),
+        ('user,name,item\n1,27" wide,2\n1,x,3\n2,27",4\n3,z,5\n', "save the table with tabs as .tsv"),
         ("user,item,rating\n1,2,nan\n", "line 2: the rating is 'nan', not a finite number"),
         ("user,item,rating\n1,2,5\n\n1,3,inf\n", "line 4: the rating is 'inf', not a finite number"),
         ("user,item,rating\n1,2,good\n", "line 2: the rating is 'good', not a finite number"),
         ("user,item,time\n1,2,10\n1,3,soon\n", "line 3: the time is 'soon', not a timestamp or date"),
         ("user,item,time\n1,2,2001-01-01\n1,3,soon\n", "line 3: the time is 'soon', not a timestamp or date"),
         ("user,item,time\n1,2,soon\n1,3,later\n", "line 2: the time is 'soon', not a timestamp or date"),
+        (
+            "user,item,time\n1,2,20-03-15\n1,3,21-01-10\n",
+            "line 2: the time is '20-03-15', not a timestamp or date like 2020-",
+        ),
+        ("user,item,time\n1,2,13/02/20\n1,3,01/02/20\n", "line 2: the time is '13/02/20', not a timestamp or date"),
+        ("user,item,time\n1,2,13/02/2020\n1,3,14/02/20\n", "line 3: the time is '14/02/20', not a timestamp or date"),
+        ("user,item,time\n1,2,0020-03-15\n", "line 2: the time is '0020-03-15', not a timestamp or date"),
         ("user,item,time\n1,2,inf\n", "line 2: the time is 'inf', not a timestamp or date"),
         ("user,item\n \n\n", "a header but no interactions"),
         ("user,item,x\n1,2,5\n\n,,7\n2,2,5\n", "line 4: the user is empty"),
@@ -162,7 +177,7 @@ def test_parquet(tmp_path: Path, users: list[object] | pl.Series) -> None:
 @pytest.mark.parametrize("stamps", [[date(2001, 1, 1)], [datetime(2001, 1, 1)], [datetime(2001, 1, 1, tzinfo=UTC)]])
 def test_parquet_dates(tmp_path: Path, stamps: list[date]) -> None:
     pl.DataFrame({"user": [1], "item": [2], "date": stamps}).write_parquet(tmp_path / "r.parquet")
-    assert read_parquet(tmp_path / "r.parquet", GUESS)["time"].to_list() == [978307200_000_000]
+    assert read_parquet(tmp_path / "r.parquet", GUESS)["time"].to_physical().to_list() == [978307200_000_000]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`rcekd export`: what is in the folder, that all of it agrees, and what is refused."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,10 +38,11 @@ assert not {"torch", "rcekd", "safetensors"} & sys.modules.keys()
 """
 
 
-def score_py(folder: Path, *words: str) -> list[tuple[str, float]]:
+def score_py(folder: Path, *words: str, environment: dict[str, str] | None = None) -> list[tuple[str, float]]:
     """What the example prints, in a Python that has numpy alone."""
     command = [sys.executable, "-c", ONLY_NUMPY, str(folder / "score.py"), *words]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    own = None if environment is None else {**os.environ, **environment}
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=own)
     assert ended.returncode == 0, ended.stderr
     lines = [line.split("\t") for line in ended.stdout.splitlines()]
     return [(item, float(score)) for item, score in lines]
@@ -114,6 +116,24 @@ def test_leaving_parts_out(rcekd: Command, finished: Path) -> None:
     assert (done.code, done.result["seen"]) == (0, "none")
     assert {path.name for path in Path("out").iterdir()} == FILES - {"model.onnx", "history.onnx", "index.usearch"}
     assert pl.read_parquet("out/seen.parquet").is_empty()
+    Path("history").write_text("3,17,40\n")
+    done = rcekd("recommend", finished, "--history", "history", "--seen", "none", "-k", 80, "--json")
+    listed = [str(item["item"]) for item in done.result["recommendations"][0]["items"]]
+    assert [item for item, _ in score_py(Path("out"), "--history", "3,17,40", "80")] == listed
+
+
+def test_numpy_reads_ids_of_any_letters(exported: Path) -> None:
+    """Commas inside ids, where tabs stand between them, and letters that the locale has not got."""
+    plain = score_py(exported, "--history", "3,17", "80")
+    names = {"3": "Misérables, Les", "17": "日本, the", "5": "À bout"}
+    ids = json.loads((exported / "ids.json").read_text(encoding="utf-8"))
+    ids["items"] = [names.get(str(item), item) for item in ids["items"]]
+    (exported / "ids.json").write_text(json.dumps(ids, ensure_ascii=False), encoding="utf-8")
+    for written in ("Misérables, Les\t日本, the", " 日本, the \tMisérables, Les\t"):
+        found = score_py(exported, "--history", written, "80")
+        assert [item for item, _ in found] == [names.get(item, item) for item, _ in plain]
+    latin = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "utf-8"}
+    assert "À bout" in {item for item, _ in score_py(exported, "--history", "7, 8", "80", environment=latin)}
 
 
 def test_a_teacher_and_a_folder_that_is_replaced(rcekd: Command, finished: Path) -> None:

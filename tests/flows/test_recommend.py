@@ -113,12 +113,32 @@ def test_strangers_on_stdin(rcekd: Command, finished: Path, monkeypatch: pytest.
     assert (done.code, "stdin: not UTF-8 text" in done.error) == (2, True)
 
 
+def test_who_has_met_everything_has_an_empty_list(rcekd: Command, finished: Path) -> None:
+    Path("histories").write_text(f"{','.join(map(str, range(80)))}\n1,2\n")
+    words = ("recommend", finished, "--history", "histories", "-k", 2)
+    found = rcekd(*words, "--json").result
+    assert found["users"] == 2
+    assert [(entry["user"], len(entry["items"])) for entry in found["recommendations"]] == [(1, 0), (2, 2)]
+    assert "nothing is left to list for 1 of 2 users" in rcekd(*words).out
+    Path("met.csv").write_text("user,item\n" + "".join(f"{user},{item}\n" for user in "ab" for item in "xyz"))
+    small = ("--set", "teacher.dim=2", "--set", "teacher.train.epochs=1", "--threads", 1, "--json")
+    run = rcekd("train-teacher", "--dataset", "met.csv", *small).result["run_dir"]
+    found = rcekd("recommend", run, "--users", "b,a", "--json").result["recommendations"]
+    assert found == [{"user": "b", "items": []}, {"user": "a", "items": []}]
+
+
 def test_titles(rcekd: Command, finished: Path) -> None:
     Path("items.csv").write_text("item,title\n" + "\n".join(f"{item},film {item}" for item in range(80)))
     words = ("recommend", finished, "--users", "1", "--titles", "items.csv")
     assert "film " in rcekd(*words).out
     for item in rcekd(*words, "--json").result["recommendations"][0]["items"]:
         assert item["title"] == f"film {item['item']}"
+    Path("items.csv").write_text("item,title\nfilm-1,Heat\n")
+    done = rcekd(*words, "--json")
+    assert (done.code, done.result["recommendations"][0]["items"][0]["title"]) == (0, None)
+    assert (
+        "items.csv: no id in it is an item of this model, so there are no titles; the data's are like 0\n" in done.err
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,6 +153,7 @@ def test_titles(rcekd: Command, finished: Path) -> None:
         (("--users", "1", "--to", "folder"), ".parquet"),
         (("--all",), "--to DIR"),
         (("--users-file", "none"), "none: cannot read"),
+        (("--history", "histories", "--history-times", "histories"), "reads no times, only an HSTU"),
         (("--history", "histories"), "histories, line 2: item '999' is not"),
         (("--users", "1", "--titles", "none.csv"), "none.csv"),
     ],

@@ -14,6 +14,7 @@ from rcekd.serving.titles import read_titles, with_titles
     [
         ("t.csv", 'movieId,title,genres\n1,"Toy, Story",a\n2,Heat,b\n'),
         ("t.item", "item_id:token\tmovie_title:token_seq\n1\tToy, Story\n2\tHeat\n"),
+        ("t.csv", 'item_id, title\n 1,"Toy, Story "\n2 , Heat \n'),
         ("t.tsv", "name\tid\nToy, Story\t1\nHeat\t2\n"),
     ],
 )

@@ -25,6 +25,10 @@ _DTYPES = {
     "BFloat16Storage": torch.bfloat16,
     "LongStorage": torch.int64,
     "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
 }
 _TENSOR = "torch._utils._rebuild_tensor_v2"
 _PARAMETER = "torch._utils._rebuild_parameter"
@@ -94,7 +98,7 @@ def _built(value: Any, archive: zipfile.ZipFile, folder: str) -> Any:
         if value.origin == _PARAMETER:
             return _built(value.arguments[0], archive, folder)
         if value.origin == _TENSOR:
-            return _tensor(value.arguments, archive, folder)
+            return _tensor(value, archive, folder)
         if value.origin == "collections.OrderedDict":
             return {key: _built(item, archive, folder) for key, item in value.items.items()}
         return value
@@ -103,11 +107,16 @@ def _built(value: Any, archive: zipfile.ZipFile, folder: str) -> Any:
     return value
 
 
-def _tensor(arguments: tuple[Any, ...], archive: zipfile.ZipFile, folder: str) -> Tensor:
-    """arguments: ("storage", (…, type, key, device, length)), offset, size, stride, …, as torch pickles a tensor."""
-    (_, (_, kind, key, _, _)), offset, size, stride = arguments[:4]
+def _tensor(value: Inert, archive: zipfile.ZipFile, folder: str) -> Tensor | Inert:
+    """arguments: ("storage", (…, type, key, device, length)), offset, size, stride, …, as torch pickles a tensor.
+
+    One of a type that no table is made of, complex numbers say, stays the record that it is.
+    """
+    (_, (_, kind, key, _, _)), offset, size, stride = value.arguments[:4]
+    dtype = _DTYPES.get(kind.origin.rpartition(".")[2])
+    if dtype is None:
+        return value
     data = bytearray(archive.read(f"{folder}data/{key}"))
-    dtype = _DTYPES[kind.origin.rpartition(".")[2]]
     flat = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
     # as_strided copies nothing and refuses what reaches past the bytes.
     return flat.as_strided(size, stride, offset).clone()

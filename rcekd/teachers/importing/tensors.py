@@ -1,5 +1,6 @@
 """Readers of tensors by name: safetensors, torch state dicts, RecBole's checkpoints. Weights only, no code is run."""
 
+import json
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -19,18 +20,38 @@ from rcekd.teachers.importing.request import ImportRequest
 
 _STATES = ("state_dict", "model_state_dict", "model")
 _RECBOLE_KEYS = {"config", "state_dict", "other_parameter"}
+# Where a run folder's model.safetensors says which backbone it is.
+_OWN_KEY = "rcekd"
 
 
 def read_safetensors(request: ImportRequest) -> RawFactors:
-    """Tensors by name, `user` and `item` as in rcekd's own model.safetensors or any others."""
+    """Tensors by name, `user` and `item` as in rcekd's own model.safetensors of an MF, or any others.
+
+    InputError for another backbone of rcekd's, which stores what it makes its vectors of.
+    """
     (path,) = request.files
     refuse_empty(path)
     try:
         with safe_open(path, framework="pt") as file:
+            backbone = _own_backbone(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a safetensors file ({' '.join(str(error).split())[:120]})") from error
+    if backbone not in (None, "mf"):
+        raise InputError(
+            f"{path}: a {backbone} of rcekd's, whose tables are not the vectors that it scores with; give "
+            f"`distill --teacher {path.parent}`, or import the factors.safetensors of `rcekd export {path.parent}`"
+        )
     return factors_from("safetensors", tensors, request, str(path))
+
+
+def _own_backbone(metadata: Mapping[str, str]) -> str | None:
+    """What a run of rcekd's trained; None for any other file."""
+    try:
+        told = json.loads(metadata.get(_OWN_KEY, ""))
+    except ValueError:
+        return None
+    return told.get("model") if isinstance(told, dict) else None
 
 
 def read_torch(request: ImportRequest) -> RawFactors:

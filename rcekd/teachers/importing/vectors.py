@@ -14,33 +14,44 @@ from rcekd.teachers.importing.tables import find_column, id_column
 
 
 def read_vectors(request: ImportRequest) -> RawFactors:
-    """users.parquet and items.parquet: a column of ids, and one of vectors or a column of numbers per factor."""
+    """users.parquet and items.parquet: a column of ids, and one of vectors or a column of numbers per factor.
+
+    Where both files call these columns alike, a factor is paired with that of its name, else with that of its place.
+    """
     user_file, item_file = request.files
-    user_ids, user = _side(user_file, "user", request.user_column)
-    item_ids, item = _side(item_file, "item", request.item_column)
-    user_XD, item_YD = as_table(user, str(user_file)), as_table(item, str(item_file))
+    user_ids, users = _side(user_file, "user", request.user_column)
+    item_ids, items = _side(item_file, "item", request.item_column)
+    factors = _fractions(users)
+    user_XD = as_table(_vectors(users, factors, user_file), str(user_file))
+    if set(factors) != set(_fractions(items)):
+        factors = _fractions(items)
+    item_YD = as_table(_vectors(items, factors, item_file), str(item_file))
     where = f"{user_file} and {item_file}"
     return joined("vectors", user_XD, item_YD, None, where, user_ids=user_ids, item_ids=item_ids)
 
 
-def _side(path: Path, side: str, given: str | None) -> tuple[pl.Series, Any]:
+def _side(path: Path, side: str, given: str | None) -> tuple[pl.Series, pl.DataFrame]:
+    """The ids, and the table without them."""
     table = read_table(path)
     name = find_column(side, (*USUAL[side], "id"), given, table.columns, path)
     if name is None:
         raise InputError(f"{path}: no column of {side} ids among {table.columns[:8]}; name it with --{side}-column")
-    return id_column(table, name, path), _vectors(table.drop(name), path)
+    return id_column(table, name, path), table.drop(name)
 
 
-def _vectors(table: pl.DataFrame, path: Path) -> Any:
-    """The one column of vectors, else all columns of fractions in their order, as an array [rows, D]."""
+def _fractions(table: pl.DataFrame) -> list[str]:
+    return [name for name, kind in table.schema.items() if kind.is_float()]
+
+
+def _vectors(table: pl.DataFrame, fractions: list[str], path: Path) -> Any:
+    """The one column of vectors, else the columns of fractions in the order given, as an array [rows, D]."""
     nested = [name for name, kind in table.schema.items() if isinstance(kind, pl.List | pl.Array)]
     if len(nested) > 1:
         raise InputError(f"{path}: several columns hold vectors ({', '.join(nested)}); keep the one that is to be used")
     if not nested:
-        columns = [name for name, kind in table.schema.items() if kind.is_float()]
-        if not columns:
+        if not fractions:
             raise InputError(f"{path}: no column of vectors, and no columns of fractions, beside the ids")
-        return table.select(columns).to_numpy()
+        return table.select(fractions).to_numpy()
     column = table[nested[0]]
     inner = getattr(column.dtype, "inner", None)
     width = column.arr.len() if isinstance(column.dtype, pl.Array) else column.list.len()

@@ -34,6 +34,20 @@ def test_vectors(tmp_path: Path, wide: bool) -> None:
     assert found.item_ids.to_list() == list(range(100, 100 + ITEMS))
 
 
+def test_factors_of_one_name_belong_together(tmp_path: Path) -> None:
+    users, items = vectors(tmp_path, wide=True)
+    table = pl.read_parquet(items)
+    table.select("f2", "item_id", "f0", "f1").write_parquet(items)
+    found = read(request(users, items))
+    assert isinstance(found, RawFactors)
+    assert torch.equal(found.item_YD, tables()[1])
+    # Names that differ say nothing: factors are paired as they stand.
+    table.select("item_id", *(pl.col(f"f{d}").alias(f"i{d}") for d in (2, 0, 1))).write_parquet(items)
+    found = read(request(users, items))
+    assert isinstance(found, RawFactors)
+    assert torch.equal(found.item_YD, tables()[1][:, [2, 0, 1]])
+
+
 @pytest.mark.parametrize(
     ("column", "says"),
     [

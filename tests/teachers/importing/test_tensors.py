@@ -69,6 +69,19 @@ def test_safetensors(tmp_path: Path) -> None:
         read_factors(tmp_path / "model.safetensors")
 
 
+@pytest.mark.parametrize("told", ['{"model": "mf"}', '{"kind": "imported"}', "[]", "no JSON"])
+def test_safetensors_of_a_run_of_our_own(tmp_path: Path, told: str) -> None:
+    """An MF scores with its tables; LightGCN first propagates them, so that they are another model's."""
+    user_UD, item_ID = tables()
+    path = tmp_path / "model.safetensors"
+    save_file({"user": user_UD, "item": item_ID}, path, {"rcekd": told})
+    assert torch.equal(read_factors(path).item_YD, item_ID)
+    save_file({"user": user_UD, "item": item_ID}, path, {"rcekd": '{"model": "lightgcn"}'})
+    with pytest.raises(InputError, match=r"a lightgcn of rcekd's, .* `distill --teacher") as caught:
+        read_factors(path, user_key="user", item_key="item")
+    assert str(caught.value).endswith(f"factors.safetensors of `rcekd export {tmp_path}`")
+
+
 @pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"epoch": 1, "state_dict": state}])
 def test_a_state_dict(tmp_path: Path, wrap: Any) -> None:
     user_UD, item_ID = tables()
@@ -127,6 +140,22 @@ def test_slices_and_shared_storages_are_read_as_they_are(tmp_path: Path) -> None
     for name, tensor in parts.items():
         assert torch.equal(found[name], tensor)
         assert found[name].dtype == tensor.dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.int16])
+def test_masks_and_states_beside_the_tables_are_read(tmp_path: Path, dtype: torch.dtype) -> None:
+    mask = torch.tensor([1, 0, 1]).to(dtype)
+    torch.save({**checkpoint("BPR", {}), "mask": mask}, tmp_path / "m.pth")
+    found = read_checkpoint(tmp_path / "m.pth")["mask"]
+    assert (found.dtype, torch.equal(found, mask)) == (dtype, True)
+    assert torch.equal(read_factors(tmp_path / "m.pth", **id_files(tmp_path)).item_YD, tables()[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e4m3fn, torch.uint16])
+def test_tensors_of_other_kinds_beside_the_tables_stay_inert(tmp_path: Path, dtype: torch.dtype) -> None:
+    torch.save({**checkpoint("BPR", {}), "other": torch.ones(3).to(dtype)}, tmp_path / "m.pth")
+    assert isinstance(read_checkpoint(tmp_path / "m.pth")["other"], Inert)
+    assert torch.equal(read_factors(tmp_path / "m.pth", **id_files(tmp_path)).item_YD, tables()[1])
 
 
 @settings(max_examples=100, deadline=None)
