@@ -69,7 +69,7 @@ def test_rarer_groups_get_more_pairs_when_favoured() -> None:
     assert quotas([90.0, 30.0, 10.0], 30, 1.0) == [3, 12, 15]
 
 
-@pytest.mark.parametrize("case", [{}, {"lamda": 1.0}, {"G": 1}, {"pool": 4}], ids=str)
+@pytest.mark.parametrize("case", [{}, {"lamda": 1.0}, {"G": 1}, {"pool": 4}, {"tau": 0.01}], ids=str)
 def test_value_and_gradient(scene: Scene, case: dict[str, Any]) -> None:
     method = make(scene, **case)
 
