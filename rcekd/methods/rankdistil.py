@@ -60,13 +60,17 @@ class RankDistilSettings(MethodSettings):
 
 
 def permutations(score_UN: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-    """int16 [U, S, N]: positions in draws from Plackett–Luce, the best first; −inf scores come last."""
+    """int16, int32 where N is above 32768, [U, S, N]: positions in draws from Plackett–Luce, the best first.
+
+    −inf scores come last.
+    """
+    dtype = torch.int16 if score_UN.shape[1] - 1 <= torch.iinfo(torch.int16).max else torch.int32
     step = max(1, BLOCK_BYTES // (score_UN.shape[1] * samples * score_UN.element_size()))
     blocks = []
     for score_BN in torch.split(score_UN, step):
         noise_BSN = torch.empty(score_BN.shape[0], samples, score_BN.shape[1], dtype=score_BN.dtype)
         noise_BSN = noise_BSN.exponential_(generator=generator).log_().to(score_BN.device)  # −Gumbel
-        blocks.append((score_BN[:, None, :] - noise_BSN).argsort(dim=2, descending=True).to(torch.int16))
+        blocks.append((score_BN[:, None, :] - noise_BSN).argsort(dim=2, descending=True).to(dtype))
     return torch.cat(blocks)
 
 
