@@ -21,7 +21,7 @@ weight at least 10⁻⁵, so that an item can stand on both sides.
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -33,6 +33,7 @@ from rcekd.kernels.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
 from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common.ordering import descending
+from rcekd.methods.common.ranges import Steepness
 from rcekd.methods.common.sampling import blocks, in_order, take, weighted_places
 from rcekd.methods.common.sides import RankedLists, best_users, ranking_loss, swapped, transposed
 from rcekd.methods.common.variants import VariantSettings
@@ -54,7 +55,7 @@ class DCDSettings(VariantSettings):
     weighting: Weighting = Field(default="distinct", description="how often a user counts: see MethodSettings")
     under: PositiveInt = Field(default=40, alias="K", description="K: under-rated items drawn per user and epoch")
     over: PositiveInt = Field(default=40, alias="L", description="L: over-rated items drawn per user and epoch")
-    eps: PositiveFloat = Field(default=0.1, description="ε: sharpness of the weight of a rank gap")
+    eps: Steepness = Field(default=0.1, description="ε: sharpness of the weight of a rank gap")
     pool: PositiveInt | None = Field(
         default=500, description="gaps are taken among the teacher's top so many; null: among all that is unseen"
     )

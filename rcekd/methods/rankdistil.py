@@ -17,7 +17,7 @@ regression, hinge) are not here.
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor
 
 from rcekd.datasets import Interactions
@@ -27,6 +27,7 @@ from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.common.item_sets import hidden_items, joined, padded_scores
+from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
 from rcekd.teachers import TeacherKnowledge
@@ -43,10 +44,8 @@ class RankDistilSettings(MethodSettings):
     pool: PositiveInt = Field(default=50, alias="n", description="n: the teacher's top items that are permuted")
     draws: NonNegativeInt = Field(default=100, alias="L", description="L: other items drawn per user and epoch")
     samples: PositiveInt = Field(default=1, alias="S", description="S: permutations per user and epoch")
-    tau: PositiveFloat = Field(
-        default=1.0, description="temperature of the teacher's permutations; towards 0: its order"
-    )
-    logit_tau: PositiveFloat = Field(default=1.0, description="temperature of the student's scores")
+    tau: Temperature = Field(default=1.0, description="temperature of the teacher's permutations; towards 0: its order")
+    logit_tau: Temperature = Field(default=1.0, description="temperature of the student's scores")
     mask: Literal["none", "train"] = Field(default="train", description="whether training items are left out")
 
     @model_validator(mode="after")

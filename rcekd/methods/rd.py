@@ -25,6 +25,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method
+from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream_seed
@@ -39,7 +40,7 @@ class RDSettings(VariantSettings):
     name: Literal["rd"] = "rd"
     weight: float = Field(default=1.0, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
     top_k: PositiveInt = Field(default=30, alias="K", description="K: length of the teacher's list")
-    position_scale: PositiveFloat = Field(default=1.0, description="λ_a: ranks over which the position weight decays")
+    position_scale: Temperature = Field(default=1.0, description="λ_a: ranks over which the position weight decays")
     sharpness: PositiveFloat = Field(default=0.1, alias="mu", description="μ: sharpness of the discrepancy weight")
     samples: PositiveInt = Field(default=100, alias="Q", description="Q: random items that estimate the student's rank")
     warm_up: NonNegativeInt = Field(default=10, description="epochs with the position weight alone")

@@ -20,7 +20,7 @@ at which their code fails, gives no pairs. Their rank list ends at 1000; e^(−3
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -29,6 +29,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import ordered_pairs, take
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
@@ -42,7 +43,7 @@ class UnKDSettings(MethodSettings):
     weight: float = Field(default=1.0, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
     groups: PositiveInt = Field(default=4, alias="G", description="G: groups of equal total popularity")
     pairs: PositiveInt = Field(default=30, alias="n", description="n: pairs per user and epoch, over all groups")
-    tau: PositiveFloat = Field(default=20.0, description="ranks over which the chance to be drawn decays")
+    tau: Temperature = Field(default=20.0, description="ranks over which the chance to be drawn decays")
     favour: float = Field(default=0.0, alias="lamda", description="0: equal shares; 1: rarer groups more")
     pool: PositiveInt = Field(default=300, description="ranks of a group that are drawn from, at most the group")
 
