@@ -163,12 +163,15 @@ def rank_in_pool(student: FactorTables, pool_BM: Tensor) -> Tensor:
 
 
 def rank_in_catalogue(student: FactorTables, pool_BM: Tensor) -> Tensor:
-    """How many candidates of all the student scores higher, [B, M]."""
+    """How many candidates of all the student scores higher, [B, M].
+
+    A pool's scores are taken from the product that ranks all: another order of sums could set an item above itself.
+    """
     parts = []
     for rows in blocks(pool_BM.shape[0], student.n_items):
-        sorted_BI = (student.user_UD[rows] @ student.item_ID.T).sort(dim=1).values
-        score_BM = list_scores(student.user_UD[rows], student.item_ID, pool_BM[rows])
-        parts.append(student.n_items - torch.searchsorted(sorted_BI, score_BM, right=True))
+        score_BI = student.user_UD[rows] @ student.item_ID.T
+        score_BM = score_BI.gather(1, pool_BM[rows].clamp(min=0).long())
+        parts.append(student.n_items - torch.searchsorted(score_BI.sort(dim=1).values, score_BM, right=True))
     return torch.cat(parts)
 
 
