@@ -58,12 +58,12 @@ class MethodSettings(Settings):
         """The settings that ask for so many items of the catalogue, by the key that a user writes."""
         return {}
 
-    def check_catalogue(self, data: Interactions) -> None:
-        """InputError where a list is longer than the catalogue."""
+    def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
+        """InputError where a list is longer than the catalogue; prefix: what the settings stand under."""
         for key, length in self.list_lengths().items():
             if length > data.n_items:
                 raise InputError(
-                    f"method.{key}={length} is more than the {data.n_items} items of {data.name}; "
+                    f"{prefix}.{key}={length} is more than the {data.n_items} items of {data.name}; "
                     f"give at most {data.n_items}"
                 )
 

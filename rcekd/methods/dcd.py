@@ -73,7 +73,7 @@ class DCDSettings(VariantSettings):
                 f"pool {self.pool} is shorter than K = {self.under} or L = {self.over}; give at least the larger"
             )
         if self.pool is None and (self.ranks != "pool" or self.floor):
-            raise ValueError("ranks=catalogue and floor need a pool, e.g. method.pool=500")
+            raise ValueError("ranks=catalogue and floor need a pool, e.g. pool=500")
         return self
 
     def needs(self) -> frozenset[Need]:
@@ -82,13 +82,13 @@ class DCDSettings(VariantSettings):
     def list_lengths(self) -> dict[str, int]:
         return {"K": self.under, "L": self.over, "pool": self.pool or 0}
 
-    def check_catalogue(self, data: Interactions) -> None:
-        super().check_catalogue(data)
+    def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
+        super().check_catalogue(data, prefix)
         longest = max(self.pool or 0, self.under, self.over)
         if self.item_weight and longest > data.n_users:
             raise InputError(
-                f"method.pool={longest} is more than the {data.n_users} users that the item side of {data.name} ranks; "
-                f"give at most {data.n_users}, or method.rho=0"
+                f"{prefix}.pool={longest} is more than the {data.n_users} users that the item side of {data.name} "
+                f"ranks; give at most {data.n_users}, or {prefix}.rho=0"
             )
 
 

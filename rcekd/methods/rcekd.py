@@ -94,7 +94,7 @@ class RCEKDSettings(VariantSettings):
                 f"horizon {self.horizon} is shorter than K = {self.top_k} or L = {self.draws}; give at least the larger"
             )
         if self.by_rank and self.horizon is None:
-            raise ValueError("by_rank needs a horizon, e.g. method.horizon=200")
+            raise ValueError("by_rank needs a horizon, e.g. horizon=200")
         return self
 
     def list_lengths(self) -> dict[str, int]:

@@ -68,11 +68,11 @@ class RRDSettings(MethodSettings):
     def list_lengths(self) -> dict[str, int]:
         return {"K": self.top_k, "L": self.draws, "pool": self.pool}
 
-    def check_catalogue(self, data: Interactions) -> None:
-        super().check_catalogue(data)
+    def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
+        super().check_catalogue(data, prefix)
         if self.item_weight and self.item_pool > data.n_users:
             raise InputError(
-                f"method.item_pool={self.item_pool} is more than the {data.n_users} users of {data.name}; "
+                f"{prefix}.item_pool={self.item_pool} is more than the {data.n_users} users of {data.name}; "
                 f"give at most {data.n_users}"
             )
 
