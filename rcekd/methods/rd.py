@@ -68,6 +68,7 @@ class RD(Method):
         self._item_UK = teacher.top_items(settings.top_k, data.seen)
         rank_K = torch.arange(1, settings.top_k + 1, dtype=torch.float64, device=data.device)
         self._position_K = torch.softmax(-rank_K / settings.position_scale, dim=0).float()
+        self._reach = data.n_items - 1 if settings.variant == "paper" else data.n_items
         self._sample_UQ: Tensor | None = None
 
     def start_epoch(self, student: Backbone, epoch: int) -> None:
@@ -90,23 +91,26 @@ class RD(Method):
         else:
             with torch.no_grad():
                 sample_RQ = self._sample_UQ[user_R]
-                rank_RK = self._estimated_rank(score_RK, list_scores(user_RD, item_ID, sample_RQ), sample_RQ >= 0)
+                sample_score_RQ = list_scores(user_RD, item_ID, sample_RQ)
+                rank_RK = estimated_rank(score_RK, sample_score_RQ, sample_RQ >= 0, self._reach)
                 importance_RK = self._hybrid(position_RK, rank_RK)
         return -(weight_R[:, None] * importance_RK * logsigmoid(score_RK)).masked_fill(missing_RK, 0.0).sum()
-
-    def _estimated_rank(self, score_RK: Tensor, sample_RQ: Tensor, known_RQ: Tensor) -> Tensor:
-        """r̂ by the share of the sampled items with a higher score; counts from 0."""
-        sorted_RQ = sample_RQ.masked_fill(~known_RQ, -torch.inf).sort(dim=1).values
-        above_RK = sorted_RQ.shape[1] - torch.searchsorted(sorted_RQ, score_RK.detach(), right=True)
-        share_RK = above_RK / known_RQ.sum(1, keepdim=True).clamp(min=1)
-        n_items = self._data.n_items
-        return (share_RK * (n_items - 1 if self._settings.variant == "paper" else n_items)).floor()
 
     def _hybrid(self, position_RK: Tensor, rank_RK: Tensor) -> Tensor:
         """a·b, with ranks counted from 0 on both sides; a row whose every item the student ranks well keeps 0."""
         behind_RK = rank_RK - torch.arange(rank_RK.shape[1], device=rank_RK.device)
         weight_RK = position_RK * (self._settings.sharpness * behind_RK).clamp(min=0.0).tanh()
         return _shares(weight_RK) if self._settings.renormalise else weight_RK
+
+
+def estimated_rank(score_RK: Tensor, sample_RQ: Tensor, known_RQ: Tensor, reach: int) -> Tensor:
+    """r̂, int64 [R, K], counting from 0: ⌊reach · share⌋ by the share of the known samples with a higher score.
+
+    In integers: where it comes out whole, a rounded share would make one less of it.
+    """
+    sorted_RQ = sample_RQ.masked_fill(~known_RQ, -torch.inf).sort(dim=1).values
+    above_RK = sorted_RQ.shape[1] - torch.searchsorted(sorted_RQ, score_RK.detach(), right=True)
+    return above_RK * reach // known_RQ.sum(1, keepdim=True).clamp(min=1)
 
 
 def _shares(weight_RK: Tensor) -> Tensor:
