@@ -11,8 +11,6 @@ from rcekd.datasets import CATALOG
 from rcekd.errors import InputError
 
 DEFAULT_DATASET = "ml-100k"
-# Settings of a method that mean the same under each of its variants.
-SHARED_BY_VARIANTS = ("name", "lambda", "K", "L", "beta", "tau", "logit_tau", "mask")
 
 Layer = tuple[str, Values]
 """Where values come from, as a user would call it, and the values."""
@@ -56,7 +54,8 @@ def nested(point: Mapping[str, Any]) -> Values:
 def with_preset(given: list[Layer], flags: Values) -> list[Layer]:
     """Every layer in rising order of precedence: the preset, `given`, and the flags, for config.resolve.
 
-    Dataset, teacher, student and method, which choose the preset, may stand in any layer. InputError for unknown names.
+    Dataset, teacher, student and method, which choose the preset, may stand in any layer. A layer that changes the
+    method's variant takes the former one's defaults from those below. InputError for unknown names.
     """
     asked: Values = {}
     for _, values in [*given, ("", flags)]:
@@ -69,9 +68,9 @@ def with_preset(given: list[Layer], flags: Values) -> list[Layer]:
     }
     models.find(names["teacher"]), models.find(names["student"])
     names["method"] = methods.check_name(names["method"])
-    chosen = _fitting(preset(dataset, **names), asked)
     flags = {**flags, "dataset": dataset, "method": {"name": names["method"]}}
-    return [("the preset", chosen), *given, ("the flags", flags)]
+    layers = [("the preset", preset(dataset, **names)), *given, ("the flags", flags)]
+    return _of_one_variant(layers, names["method"])
 
 
 def _name(asked: Values, room: str, field: str, default: str) -> str:
@@ -86,17 +85,36 @@ def lasting(dataset: str) -> str:
     return dataset if not dataset or dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
 
 
-def _fitting(chosen: Values, asked: Values) -> Values:
-    """The preset, without the method settings it tuned for another variant than the one asked for."""
-    return {**chosen, "method": _of_variant(chosen["method"], asked.get("method"))} if "method" in chosen else chosen
+def _of_one_variant(layers: list[Layer], method: str) -> list[Layer]:
+    """The layers, each without the defaults of another variant than the last one asked for, of the method or a part.
+
+    A preset or a run's config.yaml gives a variant and what follows from it together; what a layer gives without a
+    variant is meant under any.
+    """
+    parts = methods.part_names(method)
+    for part in parts:
+        path = ["method"] if len(parts) == 1 else ["method", part]
+        variant = [group["variant"] for _, values in layers if "variant" in (group := _group(values, path))]
+        if variant:
+            keys = methods.find(part).settings.variant_keys()
+            layers = [(name, _of_variant(values, path, variant[-1], keys)) for name, values in layers]
+    return layers
 
 
-def _of_variant(method: Values, asked: Any) -> Values:
-    """The same for a method's own settings, or those of each part of a combination."""
-    given = asked if isinstance(asked, dict) else {}
-    variant = given.get("variant")
-    if variant is not None and method.get("variant", variant) != variant:
-        return {key: value for key, value in method.items() if key in SHARED_BY_VARIANTS}
-    return {
-        key: _of_variant(value, given.get(key)) if isinstance(value, dict) else value for key, value in method.items()
-    }
+def _group(values: Values, path: list[str]) -> Values:
+    """The settings that stand under the keys of `path`; {} where there are none."""
+    for key in path:
+        inner = values.get(key)
+        values = inner if isinstance(inner, dict) else {}
+    return values
+
+
+def _of_variant(values: Values, path: list[str], variant: Any, keys: frozenset[str]) -> Values:
+    """`values`, without those of `keys` under `path` that stand there beside another variant."""
+    if not path:
+        if values.get("variant", variant) == variant:
+            return values
+        return {key: value for key, value in values.items() if key not in keys}
+    room, *rest = path
+    inner = values.get(room)
+    return {**values, room: _of_variant(inner, rest, variant, keys)} if isinstance(inner, dict) else values

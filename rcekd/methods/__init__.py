@@ -124,6 +124,7 @@ def build_method(
     """The method ready for its first epoch; None for `none`, the student alone."""
     check_needs(settings, teacher)
     if isinstance(settings, CombinedSettings):
+        settings.check_catalogue(data)  # here, where the parts' names are known
         parts = [build_method(part, teacher, data, seed=seed) for part in settings.parts.values()]
         return Combined(settings, [part for part in parts if part is not None], data)
     chosen = find(settings.name).build

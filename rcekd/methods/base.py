@@ -1,7 +1,7 @@
 """What a distillation method supplies: something to do when an epoch starts, and a loss for a batch."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -23,6 +23,9 @@ Weighting = Literal["interaction", "user", "distinct"]
 class MethodSettings(Settings):
     """What every method has."""
 
+    VARIANTS: ClassVar[dict[str, dict[str, Any]]] = {}
+    """By the value of `variant`, where there is one: the defaults that follow from it, by field."""
+
     name: str
     weight: float = Field(default=1.0, ge=0.0, alias="lambda", description="λ: weight of the loss beside the base loss")
     weighting: Weighting = Field(
@@ -32,6 +35,12 @@ class MethodSettings(Settings):
             "(the 1/|U| Σ_u of the papers); or once per batch that the user occurs in"
         ),
     )
+
+    @classmethod
+    def variant_keys(cls) -> frozenset[str]:
+        """The settings whose defaults follow from the variant, by name and by alias."""
+        names = {name for chosen in cls.VARIANTS.values() for name in chosen}
+        return frozenset(names | {alias for name in names if (alias := cls.model_fields[name].alias)})
 
     def needs(self) -> frozenset[Need]:
         """What the teacher must give for these settings."""
@@ -49,12 +58,12 @@ class MethodSettings(Settings):
         """The settings that ask for so many items of the catalogue, by the key that a user writes."""
         return {}
 
-    def check_catalogue(self, data: Interactions) -> None:
-        """InputError where a list is longer than the catalogue."""
+    def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
+        """InputError where a list is longer than the catalogue; prefix: what the settings stand under."""
         for key, length in self.list_lengths().items():
             if length > data.n_items:
                 raise InputError(
-                    f"method.{key}={length} is more than the {data.n_items} items of {data.name}; "
+                    f"{prefix}.{key}={length} is more than the {data.n_items} items of {data.name}; "
                     f"give at most {data.n_items}"
                 )
 

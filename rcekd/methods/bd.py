@@ -22,7 +22,7 @@ import copy
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -31,6 +31,7 @@ from rcekd.errors import InputError
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
 from rcekd.methods.base import Method
+from rcekd.methods.common.ranges import Steepness, Temperature
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
@@ -49,9 +50,9 @@ class BDSettings(VariantSettings):
     teacher_weight: float = Field(
         default=0.5, ge=0.0, alias="lambda_T", description="λ_T: weight in the teacher's loss"
     )
-    tau: PositiveFloat = Field(default=5.0, description="τ: temperature of the other's score")
-    eps_tanh: PositiveFloat = Field(default=1e-2, description="ε_t: steepness of what the student is taught")
-    eps: PositiveFloat = Field(default=1e-4, description="ε: steepness of what the teacher is taught")
+    tau: Temperature = Field(default=5.0, description="τ: temperature of the other's score")
+    eps_tanh: Steepness = Field(default=1e-2, description="ε_t: steepness of what the student is taught")
+    eps: Steepness = Field(default=1e-4, description="ε: steepness of what the teacher is taught")
     draws: PositiveInt = Field(default=10, alias="n", description="n: draws per user, direction and epoch")
     refresh: PositiveInt = Field(default=10, alias="r", description="r: epochs between two rankings of everything")
     warm_up: NonNegativeInt = Field(default=0, description="epochs in which the student trains alone first")

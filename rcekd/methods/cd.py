@@ -17,7 +17,7 @@ ranking."""
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -26,6 +26,7 @@ from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method
 from rcekd.methods.common.item_sets import ragged
+from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import geometric_ranks, take, tournament_places
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
@@ -42,9 +43,9 @@ class CDSettings(VariantSettings):
     weight: float = Field(default=0.1, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
     guide: Literal["student", "teacher"] = Field(default="student", description="whose ranking is sampled")
     pool: PositiveInt = Field(default=3000, alias="R", description="R: ranks sampled from, at most the catalogue's")
-    tau: PositiveFloat = Field(default=20.0, alias="T", description="T of the rank law, in units of R ranks")
+    tau: Temperature = Field(default=20.0, alias="T", description="T of the rank law, in units of R ranks")
     draws: PositiveInt = Field(default=50, alias="n", description="n: items per user and epoch")
-    t1: PositiveFloat = Field(default=2.0, description="t₁: temperature of the teacher's score")
+    t1: Temperature = Field(default=2.0, description="t₁: temperature of the teacher's score")
     t2: float = Field(default=0.0, description="t₂: shift of the teacher's score")
     distinct: bool = Field(default=True, description="whether the n items of a user are different ones")
 

@@ -36,9 +36,9 @@ class CombinedSettings(MethodSettings):
         dims = (part.assistant_dim(teacher_dim, student_dim) for part in self.parts.values())
         return next((dim for dim in dims if dim is not None), None)
 
-    def check_catalogue(self, data: Interactions) -> None:
-        for part in self.parts.values():
-            part.check_catalogue(data)
+    def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
+        for name, part in self.parts.items():
+            part.check_catalogue(data, f"{prefix}.{name}")
 
 
 def part_names(name: str) -> list[str]:

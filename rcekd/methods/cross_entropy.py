@@ -6,7 +6,7 @@ epoch; `all` is "full CE" over the whole catalogue, whose every step costs O(use
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from rcekd.datasets import Interactions
@@ -15,6 +15,7 @@ from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.common.item_sets import judged_sets
+from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
 
@@ -25,7 +26,7 @@ class CrossEntropySettings(MethodSettings):
     name: Literal["ce"] = "ce"
     items: Literal["teacher", "student", "all"] = Field(default="teacher", description="the item set of a user")
     top_k: PositiveInt = Field(default=50, alias="K", description="K: length of the list (not used by `all`)")
-    logit_tau: PositiveFloat = Field(default=1.0, description="temperature of both softmaxes")
+    logit_tau: Temperature = Field(default=1.0, description="temperature of both softmaxes")
 
     def needs(self) -> frozenset[Need]:
         return frozenset({"factors"}) if self.items == "all" else super().needs()

@@ -21,7 +21,7 @@ weight at least 10⁻⁵, so that an item can stand on both sides.
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -33,6 +33,7 @@ from rcekd.kernels.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
 from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common.ordering import descending
+from rcekd.methods.common.ranges import Steepness
 from rcekd.methods.common.sampling import blocks, in_order, take, weighted_places
 from rcekd.methods.common.sides import RankedLists, best_users, ranking_loss, swapped, transposed
 from rcekd.methods.common.variants import VariantSettings
@@ -54,7 +55,7 @@ class DCDSettings(VariantSettings):
     weighting: Weighting = Field(default="distinct", description="how often a user counts: see MethodSettings")
     under: PositiveInt = Field(default=40, alias="K", description="K: under-rated items drawn per user and epoch")
     over: PositiveInt = Field(default=40, alias="L", description="L: over-rated items drawn per user and epoch")
-    eps: PositiveFloat = Field(default=0.1, description="ε: sharpness of the weight of a rank gap")
+    eps: Steepness = Field(default=0.1, description="ε: sharpness of the weight of a rank gap")
     pool: PositiveInt | None = Field(
         default=500, description="gaps are taken among the teacher's top so many; null: among all that is unseen"
     )
@@ -72,7 +73,7 @@ class DCDSettings(VariantSettings):
                 f"pool {self.pool} is shorter than K = {self.under} or L = {self.over}; give at least the larger"
             )
         if self.pool is None and (self.ranks != "pool" or self.floor):
-            raise ValueError("ranks=catalogue and floor need a pool, e.g. method.pool=500")
+            raise ValueError("ranks=catalogue and floor need a pool, e.g. pool=500")
         return self
 
     def needs(self) -> frozenset[Need]:
@@ -81,13 +82,13 @@ class DCDSettings(VariantSettings):
     def list_lengths(self) -> dict[str, int]:
         return {"K": self.under, "L": self.over, "pool": self.pool or 0}
 
-    def check_catalogue(self, data: Interactions) -> None:
-        super().check_catalogue(data)
+    def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
+        super().check_catalogue(data, prefix)
         longest = max(self.pool or 0, self.under, self.over)
         if self.item_weight and longest > data.n_users:
             raise InputError(
-                f"method.pool={longest} is more than the {data.n_users} users that the item side of {data.name} ranks; "
-                f"give at most {data.n_users}, or method.rho=0"
+                f"{prefix}.pool={longest} is more than the {data.n_users} users that the item side of {data.name} "
+                f"ranks; give at most {data.n_users}, or {prefix}.rho=0"
             )
 
 
@@ -162,12 +163,15 @@ def rank_in_pool(student: FactorTables, pool_BM: Tensor) -> Tensor:
 
 
 def rank_in_catalogue(student: FactorTables, pool_BM: Tensor) -> Tensor:
-    """How many candidates of all the student scores higher, [B, M]."""
+    """How many candidates of all the student scores higher, [B, M].
+
+    A pool's scores are taken from the product that ranks all: another order of sums could set an item above itself.
+    """
     parts = []
     for rows in blocks(pool_BM.shape[0], student.n_items):
-        sorted_BI = (student.user_UD[rows] @ student.item_ID.T).sort(dim=1).values
-        score_BM = list_scores(student.user_UD[rows], student.item_ID, pool_BM[rows])
-        parts.append(student.n_items - torch.searchsorted(sorted_BI, score_BM, right=True))
+        score_BI = student.user_UD[rows] @ student.item_ID.T
+        score_BM = score_BI.gather(1, pool_BM[rows].clamp(min=0).long())
+        parts.append(student.n_items - torch.searchsorted(score_BI.sort(dim=1).values, score_BM, right=True))
     return torch.cat(parts)
 
 

@@ -45,6 +45,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 class FreqDSettings(FeatureSettings):
     """Settings of FreqD. A setting that is not given has the value of the chosen variant."""
 
+    VARIANTS: ClassVar[dict[str, dict[str, Any]]] = VARIANTS
+
     name: Literal["freqd"] = "freqd"
     variant: Literal["interactions", "neighbours"] = Field(
         default="interactions", description="the later or the earlier state of the authors' code"

@@ -36,6 +36,7 @@ from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common import trajectories
 from rcekd.methods.common.item_sets import joined
+from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
@@ -76,7 +77,7 @@ class HetCompSettings(VariantSettings):
     checkpoints: int = Field(default=4, alias="E", ge=2, description="E: moments of each teacher's training")
     every: PositiveInt = Field(default=10, alias="p", description="p: epochs between two looks at the student")
     alpha: PositiveFloat = Field(default=1.05, description="α: by how much D must have fallen for the next ranking")
-    decay: PositiveFloat = Field(default=10.0, description="λ of the importance e^(−rank/λ) and of D's gains")
+    decay: Temperature = Field(default=10.0, description="λ of the importance e^(−rank/λ) and of D's gains")
     depth: PositiveInt | None = Field(default=50, description="items of a ranking that D looks at; none given: K")
     phase: Literal["user", "all"] = Field(default="user", description="who goes over to L_F: each user, or all at once")
     fine: Literal["whole", "heads"] = Field(default="whole", description="P⁻ in L_F: whole, or first half and tenth")

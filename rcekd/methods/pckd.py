@@ -18,7 +18,7 @@ not offered.
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 from torch.nn.functional import embedding, logsigmoid
 
@@ -27,6 +27,7 @@ from rcekd.kernels.list_scores import list_scores
 from rcekd.methods.common.entities import entities, gather
 from rcekd.methods.common.experts import gumbel
 from rcekd.methods.common.feature_settings import ExpertSettings
+from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.de import DE
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
@@ -43,8 +44,8 @@ class PCKDSettings(ExpertSettings):
         default=100, alias="mxK", description="mxK: items are drawn from the teacher's top so many"
     )
     draws: PositiveInt = Field(default=5, alias="Q", description="Q: items drawn per user and epoch")
-    rank_tau: PositiveFloat = Field(default=10.0, alias="T", description="T of the draws by e^(−rank/T)")
-    tau: PositiveFloat = Field(default=0.1, description="τ: temperature of both softmaxes (list)")
+    rank_tau: Temperature = Field(default=10.0, alias="T", description="T of the draws by e^(−rank/T)")
+    tau: Temperature = Field(default=0.1, description="τ: temperature of both softmaxes (list)")
 
     @model_validator(mode="after")
     def _check_draws(self) -> "PCKDSettings":

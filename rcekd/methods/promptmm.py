@@ -25,7 +25,7 @@ student's.
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, embedding, logsigmoid
 
@@ -35,6 +35,7 @@ from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.common.item_sets import padded_scores
 from rcekd.methods.common.projection import projection
+from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import FactorTeacher, Need, TeacherKnowledge
 
@@ -53,7 +54,7 @@ class PromptMMSettings(MethodSettings):
     feature: float = Field(default=0.1, ge=0.0, alias="r3", description="r₃: weight of the features")
     alpha: float = Field(default=1.0, ge=0.0, description="α: weight of the positive against the rest of a list")
     beta: float = Field(default=1.0, ge=0.0, description="β: weight of the order among the rest")
-    tau: PositiveFloat = Field(default=1.0, description="τ: temperature of pairs and lists")
+    tau: Temperature = Field(default=1.0, description="τ: temperature of pairs and lists")
 
     def needs(self) -> frozenset[Need]:
         return super().needs() | {"modalities"} if self.parts == "whole" else super().needs()

@@ -17,7 +17,7 @@ regression, hinge) are not here.
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor
 
 from rcekd.datasets import Interactions
@@ -27,6 +27,7 @@ from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.common.item_sets import hidden_items, joined, padded_scores
+from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
 from rcekd.teachers import TeacherKnowledge
@@ -43,10 +44,8 @@ class RankDistilSettings(MethodSettings):
     pool: PositiveInt = Field(default=50, alias="n", description="n: the teacher's top items that are permuted")
     draws: NonNegativeInt = Field(default=100, alias="L", description="L: other items drawn per user and epoch")
     samples: PositiveInt = Field(default=1, alias="S", description="S: permutations per user and epoch")
-    tau: PositiveFloat = Field(
-        default=1.0, description="temperature of the teacher's permutations; towards 0: its order"
-    )
-    logit_tau: PositiveFloat = Field(default=1.0, description="temperature of the student's scores")
+    tau: Temperature = Field(default=1.0, description="temperature of the teacher's permutations; towards 0: its order")
+    logit_tau: Temperature = Field(default=1.0, description="temperature of the student's scores")
     mask: Literal["none", "train"] = Field(default="train", description="whether training items are left out")
 
     @model_validator(mode="after")
@@ -60,13 +59,17 @@ class RankDistilSettings(MethodSettings):
 
 
 def permutations(score_UN: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-    """int16 [U, S, N]: positions in draws from Plackett–Luce, the best first; −inf scores come last."""
+    """int16, int32 where N is above 32768, [U, S, N]: positions in draws from Plackett–Luce, the best first.
+
+    −inf scores come last.
+    """
+    dtype = torch.int16 if score_UN.shape[1] - 1 <= torch.iinfo(torch.int16).max else torch.int32
     step = max(1, BLOCK_BYTES // (score_UN.shape[1] * samples * score_UN.element_size()))
     blocks = []
     for score_BN in torch.split(score_UN, step):
         noise_BSN = torch.empty(score_BN.shape[0], samples, score_BN.shape[1], dtype=score_BN.dtype)
         noise_BSN = noise_BSN.exponential_(generator=generator).log_().to(score_BN.device)  # −Gumbel
-        blocks.append((score_BN[:, None, :] - noise_BSN).argsort(dim=2, descending=True).to(torch.int16))
+        blocks.append((score_BN[:, None, :] - noise_BSN).argsort(dim=2, descending=True).to(dtype))
     return torch.cat(blocks)
 
 

@@ -15,7 +15,7 @@ concerns the loss; each is also a setting of its own, numbered as in docs/rcekd-
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from rcekd.datasets import Interactions
@@ -26,6 +26,7 @@ from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, Weighting
 from rcekd.methods.common.gamma import GammaSettings, gamma_of
 from rcekd.methods.common.item_sets import contains, drop_repeats, judged_sets
+from rcekd.methods.common.ranges import Bound, ClosureTemperature, Temperature
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch, FactorTables
 from rcekd.teachers import TeacherKnowledge
@@ -63,15 +64,15 @@ class RCEKDSettings(VariantSettings):
     top_k: PositiveInt = Field(default=50, alias="K", description="K: length of Qᵀ and Qˢ")
     draws: PositiveInt = Field(default=50, alias="L", description="L: items drawn per user and epoch")
     beta: float = Field(default=3.0, ge=0.0, description="β of the exponential γ (eq. 10)")
-    tau: PositiveFloat = Field(default=10.0, description="τ of the sampling weights (section 5.3)")
-    logit_tau: PositiveFloat = Field(default=1.0, description="temperature of both softmaxes (13; the text has none)")
+    tau: ClosureTemperature = Field(default=10.0, description="τ of the sampling weights (section 5.3)")
+    logit_tau: Temperature = Field(default=1.0, description="temperature of both softmaxes (13; the text has none)")
     horizon: PositiveInt | None = Field(default=None, description="draw only among the student's top so many (1, 6)")
     exclude_teacher: bool = Field(default=True, description="never draw from Qᵀ (2)")
     raised_by: Literal["missing", "teacher"] = Field(
         default="missing", description="what raises z: Q₂, or all of Qᵀ (3)"
     )
     inclusive: bool = Field(default=False, description="an item of the raising set raises itself too (4)")
-    clip: PositiveInt | None = Field(default=None, description="z is at most this (5)")
+    clip: Bound | None = Field(default=None, description="z is at most this (5)")
     by_rank: bool = Field(default=False, description="draw by e^(−rank/τ), ignoring the teacher; needs a horizon (7)")
     overlap: Literal["student-top", "draws"] = Field(
         default="student-top", description="what γ measures the overlap of Qᵀ with: Qˢ or the drawn items (8)"
@@ -93,7 +94,7 @@ class RCEKDSettings(VariantSettings):
                 f"horizon {self.horizon} is shorter than K = {self.top_k} or L = {self.draws}; give at least the larger"
             )
         if self.by_rank and self.horizon is None:
-            raise ValueError("by_rank needs a horizon, e.g. method.horizon=200")
+            raise ValueError("by_rank needs a horizon, e.g. horizon=200")
         return self
 
     def list_lengths(self) -> dict[str, int]:

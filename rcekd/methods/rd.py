@@ -25,6 +25,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method
+from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream_seed
@@ -39,7 +40,7 @@ class RDSettings(VariantSettings):
     name: Literal["rd"] = "rd"
     weight: float = Field(default=1.0, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
     top_k: PositiveInt = Field(default=30, alias="K", description="K: length of the teacher's list")
-    position_scale: PositiveFloat = Field(default=1.0, description="λ_a: ranks over which the position weight decays")
+    position_scale: Temperature = Field(default=1.0, description="λ_a: ranks over which the position weight decays")
     sharpness: PositiveFloat = Field(default=0.1, alias="mu", description="μ: sharpness of the discrepancy weight")
     samples: PositiveInt = Field(default=100, alias="Q", description="Q: random items that estimate the student's rank")
     warm_up: NonNegativeInt = Field(default=10, description="epochs with the position weight alone")
@@ -67,6 +68,7 @@ class RD(Method):
         self._item_UK = teacher.top_items(settings.top_k, data.seen)
         rank_K = torch.arange(1, settings.top_k + 1, dtype=torch.float64, device=data.device)
         self._position_K = torch.softmax(-rank_K / settings.position_scale, dim=0).float()
+        self._reach = data.n_items - 1 if settings.variant == "paper" else data.n_items
         self._sample_UQ: Tensor | None = None
 
     def start_epoch(self, student: Backbone, epoch: int) -> None:
@@ -89,23 +91,26 @@ class RD(Method):
         else:
             with torch.no_grad():
                 sample_RQ = self._sample_UQ[user_R]
-                rank_RK = self._estimated_rank(score_RK, list_scores(user_RD, item_ID, sample_RQ), sample_RQ >= 0)
+                sample_score_RQ = list_scores(user_RD, item_ID, sample_RQ)
+                rank_RK = estimated_rank(score_RK, sample_score_RQ, sample_RQ >= 0, self._reach)
                 importance_RK = self._hybrid(position_RK, rank_RK)
         return -(weight_R[:, None] * importance_RK * logsigmoid(score_RK)).masked_fill(missing_RK, 0.0).sum()
-
-    def _estimated_rank(self, score_RK: Tensor, sample_RQ: Tensor, known_RQ: Tensor) -> Tensor:
-        """r̂ by the share of the sampled items with a higher score; counts from 0."""
-        sorted_RQ = sample_RQ.masked_fill(~known_RQ, -torch.inf).sort(dim=1).values
-        above_RK = sorted_RQ.shape[1] - torch.searchsorted(sorted_RQ, score_RK.detach(), right=True)
-        share_RK = above_RK / known_RQ.sum(1, keepdim=True).clamp(min=1)
-        n_items = self._data.n_items
-        return (share_RK * (n_items - 1 if self._settings.variant == "paper" else n_items)).floor()
 
     def _hybrid(self, position_RK: Tensor, rank_RK: Tensor) -> Tensor:
         """a·b, with ranks counted from 0 on both sides; a row whose every item the student ranks well keeps 0."""
         behind_RK = rank_RK - torch.arange(rank_RK.shape[1], device=rank_RK.device)
         weight_RK = position_RK * (self._settings.sharpness * behind_RK).clamp(min=0.0).tanh()
         return _shares(weight_RK) if self._settings.renormalise else weight_RK
+
+
+def estimated_rank(score_RK: Tensor, sample_RQ: Tensor, known_RQ: Tensor, reach: int) -> Tensor:
+    """r̂, int64 [R, K], counting from 0: ⌊reach · share⌋ by the share of the known samples with a higher score.
+
+    In integers: where it comes out whole, a rounded share would make one less of it.
+    """
+    sorted_RQ = sample_RQ.masked_fill(~known_RQ, -torch.inf).sort(dim=1).values
+    above_RK = sorted_RQ.shape[1] - torch.searchsorted(sorted_RQ, score_RK.detach(), right=True)
+    return above_RK * reach // known_RQ.sum(1, keepdim=True).clamp(min=1)
 
 
 def _shares(weight_RK: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ offered."""
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -28,6 +28,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings, Weighting
 from rcekd.methods.common.item_sets import joined
+from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import ranked_draws
 from rcekd.methods.common.sides import RankedLists, best_users, ranking_loss, transposed
 from rcekd.models import Backbone, Batch
@@ -43,7 +44,7 @@ class RRDSettings(MethodSettings):
     weighting: Weighting = Field(default="distinct", description="how often a user counts: see MethodSettings")
     top_k: PositiveInt = Field(default=40, alias="K", description="K: interesting items drawn per user and epoch")
     draws: PositiveInt = Field(default=40, alias="L", description="L: uninteresting items drawn per user and epoch")
-    tau: PositiveFloat = Field(default=10.0, alias="T", description="T: ranks over which the chance to be drawn decays")
+    tau: Temperature = Field(default=10.0, alias="T", description="T: ranks over which the chance to be drawn decays")
     pool: PositiveInt = Field(default=500, alias="M", description="M: the teacher's top so many are drawn from")
     item_weight: float = Field(default=0.0, ge=0.0, alias="rho", description="ρ: weight of the item side (IR-RRD)")
     items_of: Literal["drawn", "batch"] = Field(
@@ -51,7 +52,7 @@ class RRDSettings(MethodSettings):
     )
     item_top_k: PositiveInt = Field(default=20, description="K of the item side, in users")
     item_draws: PositiveInt = Field(default=20, description="L of the item side, in users")
-    item_tau: PositiveFloat = Field(default=10.0, description="T of the item side")
+    item_tau: Temperature = Field(default=10.0, description="T of the item side")
     item_pool: PositiveInt = Field(default=500, description="M of the item side, in users")
 
     @model_validator(mode="after")
@@ -67,11 +68,11 @@ class RRDSettings(MethodSettings):
     def list_lengths(self) -> dict[str, int]:
         return {"K": self.top_k, "L": self.draws, "pool": self.pool}
 
-    def check_catalogue(self, data: Interactions) -> None:
-        super().check_catalogue(data)
+    def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
+        super().check_catalogue(data, prefix)
         if self.item_weight and self.item_pool > data.n_users:
             raise InputError(
-                f"method.item_pool={self.item_pool} is more than the {data.n_users} users of {data.name}; "
+                f"{prefix}.item_pool={self.item_pool} is more than the {data.n_users} users of {data.name}; "
                 f"give at most {data.n_users}"
             )
 

@@ -21,7 +21,7 @@ import math
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 from torch.nn.functional import cross_entropy, embedding, hardshrink, normalize
 
@@ -32,6 +32,7 @@ from rcekd.kernels.unseen_draws import unseen_draws
 from rcekd.methods.base import Method, MethodSettings
 from rcekd.methods.common.item_sets import hidden_items, joined, padded_scores
 from rcekd.methods.common.projection import projection
+from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
 from rcekd.teachers import Need, TeacherKnowledge
 
@@ -45,13 +46,13 @@ class TARecSettings(MethodSettings):
     weight: float = Field(default=1.0, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
     top_k: PositiveInt = Field(default=50, alias="K", description="K: the teacher's top items in C_u")
     draws: NonNegativeInt = Field(default=50, alias="L", description="L: other items drawn per user and epoch")
-    logit_tau: PositiveFloat = Field(default=1.0, description="τ: temperature of both softmaxes")
+    logit_tau: Temperature = Field(default=1.0, description="τ: temperature of both softmaxes")
     mask: Literal["none", "train"] = Field(default="none", description="whether training items are left out of C_u")
     assistant: NonNegativeInt | None = Field(
         default=None, description="width of the assistant; none given: the geometric mean; 0: there is none"
     )
     contrast: float = Field(default=0.0, ge=0.0, description="c: weight of InfoNCE on the factors; 0: without")
-    contrast_tau: PositiveFloat = Field(default=0.2, description="τ_c: temperature of InfoNCE")
+    contrast_tau: Temperature = Field(default=0.2, description="τ_c: temperature of InfoNCE")
 
     def needs(self) -> frozenset[Need]:
         return super().needs() | {"factors"} if self.contrast > 0 else super().needs()

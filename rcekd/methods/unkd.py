@@ -11,7 +11,8 @@ The authors' chengang95/UnKD fills in what the text leaves open, and is followed
 is taken from a port of it): an item that overflows its group opens the next, the last group joins the one before
 where it holds less than half its share, never-trained items are in no group; n_g = round(n · share_g) with share_g ∝
 f_g^lamda, f_g = (largest + smallest − own) mean popularity of the groups, made to add up to 1, rounded to two places
-and at least 0.1; what is missing to n goes to the first groups. Their README's run leaves lamda at 0: equal shares.
+and at least 0.1; what is missing to n goes to the first groups, what is over stays: n = 30 in four groups of equal
+shares is 4 · round(7.5) = 32 pairs. Their README's run leaves lamda at 0: equal shares.
 They redraw a group's pairs until none ties, which is to redraw the tied ones. A group of fewer than two unseen items,
 at which their code fails, gives no pairs. Their rank list ends at 1000; e^(−300/20) = 3·10⁻⁷ lets the default end at
 300. Items of equal popularity stand here in the order of their ids.
@@ -20,7 +21,7 @@ at which their code fails, gives no pairs. Their rank list ends at 1000; e^(−3
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -29,6 +30,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import ordered_pairs, take
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
@@ -41,8 +43,8 @@ class UnKDSettings(MethodSettings):
     name: Literal["unkd"] = "unkd"
     weight: float = Field(default=1.0, ge=0.0, alias="lambda", description="λ: weight beside the base loss")
     groups: PositiveInt = Field(default=4, alias="G", description="G: groups of equal total popularity")
-    pairs: PositiveInt = Field(default=30, alias="n", description="n: pairs per user and epoch, over all groups")
-    tau: PositiveFloat = Field(default=20.0, description="ranks over which the chance to be drawn decays")
+    pairs: PositiveInt = Field(default=30, alias="n", description="n: pairs per user and epoch, about so many")
+    tau: Temperature = Field(default=20.0, description="ranks over which the chance to be drawn decays")
     favour: float = Field(default=0.0, alias="lamda", description="0: equal shares; 1: rarer groups more")
     pool: PositiveInt = Field(default=300, description="ranks of a group that are drawn from, at most the group")
 
@@ -125,7 +127,7 @@ def popularity_groups(count_I: Tensor, groups: int) -> list[Tensor]:
 
 
 def quotas(popularity_G: list[float], pairs: int, favour: float) -> list[int]:
-    """Pairs per group, from the groups' mean popularity."""
+    """Pairs per group, from the groups' mean popularity; as each is rounded, there may be more than `pairs`."""
     mirrored = [max(popularity_G) + min(popularity_G) - own for own in popularity_G]
     share = [max(round(value / sum(mirrored), 2), 0.1) ** favour for value in mirrored]
     quota = [round(value / sum(share) * pairs) for value in share]

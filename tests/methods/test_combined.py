@@ -70,6 +70,25 @@ def test_wrong_combinations_are_one_line(method: dict[str, Any], says: str) -> N
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [
+        ({"name": NAMES, "ce": {"K": 5}, "rcekd": {"K": 41}}, r"method\.rcekd\.K=41 is more than the 40 items"),
+        (
+            {"name": "ce+dcd", "ce": {"K": 5}, "dcd": {"K": 5, "L": 5, "pool": 35}},
+            r"method\.dcd\.pool=35.*, or method\.dcd\.rho=0",
+        ),
+        (
+            {"name": "ce+rrd", "ce": {"K": 5}, "rrd": {"K": 5, "L": 5, "pool": 9, "rho": 1, "item_pool": 31}},
+            r"method\.rrd\.item_pool=31 is more than the 30 users",
+        ),
+    ],
+)
+def test_a_list_that_is_too_long_is_named_with_its_part(scene: Scene, method: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        built(scene, method)
+
+
 def test_it_needs_what_its_parts_need() -> None:
     settings = method_settings({"name": NAMES, "ce": {"items": "all"}})
     assert settings.needs() == {"lists", "scores", "factors"}

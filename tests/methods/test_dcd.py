@@ -9,7 +9,8 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 from rcekd.errors import InputError
-from rcekd.methods.dcd import DCD, DCDSettings
+from rcekd.methods.dcd import DCD, DCDSettings, rank_in_catalogue
+from rcekd.models import FactorTables
 from tests.methods.loops import check, kept, plackett_luce
 from tests.methods.oracle import best
 from tests.methods.scene import Scene
@@ -122,6 +123,18 @@ def test_the_item_side_ranks_unseen_users(scene: Scene) -> None:
         drawn = {*kept(items.positive_NK[item]), *kept(items.other_NL[item])}
         assert drawn
         assert not any(item in scene.hidden(user) for user in drawn)
+
+
+@pytest.mark.parametrize(("users", "dim"), [(1, 20), (30, 400)])
+def test_no_item_is_ranked_below_itself(users: int, dim: int) -> None:
+    """Its score is one of those it is compared with, to the last bit; a product sums in orders of its own."""
+    generator = torch.Generator().manual_seed(5)
+    student = FactorTables(torch.randn(users, dim, generator=generator), torch.randn(200, dim, generator=generator))
+    pool_UI = torch.stack([torch.randperm(200, generator=generator) for _ in range(users)]).int()
+    pool_UI[:, -1] = -1
+    rank_UI, score_UI = rank_in_catalogue(student, pool_UI), student.user_UD @ student.item_ID.T
+    for rank, pool, score in zip(rank_UI.tolist(), pool_UI[:, :-1].tolist(), score_UI.tolist(), strict=True):
+        assert rank[:-1] == [sum(other > score[item] for other in score) for item in pool]
 
 
 def test_settings(scene: Scene) -> None:

@@ -72,7 +72,7 @@ def test_items_come_from_the_teachers_top_anew_each_epoch(scene: Scene) -> None:
     [
         ({"regulariser": "pair"}, "set Q=2"),
         ({"Q": 9, "mxK": 8}, "larger mxK"),
-        ({"tau": 0}, "greater than 0"),
+        ({"tau": 0}, "give a number from 1e-30"),
         ({"regulariser": "hybrid"}, "'list' or 'pair'"),
     ],
 )

@@ -53,6 +53,13 @@ def test_padding_is_permuted_last() -> None:
     assert set(drawn[..., 2:].flatten().tolist()) == {1, 3}
 
 
+@pytest.mark.parametrize("length", [2**15, 2**15 + 1])
+def test_long_lists_are_permuted_whole(length: int) -> None:
+    drawn = permutations(torch.zeros(1, length), 1, torch.Generator().manual_seed(1))
+    assert torch.equal(drawn.flatten().sort().values.long(), torch.arange(length))
+    assert drawn.dtype == (torch.int16 if length == 2**15 else torch.int32)
+
+
 def test_what_is_drawn(scene: Scene) -> None:
     method = taught(scene, "rankdistil", K=4, n=6, L=5)
     method.start_epoch(scene.student, 0)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from rcekd.methods.rd import RD, RDSettings
+from rcekd.methods.rd import RD, RDSettings, estimated_rank
 from tests.methods.loops import check, kept
 from tests.methods.oracle import best
 from tests.methods.scene import Scene
@@ -100,6 +100,16 @@ def test_the_variants_differ_only_after_the_warm_up(scene: Scene) -> None:
             losses[variant, epoch] = method.loss(scene.student, scene.batch).item()
     assert losses["paper", 0] == losses["code", 0]
     assert losses["paper", 4] > losses["code", 4] > 0
+
+
+def test_the_estimated_rank_is_exact_where_it_is_whole() -> None:
+    known = 100
+    score_RQ = torch.arange(known + 7).float().flip(0)[None]  # the last seven are padding
+    known_RQ = score_RQ >= 7
+    ours_RK = torch.arange(known + 1).float().add(6.5)[None]
+    for reach in range(50, 2000, 50):
+        found = estimated_rank(ours_RK, score_RQ, known_RQ, reach)[0].tolist()
+        assert found == [reach * (known - below) // known for below in range(known + 1)]
 
 
 def test_samples_are_unseen_and_new_each_epoch(scene: Scene) -> None:

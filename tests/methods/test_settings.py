@@ -62,6 +62,40 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
         RCEKDSettings.model_validate(wrong)
 
 
+SHORT: dict[str, dict[str, Any]] = {"ce": {"K": 5}, "rcekd": {"K": 5, "L": 5}, "rrd": {"K": 5, "L": 5, "pool": 9}}
+SHORT |= {"cd": {"n": 5}, "dcd": {"K": 5, "L": 5, "pool": 9}, "rankdistil": {"K": 5, "n": 9, "L": 5}, "rd": {"Q": 5}}
+SHORT |= {"pckd": {"mxK": 9}, "tarec": {"K": 5, "L": 5}}
+TEMPERATURES = [
+    *(("ce", "logit_tau"), ("rcekd", "logit_tau"), ("rrd", "T"), ("rrd", "item_tau"), ("cd", "T"), ("cd", "t1")),
+    *(("unkd", "tau"), ("bd", "tau"), ("promptmm", "tau"), ("rankdistil", "tau"), ("rankdistil", "logit_tau")),
+    *(("tarec", "logit_tau"), ("tarec", "contrast_tau"), ("rd", "position_scale"), ("pckd", "T"), ("pckd", "tau")),
+    ("hetcomp", "decay"),
+]
+RANGES = [(name, key, 1e-30, 1e30) for name, key in TEMPERATURES]
+RANGES += [(name, key, 1e-100, 1e100) for name, key in (("dcd", "eps"), ("bd", "eps"), ("bd", "eps_tanh"))]
+RANGES += [("rcekd", "tau", 1e-6, 1e30), ("rcekd", "clip", 1, 2**31 - 1)]
+
+
+@pytest.mark.parametrize(("name", "key", "low", "high"), RANGES)
+def test_a_number_beyond_what_can_be_computed_with_is_refused(name: str, key: str, low: float, high: float) -> None:
+    for value in (low, high):
+        METHODS[name].settings.model_validate({key: value})
+    whole = isinstance(high, int)
+    for value in (low - 1, high + 1) if whole else (0.99 * low, 1.01 * high):
+        with pytest.raises(ValidationError, match="equal to" if whole else f"give a number from {low:g} to 1e\\+"):
+            METHODS[name].settings.model_validate({key: value})
+
+
+@pytest.mark.parametrize(("name", "key", "low", "high"), [case for case in RANGES if case[0] in SHORT])
+def test_the_ends_of_a_range_can_be_computed_with(scene: Scene, name: str, key: str, low: float, high: float) -> None:
+    more = {"horizon": 9} if key == "clip" else {"rho": 0.5, "item_pool": 25} if key == "item_tau" else {}
+    for value in (low, high):
+        method = scene.method(name, **SHORT[name], **more, **{key: value})
+        method.meet(scene.student)
+        method.start_epoch(scene.student, 0)
+        assert method.loss(scene.student, scene.batch).isfinite()
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "key"),
     [

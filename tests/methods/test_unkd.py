@@ -64,12 +64,17 @@ def test_quotas(popularity: list[float], n: int, favour: float) -> None:
         assert max(found) - min(found) <= 1
 
 
+def test_pairs_over_n_stay_as_with_the_authors() -> None:
+    assert quotas([9.0, 5.0, 3.0, 1.0], 30, 0.0) == [8, 8, 8, 8]
+    assert quotas([9.0, 5.0, 3.0, 1.0], 33, 0.0) == [9, 8, 8, 8]
+
+
 def test_rarer_groups_get_more_pairs_when_favoured() -> None:
     assert quotas([90.0, 30.0, 10.0], 30, 0.0) == [10, 10, 10]
     assert quotas([90.0, 30.0, 10.0], 30, 1.0) == [3, 12, 15]
 
 
-@pytest.mark.parametrize("case", [{}, {"lamda": 1.0}, {"G": 1}, {"pool": 4}], ids=str)
+@pytest.mark.parametrize("case", [{}, {"lamda": 1.0}, {"G": 1}, {"pool": 4}, {"tau": 0.01}], ids=str)
 def test_value_and_gradient(scene: Scene, case: dict[str, Any]) -> None:
     method = make(scene, **case)
 

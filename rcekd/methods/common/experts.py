@@ -11,10 +11,11 @@ As T falls, z becomes one-hot and most products vanish: pairs of (entity, expert
 from typing import NamedTuple
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from rcekd.methods.common.ranges import Temperature
 from rcekd.models import FactorTables
 from rcekd.settings import Settings
 from rcekd.streams import stream
@@ -28,8 +29,8 @@ HARD_BELOW = 1e-4
 class Annealing(Settings):
     """T falls from `start` to `end` by a constant factor an epoch, then stays."""
 
-    start: PositiveFloat = Field(default=1.0, description="T of the first epoch")
-    end: PositiveFloat = Field(default=1e-10, description="T after `epochs`")
+    start: Temperature = Field(default=1.0, description="T of the first epoch")
+    end: Temperature = Field(default=1e-10, description="T after `epochs`")
     epochs: PositiveInt = Field(
         default=100,
         description="epochs the fall takes; no function of train.epochs, or early stopping would never see hard gates",

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from rcekd.kernels.horizon import horizon_draws
 from rcekd.streams import stream_seed
 
+STEEP = 0.5  # two ranks of a law of less scale are the same three times out of four
 SPARSE = 8  # a row so many times longer than its draws repeats few of them
 BLOCK_ENTRIES = 1 << 21  # of a block of rows; another size is another use of the generator
 
@@ -30,15 +32,27 @@ def geometric_ranks(scale: float, length_N: Tensor, generator: torch.Generator) 
 
 
 def ordered_pairs(scale: float, length_N: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Two different ranks per entry by the law of `geometric_ranks`, the better one first; equal ones are drawn again.
+    """Two different ranks per entry by the law of `geometric_ranks`, the better one first.
 
     Entries of length below 2 have no pair: their ranks are 0 and 0.
     """
+    proposed = _two_ranks if scale >= STEEP else _rank_and_gap
+    better_N, worse_N = proposed(scale, length_N, generator)
+    while (wrong := (length_N > 1) & ((worse_N == better_N) | (worse_N >= length_N))).any():
+        better_N[wrong], worse_N[wrong] = proposed(scale, length_N[wrong], generator)
+    return better_N, worse_N.masked_fill(length_N < 2, 0)
+
+
+def _two_ranks(scale: float, length_N: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A pair as it is drawn: wrong where both are the same, which a steep law leaves as good as always."""
     first_N, second_N = (geometric_ranks(scale, length_N, generator) for _ in range(2))
-    while (tied := (first_N == second_N) & (length_N > 1)).any():
-        first_N[tied] = geometric_ranks(scale, length_N[tied], generator)
-        second_N[tied] = geometric_ranks(scale, length_N[tied], generator)
     return torch.minimum(first_N, second_N), torch.maximum(first_N, second_N)
+
+
+def _rank_and_gap(scale: float, length_N: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The same law, P(a, a + d) ∝ e^(−(2a + d) / scale); wrong where a + d is out of the row, rarely if it is steep."""
+    better_N = geometric_ranks(scale / 2, length_N - 1, generator)
+    return better_N, better_N + geometric_ranks(scale, length_N - 1, generator) + 1
 
 
 def tournament_weights(ranks: int, scale: float, length_U: Tensor) -> Tensor:
@@ -56,9 +70,14 @@ def tournament_weights(ranks: int, scale: float, length_U: Tensor) -> Tensor:
 def tournament_places(ranks: int, scale: float, length_U: Tensor, draws: int, generator: torch.Generator) -> Tensor:
     """int64 [U, draws]: different ranks of the law of `tournament_weights` in draw order, −1 padded.
 
-    To draw again whatever has been drawn already is to draw without replacement. Where few ranks are left over that
-    takes long, and the places are drawn by their weights instead.
+    To draw again whatever has been drawn already is to draw without replacement. Where few ranks are left over, or the
+    law is steep, that takes long, and the places are drawn by their weights instead.
     """
+    if scale < draws:
+        parts = (
+            _steep_places(ranks, scale, length_U[rows], draws, generator) for rows in blocks(length_U.numel(), ranks)
+        )
+        return torch.cat([length_U.new_empty(0, draws), *parts])
     if bool((length_U < SPARSE * draws).any()):
         weights = (tournament_weights(ranks, scale, length_U[rows]) for rows in blocks(length_U.numel(), ranks))
         return torch.cat([weighted_places(weight_BM, draws, generator) for weight_BM in weights])
@@ -77,6 +96,17 @@ def tournament_places(ranks: int, scale: float, length_U: Tensor, draws: int, ge
     return place_UL
 
 
+def _steep_places(ranks: int, scale: float, length_U: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """`tournament_places` by the logarithms of the weights, which are out of a float's range themselves."""
+    rank_M = torch.arange(ranks, dtype=torch.float64, device=length_U.device)
+    rest_UM = (length_U[:, None] - rank_M).clamp(min=1.0)
+    at_least_UM = torch.expm1(-rest_UM / scale) / math.expm1(-1.0 / scale)  # in units of the rank's own weight
+    noise_UM = torch.empty(rest_UM.shape, dtype=torch.float64).exponential_(generator=generator).to(rest_UM.device)
+    time_UM = noise_UM.log_() + 2.0 * rank_M / scale - (2.0 * at_least_UM - 1.0).log()
+    time_UM.masked_fill_(rank_M >= length_U[:, None], torch.inf)
+    return _earliest(time_UM, draws)
+
+
 def first_occurrences(value_UX: Tensor) -> Tensor:
     """Whether a value has not stood in its row before, bool [U, X]."""
     sorted_UX, order_UX = value_UX.sort(dim=1, stable=True)
@@ -90,13 +120,16 @@ def weighted_places(weight_UM: Tensor, draws: int, generator: torch.Generator) -
 
     The order statistics of E / w, E ~ Exp(1), are the draws (Efraimidis and Spirakis 2006). Weight 0 is never drawn.
     """
-    found_UL = torch.full((weight_UM.shape[0], draws), -1, dtype=torch.int64, device=weight_UM.device)
-    wanted = min(draws, weight_UM.shape[1])
     time_UM = torch.rand(weight_UM.shape, generator=generator).log_().neg_().to(weight_UM.device).div_(weight_UM)
     time_UM.masked_fill_(weight_UM <= 0, torch.inf)  # a weight of −0 would make −∞ of it
-    time_UL, place_UL = time_UM.topk(wanted, dim=1, largest=False)
-    found_UL[:, :wanted] = place_UL.masked_fill(time_UL == torch.inf, -1)
-    return found_UL
+    return _earliest(time_UM, draws)
+
+
+def _earliest(time_UM: Tensor, draws: int) -> Tensor:
+    """int64 [U, draws]: the places of the least finite times of each row, the least first, −1 padded."""
+    time_UL, place_UL = time_UM.topk(min(draws, time_UM.shape[1]), dim=1, largest=False)
+    place_UL = place_UL.masked_fill(time_UL == torch.inf, -1)
+    return pad(place_UL, (0, draws - place_UL.shape[1]), value=-1)
 
 
 def blocks(rows: int, width: int) -> Iterator[slice]:

@@ -1,6 +1,6 @@
 """Settings whose defaults follow a chosen variant: the paper's text, or public code that departs from it."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,8 +9,6 @@ from rcekd.methods.base import MethodSettings
 
 class VariantSettings(MethodSettings):
     """A setting that is not given has the value of the chosen variant."""
-
-    VARIANTS: ClassVar[dict[str, dict[str, Any]]]
 
     variant: Literal["paper", "code"] = Field(default="paper", description="whose algorithm: the text's or the code's")
 

@@ -30,6 +30,14 @@ def fits(count: list[int], law: list[float]) -> bool:
     return bool(chisquare(count, [total * p / sum(law) for p in law]).pvalue > 1e-3)
 
 
+def common(count: list[int], law: list[float]) -> tuple[list[int], list[float]]:
+    """The cells in which 5 or more are expected, and all others as one."""
+    often = [sum(count) * p >= 5 * sum(law) for p in law]
+    rare = [sum(value for value, many in zip(side, often, strict=True) if not many) for side in (count, law)]
+    kept = [[value for value, many in zip(side, often, strict=True) if many] for side in (count, law)]
+    return kept[0] + rare[:1] * (not all(often)), kept[1] + rare[1:] * (not all(often))  # type: ignore[return-value]
+
+
 def test_geometric_ranks() -> None:
     rank_N = geometric_ranks(SCALE, torch.full((N,), LENGTH), stream(1, "test"))
     assert fits(torch.bincount(rank_N, minlength=LENGTH).tolist(), LAW)
@@ -48,18 +56,32 @@ def test_a_large_scale_is_uniform() -> None:
     assert fits(torch.bincount(rank_N, minlength=LENGTH).tolist(), [1.0] * LENGTH)
 
 
-def test_pairs_are_two_draws_that_do_not_tie() -> None:
-    better_N, worse_N = ordered_pairs(SCALE, torch.full((N,), LENGTH), stream(4, "test"))
-    pairs = [(a, b) for a in range(LENGTH) for b in range(a + 1, LENGTH)]
-    both = torch.bincount(better_N * LENGTH + worse_N, minlength=LENGTH * LENGTH)
-    assert fits([int(both[a * LENGTH + b]) for a, b in pairs], [LAW[a] * LAW[b] for a, b in pairs])
-    assert int(both.sum()) == sum(int(both[a * LENGTH + b]) for a, b in pairs)
+@pytest.mark.parametrize("length", [3, LENGTH])
+@pytest.mark.parametrize("scale", [SCALE, 0.49])
+def test_pairs_are_two_draws_that_do_not_tie(scale: float, length: int) -> None:
+    better_N, worse_N = ordered_pairs(scale, torch.full((N,), length), stream(4, "test"))
+    pairs = [(a, b) for a in range(length) for b in range(a + 1, length)]
+    both = torch.bincount(better_N * length + worse_N, minlength=length * length)
+    assert fits(*common([int(both[a * length + b]) for a, b in pairs], [math.exp(-(a + b) / scale) for a, b in pairs]))
+    assert int(both.sum()) == sum(int(both[a * length + b]) for a, b in pairs)
 
 
-def test_a_row_of_one_has_no_pair() -> None:
-    better_N, worse_N = ordered_pairs(SCALE, torch.tensor([0, 1, 2]), stream(5, "test"))
+@pytest.mark.parametrize("scale", [SCALE, 0.4, 1e-3, 1e-30, 5e-324])
+def test_a_row_of_one_has_no_pair(scale: float) -> None:
+    better_N, worse_N = ordered_pairs(scale, torch.tensor([0, 1, 2]), stream(5, "test"))
     assert better_N.tolist() == [0, 0, 0]
     assert worse_N.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("scale", [0.02, 1e-30])
+def test_a_steep_law_leaves_one_choice(scale: float) -> None:
+    """Where drawing again until nothing repeats would not end."""
+    better_N, worse_N = ordered_pairs(scale, torch.full((100,), 50), stream(5, "test"))
+    assert not better_N.any()
+    assert (worse_N == 1).all()
+    place_UL = tournament_places(400, scale, torch.tensor([0, 2, 5, 40, 400]), 4, stream(5, "test"))
+    assert place_UL.tolist() == [[-1] * 4, [0, 1, -1, -1], *[[0, 1, 2, 3]] * 3]
+    assert tournament_places(3, scale, torch.tensor([3]), 4, stream(5, "test")).tolist() == [[0, 1, 2, -1]]
 
 
 def test_tournament_weights_are_those_of_the_better_of_two() -> None:
@@ -70,19 +92,17 @@ def test_tournament_weights_are_those_of_the_better_of_two() -> None:
         assert (row / row.sum()).tolist() == pytest.approx([w / sum(wanted) for w in wanted], rel=1e-5)
 
 
-@pytest.mark.parametrize("length", [6, 2 * SPARSE])
-def test_tournament_places_are_draws_without_replacement(length: int) -> None:
-    """Both ways to draw them: by weights where nearly all is drawn, by drawing again elsewhere."""
-    weight = tournament_weights(length, SCALE, torch.tensor([length]))[0].double()
-    place_UL = tournament_places(length, SCALE, torch.full((N,), length), 2, stream(8, "test"))
+@pytest.mark.parametrize(("length", "scale"), [(6, SCALE), (2 * SPARSE, SCALE), (6, 1.9), (2 * SPARSE, 1.9)])
+def test_tournament_places_are_draws_without_replacement(length: int, scale: float) -> None:
+    """The ways to draw them: by weights where nearly all is drawn or the law is steep, by drawing again elsewhere."""
+    weight = tournament_weights(length, scale, torch.tensor([length]))[0].double()
+    place_UL = tournament_places(length, scale, torch.full((N,), length), 2, stream(8, "test"))
     first_M = weight / weight.sum()
     law_MM = first_M[:, None] * weight / (weight.sum() - weight[:, None])
     law_MM.fill_diagonal_(0.0)
     count_MM = torch.bincount(place_UL[:, 0] * length + place_UL[:, 1], minlength=length * length).view(length, length)
     assert int(count_MM.diagonal().sum()) == 0
-    common = N * law_MM >= 5
-    rest = [N - int(count_MM[common].sum())], [1.0 - float(law_MM[common].sum())]
-    assert fits(count_MM[common].tolist() + rest[0], law_MM[common].tolist() + rest[1])
+    assert fits(*common(count_MM.flatten().tolist(), law_MM.flatten().tolist()))
 
 
 def test_tournament_places_of_rows_of_different_length() -> None:
