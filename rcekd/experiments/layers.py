@@ -70,7 +70,7 @@ def with_preset(given: list[Layer], flags: Values) -> list[Layer]:
     names["method"] = methods.check_name(names["method"])
     flags = {**flags, "dataset": dataset, "method": {"name": names["method"]}}
     layers = [("the preset", preset(dataset, **names)), *given, ("the flags", flags)]
-    return _of_one_variant(layers, names["method"])
+    return of_one_variant(layers, names["method"])
 
 
 def _name(asked: Values, room: str, field: str, default: str) -> str:
@@ -85,7 +85,7 @@ def lasting(dataset: str) -> str:
     return dataset if not dataset or dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
 
 
-def _of_one_variant(layers: list[Layer], method: str) -> list[Layer]:
+def of_one_variant(layers: list[Layer], method: str) -> list[Layer]:
     """The layers, each without the defaults of another variant than the last one asked for, of the method or a part.
 
     A preset or a run's config.yaml gives a variant and what follows from it together; what a layer gives without a

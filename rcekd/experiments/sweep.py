@@ -17,13 +17,13 @@ from typing import Any
 
 import yaml
 
-from rcekd.config import RunSettings, Values, merge, resolve
+from rcekd.config import RunSettings, Values, resolve
 from rcekd.datasets import Interactions
 from rcekd.errors import DivergedError, InputError
 from rcekd.experiments import pipeline
 from rcekd.experiments.claims import claim
 from rcekd.experiments.identity import digest
-from rcekd.experiments.layers import nested
+from rcekd.experiments.layers import nested, of_one_variant
 from rcekd.experiments.place import Place
 from rcekd.experiments.spaces import Space
 from rcekd.experiments.working import PATIENCE
@@ -53,7 +53,8 @@ class SweepTask:
 
     def settings(self, point: dict[str, Any]) -> RunSettings:
         """The settings of a trial. InputError where the space holds what the settings refuse."""
-        return resolve([("the search space", merge(self.base, nested(point)))])
+        layers = [("the settings", self.base), ("the search space", nested(point))]
+        return resolve(of_one_variant(layers, self.base["method"]["name"]))
 
     def identity(self, data: Interactions) -> str:
         """What the study depends on, the number of trials and pruning aside. InputError for a teacher that is gone."""

@@ -164,6 +164,16 @@ def test_a_journal_that_a_full_disk_cut_short_goes_on(sweep: Command) -> None:
         assert len(found.result["trials"]) == trials
 
 
+def test_a_variant_that_is_searched_brings_its_defaults(sweep: Command, tmp_path: Path) -> None:
+    (tmp_path / "variants.yaml").write_text("method.variant: [interactions, neighbours]\n")
+    found = sweep("--method", "freqd", "--space", "variants.yaml", "--trials", 6, "--no-prune").result["trials"]
+    configs = [yaml.safe_load(Path(trial["run_dir"], "config.yaml").read_text())["method"] for trial in found]
+    assert {config["variant"]: config["first"] for config in configs} == {
+        "interactions": "filter",
+        "neighbours": "projector",
+    }
+
+
 def test_without_a_validation_pair_there_is_nothing_to_choose_by(sweep: Command) -> None:
     done = sweep("--trials", 1, "--set", "data.valid_share=0")
     assert (done.code, done.out, Path("runs").exists()) == (2, "", False)
