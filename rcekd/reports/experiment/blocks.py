@@ -180,8 +180,9 @@ def _check_settings(records: Sequence[Record]) -> None:
 
 
 def with_variants(blocks: list[Block]) -> list[Block]:
-    """The blocks that a report shows: of each dataset and pair those with more than a variant of the method under test,
-    then one that sets its variants beside the first, with what failed or is open of the others.
+    """The blocks that a report shows: of each dataset and pair those with more than a variant of the method under test
+    or with a teacher of their own, then one that sets its variants beside the first, with what failed or is open of the
+    others.
 
     A block of which nothing is finished is shown nowhere.
     """
@@ -193,7 +194,10 @@ def with_variants(blocks: list[Block]) -> list[Block]:
         if len(fits) < 2:
             found += finished
             continue
-        own = [block for block in finished if block is finished[0] or _stands_alone(block, fits)]
+        own: list[Block] = []
+        for block in finished:
+            if not own or _stands_alone(block, fits, own):
+                own.append(block)
         found += [*own, _beside(fits, [block for block in siblings if block not in own])]
     return found
 
@@ -207,10 +211,16 @@ def _comparable(siblings: list[Block]) -> list[Block]:
     return [block for block, row in known if _judged_by(row) == _judged_by(known[0][1])]
 
 
-def _stands_alone(block: Block, fits: list[Block]) -> bool:
-    """Whether a block has cells that the block of variants, made of `fits`, does not show."""
+def _stands_alone(block: Block, fits: list[Block], shown: list[Block]) -> bool:
+    """Whether a block has cells that neither the block of variants, made of `fits`, nor those before it show."""
     others = any(row.role in _OTHERS and row.records for row in block.rows)
-    return others or (block.subject is not None and block not in fits)
+    told = set[str]().union(*map(_teachers, shown))
+    return others or (block.subject is not None and block not in fits) or not _teachers(block) <= told
+
+
+def _teachers(block: Block) -> set[str]:
+    """The teacher's cells."""
+    return {record.id for row in block.rows if row.role is Role.TEACHER for record in row.records}
 
 
 def _beside(fits: list[Block], dropped: list[Block]) -> Block:

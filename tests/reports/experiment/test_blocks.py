@@ -53,6 +53,21 @@ def test_variants_are_blocks_of_their_own_and_stand_beside_each_other(tmp_path: 
     assert [row.name for row in other.rows] == ["rcekd"]
 
 
+def test_the_teacher_of_every_variant_is_shown(tmp_path: Path) -> None:
+    for dim in (8, 16):
+        for seed in range(2):
+            for method in ("teacher", "rcekd"):
+                own = {"teacher": {"model": "mf", "dim": dim}}
+                add_cell(tmp_path, method, dim / 50, seed=seed, variant=f"T{dim}", settings=own)
+    add_cell(tmp_path, "rcekd", 0.3, variant="a third, taught by the first")
+    blocks = blocks_of(tmp_path)
+    assert [(b.variant, [row.name for row in b.rows]) for b in blocks] == [
+        ("T16", ["teacher", "rcekd"]),
+        ("T8", ["teacher", "rcekd"]),
+        ("variants of rcekd", ["T16", "T8", "a third, taught by the first"]),
+    ]
+
+
 def test_the_block_of_variants_names_what_failed_of_those_it_stands_for(tmp_path: Path) -> None:
     for variant in ("", "beta 5"):
         add_cell(tmp_path, "rcekd", 0.3, variant=variant)
