@@ -228,3 +228,19 @@ def test_cold_items_by_their_content() -> None:
 def test_data_without_features_is_refused() -> None:
     with pytest.raises(InputError, match=r"rcekd data features.*data\.features\.NAME=FILE"):
         make(checkerboard(12, 14))
+
+
+@pytest.mark.parametrize("name", ["items", "keys", "values", "type", "float", "training", "_keys", "_parameters"])
+def test_a_modality_called_as_torch_calls_its_own_is_refused(name: str) -> None:
+    data = replace(DATA, features={name: DATA.features["text"]})
+    with pytest.raises(InputError, match=rf"data\.features\.{name}: .*; give the file another name.*=FILE"):
+        make(data)
+
+
+@pytest.mark.parametrize("name", ["item", "1", "_", "_text"])
+def test_other_names_are_taken(name: str) -> None:
+    model = make(replace(DATA, features={name: DATA.features["text"]}))
+    model.loss(batch()).backward()
+    model.train(False)
+    assert f"modality.{name}" in model.state_dict()
+    assert list(model.modality_tables()) == [name]
