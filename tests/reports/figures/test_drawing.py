@@ -106,6 +106,13 @@ def test_curves_of_training(tmp_path: Path) -> None:
     assert first[0] == pytest.approx((0.072 + 0.073) / 2)
 
 
+def test_no_two_lines_look_alike() -> None:
+    """Without colours too, for as many lines as anyone can read."""
+    looks = [style.line_style(place) for place in range(210)]
+    assert len({tuple(look.values()) for look in looks}) == 210
+    assert len({(look["linestyle"], look["marker"]) for look in looks[:35]}) == 35
+
+
 def test_overlap_needs_no_analysis_and_the_others_name_what_is_missing(tmp_path: Path) -> None:
     folder = worked(tmp_path / "experiments" / "try", ["overlap", "ranks", "ov"], seeds=1, places=1, analysed=False)
     document = make_document(folder, folder / "report")
