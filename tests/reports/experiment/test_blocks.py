@@ -160,6 +160,18 @@ def test_values_per_user_that_are_not_the_summary_s_are_refused(tmp_path: Path) 
         read_evidence(tmp_path).placed[0].record.per_user("ndcg@10")
 
 
+@pytest.mark.parametrize("damage", ["empty", "truncated", "swapped"])
+def test_damaged_values_per_user_are_one_line(tmp_path: Path, damage: str) -> None:
+    file = add_cell(tmp_path, "rcekd", 0.3)
+    users = file.with_suffix(".npz")
+    whole, middle = users.read_bytes(), 100  # in the compressed numbers of the first array
+    swapped = whole[:middle] + bytes(byte ^ 255 for byte in whole[middle : middle + 20]) + whole[middle + 20 :]
+    users.write_bytes({"empty": b"", "truncated": whole[:-50], "swapped": swapped}[damage])
+    with pytest.raises(InputError, match=r"cannot read the values per user \(.+\); delete .*json and run") as caught:
+        read_evidence(tmp_path).placed[0].record.per_user("recall@10")
+    assert "\n" not in str(caught.value)
+
+
 def test_users_who_are_not_judged_count_for_no_mean(tmp_path: Path) -> None:
     file = add_cell(tmp_path, "rcekd", 0.3, protocol__users="with-targets")
     with np.load(file.with_suffix(".npz")) as arrays:
