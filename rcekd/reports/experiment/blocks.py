@@ -1,7 +1,7 @@
 """Blocks: the rows that stand side by side because they compare, each a method (or a variant) over its seeds."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import groupby
@@ -96,16 +96,18 @@ def every_block(evidence: Evidence, subject: str) -> list[Block]:
 
     InputError where cells of one block do not compare.
     """
-    own = _method_of(evidence, subject)
+    methods = _methods(evidence)
     places = dict.fromkeys((labels.dataset, labels.pair, labels.variant) for labels in evidence.places)
     pairs = list(dict.fromkeys(place[:2] for place in places))
-    return [_block(evidence, place, subject, own) for place in sorted(places, key=lambda place: pairs.index(place[:2]))]
+    places_in_order = sorted(places, key=lambda place: pairs.index(place[:2]))
+    return [_block(evidence, place, subject, methods) for place in places_in_order]
 
 
-def _method_of(evidence: Evidence, subject: str) -> str:
-    """The method behind the label of the one under test."""
-    found = (entry.record for entry in evidence.placed if entry.labels.method == subject)
-    return next((_method_name(record) for record in found), subject)
+def _methods(evidence: Evidence) -> dict[str, str]:
+    """Label → method: of the plan, where cells say nothing else."""
+    planned = evidence.grid.methods if evidence.grid is not None else []
+    found = {entry.labels.method: _method_name(entry.record) for entry in reversed(evidence.placed)}
+    return {choice.label: choice.method or choice.label for choice in planned} | found
 
 
 def _method_name(record: Record) -> str:
@@ -113,7 +115,7 @@ def _method_name(record: Record) -> str:
     return str(method.get("name", "")) if isinstance(method, dict) else ""
 
 
-def _block(evidence: Evidence, place: tuple[str, str, str], subject: str, own: str) -> Block:
+def _block(evidence: Evidence, place: tuple[str, str, str], subject: str, methods: Mapping[str, str]) -> Block:
     def here(labels: Labels | PaperFigure) -> bool:
         return (labels.dataset, labels.pair, labels.variant) == place
 
@@ -123,30 +125,33 @@ def _block(evidence: Evidence, place: tuple[str, str, str], subject: str, own: s
     paper = [figure for figure in evidence.paper if here(figure)]
     names = [entry.labels.method for entry in placed] + [failure.labels.method for failure in failed]
     names += [labels.method for labels in unfinished] + [figure.method for figure in paper]
-    rows = [_row(name, placed, paper, subject, own) for name in dict.fromkeys(names)]
+    rows = [_row(name, placed, paper, subject, methods) for name in dict.fromkeys(names)]
     rows.sort(key=lambda row: list(Role).index(row.role))
     block = Block(*place, rows, failed, unfinished)
     check_comparable(block.title, block.records)
     return block
 
 
-def _row(name: str, placed: Iterable[Placed], paper: Iterable[PaperFigure], subject: str, own: str) -> Row:
+def _row(
+    name: str, placed: Iterable[Placed], paper: Iterable[PaperFigure], subject: str, methods: Mapping[str, str]
+) -> Row:
     entries = sorted((entry for entry in placed if entry.labels.method == name), key=lambda entry: entry.labels.seed)
     records = [entry.record for entry in entries]
     _check_settings(records)
     figures = {figure.metric: figure for figure in paper if figure.method == name}
-    return Row(name, _role(name, records, subject, own), records, [entry.labels.seed for entry in entries], figures)
+    role = _role(name, records, subject, methods)
+    return Row(name, role, records, [entry.labels.seed for entry in entries], figures)
 
 
-def _role(name: str, records: Sequence[Record], subject: str, own: str) -> Role:
+def _role(name: str, records: Sequence[Record], subject: str, methods: Mapping[str, str]) -> Role:
     if name == subject:
         return Role.SUBJECT
     if name == TEACHER:
         return Role.TEACHER
-    method = _method_name(records[0]) if records else name
+    method = _method_name(records[0]) if records else methods.get(name, name)
     if method == "none":
         return Role.ALONE
-    return Role.KIN if own in method.split("+") else Role.BASELINE
+    return Role.KIN if methods.get(subject, subject) in method.split("+") else Role.BASELINE
 
 
 def check_comparable(title: str, records: Sequence[Record]) -> None:

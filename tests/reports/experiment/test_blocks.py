@@ -42,6 +42,19 @@ def test_a_combination_with_the_method_under_test_is_no_baseline(tmp_path: Path)
     }  # fmt: skip
 
 
+def test_kin_are_no_baselines_while_the_method_under_test_is_unfinished(tmp_path: Path) -> None:
+    labels = {"linear": "rcekd", "exponential": "rcekd", "both": "rcekd+de", "alone": "none"}
+    add_plan(tmp_path, methods=[{"label": label, "method": name} for label, name in labels.items()])
+    add_cell(tmp_path, "linear", 0.2, settings={"method": {"name": "rcekd"}})
+    add_cell(tmp_path, "none", 0.1)
+    for label in ("exponential", "both", "alone"):
+        add_failure(tmp_path, label, "loss is not finite")
+    (block,) = blocks_of(tmp_path, "exponential")
+    assert {row.name: row.role for row in block.rows} == {
+        "none": Role.ALONE, "alone": Role.ALONE, "linear": Role.KIN, "both": Role.KIN, "exponential": Role.SUBJECT
+    }  # fmt: skip
+
+
 def test_variants_are_blocks_of_their_own_and_stand_beside_each_other(tmp_path: Path) -> None:
     whole(tmp_path, seeds=2)
     for seed in range(2):
