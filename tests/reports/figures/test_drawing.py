@@ -106,6 +106,13 @@ def test_curves_of_training(tmp_path: Path) -> None:
     assert first[0] == pytest.approx((0.072 + 0.073) / 2)
 
 
+def test_the_overlap_of_a_combination(tmp_path: Path) -> None:
+    folder = tmp_path / "experiments" / "try"
+    run = add_run(folder, "combined", level=0.5, key="rcekd.overlap")
+    add_cell(folder, "rcekd", 0.3, run_dir=run, settings={"method": {"name": "rcekd+de"}})
+    assert lines(shown(drawn(folder, "overlap"))[0])["MF → MF"][:2] == pytest.approx([0.05, 0.095])
+
+
 def test_no_two_lines_look_alike() -> None:
     """Without colours too, for as many lines as anyone can read."""
     looks = [style.line_style(place) for place in range(210)]
