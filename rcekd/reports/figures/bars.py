@@ -52,6 +52,6 @@ def _panel(panel: Any, block: Block, rows: Sequence[Row], metric: str) -> None:
     teacher = next((row.mean(metric) for row in block.rows if row.role is Role.TEACHER), None)
     if teacher is not None:
         panel.axhline(teacher, color="black", linestyle="--", linewidth=1, label="teacher")
-    names = ["alone" if row.role is Role.ALONE else row_name(row) for row in rows]
+    names = ["alone" if row.role is Role.ALONE else style.plain(row_name(row)) for row in rows]
     panel.set_xticks(range(len(rows)), names, rotation=40, ha="right", rotation_mode="anchor")
     panel.tick_params(axis="x", length=0)

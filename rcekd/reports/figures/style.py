@@ -18,6 +18,7 @@ LINES = ("-", "--", "-.", ":", (0, (4, 1.3, 1, 1.3, 1, 1.3)))
 MARKS = ("o", "s", "^", "D", "v", "P", ">")
 """Six colours, five lines, seven markers: no two periods have a factor in common, so that 210 lines look different."""
 FAINT = "#999999"
+NO_WIDTH = "\N{ZERO WIDTH SPACE}"
 # What a PNG has per inch, and what one panel measures in inches.
 DOTS, WIDTH, HEIGHT = 200, 2.9, 2.3
 COLUMN = 1.5  # inches of a legend's column
@@ -82,12 +83,18 @@ def one_each(
     figure, axes, panels = tiled([block for block, _ in shown], width=width, height=height)
     for panel, (block, content) in zip(panels, shown, strict=True):
         draw(panel, block, content)
-        panel.set_title(title(block))
+        panel.set_title(plain(title(block)))
         panel.set_xlabel(across)
     for line in axes:
         line[0].set_ylabel(down)
     common_legend(figure, axes)
     return figure
+
+
+def plain(text: str) -> str:
+    """Somebody's name as it is: for matplotlib two $ begin and end mathematics, and a leading _ hides a label."""
+    shown = " ".join(text.split()).replace("$", r"\$")
+    return f"{NO_WIDTH}{shown}" if shown.startswith("_") else shown
 
 
 def line_style(place: int) -> dict[str, Any]:

@@ -113,6 +113,25 @@ def test_the_overlap_of_a_combination(tmp_path: Path) -> None:
     assert lines(shown(drawn(folder, "overlap"))[0])["MF → MF"][:2] == pytest.approx([0.05, 0.095])
 
 
+def test_names_mean_nothing_to_matplotlib(tmp_path: Path) -> None:
+    folder, board, pair = tmp_path / "experiments" / "try", "$b^$", "_t-$s_$"
+    labels = {"rcekd": "rcekd", "a$b^$": "ce", "_hidden": "ce", r"back\$": "ce", "R$": "ce"}
+    steps = [{"label": f"$K_{k}^$", "set": {"method.K": k}} for k in (10, 20)]
+    kinds = [*FIGURES]
+    add_plan(folder, figures=kinds, datasets=[board], pairs=[pair], variants=["", *steps], title="$x^$")
+    for label, method in labels.items():
+        run = add_run(folder, f"run-{method}-{len(label)}-{label[-2:]}", level=0.5)
+        add_cell(folder, label, 0.3, dataset=board, pair=pair, run_dir=run, settings={"method": {"name": method}})
+    for step in steps:
+        settings = {"method": {"name": "rcekd", "K": step["set"]["method.K"]}}
+        add_cell(folder, "rcekd", 0.3, dataset=board, pair=pair, variant=step["label"], settings=settings)
+    made = draw_figures(material(folder), folder / "figures")
+    assert {file.stem for file in made} == {*kinds}
+    figure = drawn(folder, "train-ndcg")
+    told = [text.get_text().replace(style.NO_WIDTH, "").replace(r"\$", "$") for text in figure.legends[0].get_texts()]
+    assert sorted(told) == sorted(labels)
+
+
 def test_no_two_lines_look_alike() -> None:
     """Without colours too, for as many lines as anyone can read."""
     looks = [style.line_style(place) for place in range(210)]
