@@ -82,7 +82,19 @@ def test_an_ablation_shows_differences_and_keeps_what_is_far_apart_whole(tmp_pat
             self.mean, self.deviation = (lambda _: value), (lambda _: None)
 
     rows: Sequence[Any] = [Far(0.1), Far(0.9)]
-    assert ablation.where_they_differ(rows, "ndcg@10") is None
+    assert ablation.where_they_differ(rows, "ndcg@10", None) is None
+    near: Sequence[Any] = [Far(0.1), Far(0.11)]
+    assert ablation.where_they_differ(near, "ndcg@10", 0.25) is None
+
+
+def test_the_teachers_line_is_within_an_axis_that_begins_above_zero(tmp_path: Path) -> None:
+    for teacher in (0.25, 0.35):
+        folder = tmp_path / str(teacher)
+        for name, value in {"teacher": teacher, "ce": 0.3, "rcekd": 0.302}.items():
+            add_cell(folder, name, value)
+        (panel,) = shown(drawn(folder, "ablation"))
+        low, high = panel.get_ylim()
+        assert 0 < low < lines(panel)["teacher"][0] < high
 
 
 def test_ranks_early_and_late(tmp_path: Path) -> None:
