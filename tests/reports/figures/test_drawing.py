@@ -118,6 +118,15 @@ def test_curves_of_training(tmp_path: Path) -> None:
     assert first[0] == pytest.approx((0.072 + 0.073) / 2)
 
 
+def test_a_histogram_names_the_seed_that_it_shows(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["histogram"], seeds=3)
+    (tmp_path / "experiments" / "cell-board-mf-mf-rcekd-0" / "analysis.json").unlink()
+    titles = [panel.get_title() for panel in shown(drawn(folder, "histogram"))]
+    assert titles[:2] == ["board, MF → MF, seed 1", "garden, MF → MF, seed 0"]
+    (figure,) = make_document(folder, folder / "report").figures
+    assert "of the first seed that has been analysed" in figure.caption
+
+
 def test_the_overlap_of_a_combination(tmp_path: Path) -> None:
     folder = tmp_path / "experiments" / "try"
     run = add_run(folder, "combined", level=0.5, key="rcekd.overlap")
