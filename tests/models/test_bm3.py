@@ -166,6 +166,13 @@ def test_what_is_dropped_follows_from_seed_and_epoch() -> None:
     assert model.loss(batch()).item() == found[3]
 
 
+def test_steps_without_propagation_leave_nothing_behind() -> None:
+    model = make(layers=0)
+    for _ in range(3):
+        model.loss(batch()).backward()
+    assert not model.user._backward_hooks
+
+
 def test_the_share_that_is_dropped() -> None:
     model = make(dropout=0.3)
     model.begin_epoch(0, 0)
