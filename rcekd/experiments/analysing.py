@@ -19,7 +19,7 @@ from rcekd.experiments.moments import Moment, longest_list, moments
 from rcekd.experiments.opening import FinishedRun, open_run
 from rcekd.experiments.place import Place
 from rcekd.kernels.pair_scores import pair_scores
-from rcekd.methods import CombinedSettings, MethodSettings
+from rcekd.methods import CombinedSettings, MethodSettings, RCEKDSettings
 from rcekd.teachers import TeacherKnowledge
 from rcekd.training.files import write_json
 
@@ -90,8 +90,12 @@ def _drawn_users(n_users: int, wanted: int, seed: int) -> Tensor:
 
 
 def _temperature(settings: MethodSettings) -> float:
-    """The temperature that the method puts under both softmaxes; 1 for one that has none."""
+    """The temperature that the method puts under both softmaxes; 1 for one that has none.
+
+    Of a combination RCE-KD's, whose sets are judged, where it is one of the parts; else the first part's that has one.
+    """
     parts = list(settings.parts.values()) if isinstance(settings, CombinedSettings) else [settings]
+    parts.sort(key=lambda part: not isinstance(part, RCEKDSettings))
     return next((float(part.logit_tau) for part in parts if hasattr(part, "logit_tau")), 1.0)
 
 

@@ -71,6 +71,7 @@ class BM3(Backbone):
                 f"model bm3 reads features of items, and {data.name} has none; make a file with `rcekd data features` "
                 "and give it with --set data.features.NAME=FILE"
             )
+        _check_names(data)
         self._data, self._settings, self._cache = data, settings, StepCache(self)
         self._mask_PD: Tensor | None = None
         self._placed: dict[str, tuple[Tensor, Tensor]] = {}
@@ -178,6 +179,17 @@ class BM3(Backbone):
             )
             user_UD, item_ID = self._cache.keep("h_u", user_UD), self._cache.keep("h_i", mean_ID + self.item)
         return FactorTables(user_UD, item_ID)
+
+
+def _check_names(data: Interactions) -> None:
+    """InputError for a modality that is called as something of torch's own, so that no weights can have its name."""
+    empty = nn.ParameterDict()
+    for name in data.features:
+        if hasattr(empty, name):
+            raise InputError(
+                f"data.features.{name}: a model's weights cannot be called {name!r}; give the file another name, "
+                f"e.g. --set data.features.item_{name.strip('_') or 'features'}=FILE"
+            )
 
 
 def _distance(online_BD: Tensor, target_BD: Tensor) -> Tensor:

@@ -37,9 +37,10 @@ class StepCache:
 
     def keep(self, name: str, value: Tensor) -> Tensor:
         """Remember a value under `name`, and return it."""
-        # The hook is kept by the value's own graph: if it held the value, neither would ever be freed.
+        # The hook is kept by the value's own graph: if it held the value, neither would ever be freed. A leaf (a
+        # parameter as it is) has no graph that is spent or goes away with its hooks: they would pile up, step by step.
         token = object()
-        if value.requires_grad:
+        if value.requires_grad and not value.is_leaf:
             value.register_hook(lambda _: self._spent(name, token))  # type: ignore[no-untyped-call]
         self._entries[name] = _Entry(self._state(), value, token)
         return value

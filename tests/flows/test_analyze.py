@@ -181,6 +181,12 @@ def test_a_combination_is_analysed_by_its_part(kept: Command, rcekd: Command) ->
     assert all(moment["ov"] for moment in analysis(rcekd, run["run_dir"])["moments"])
 
 
+def test_a_combination_is_judged_at_rcekds_own_temperature(kept: Command, rcekd: Command) -> None:
+    lists = {"method__K": None, "method__L": None, "method__ce__K": K, "method__rcekd__K": K, "method__rcekd__L": K}
+    run: Any = kept("--method", "ce+rcekd", **lists, method__ce__logit_tau=5, method__rcekd__logit_tau=2)
+    assert analysis(rcekd, run["run_dir"])["logit_tau"] == 2
+
+
 def test_a_run_without_moments_has_its_beginning_and_its_end(finished: Path, rcekd: Command) -> None:
     best = json.loads((finished / "summary.json").read_text())["best_epoch"] + 1
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}

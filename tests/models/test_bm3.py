@@ -166,6 +166,13 @@ def test_what_is_dropped_follows_from_seed_and_epoch() -> None:
     assert model.loss(batch()).item() == found[3]
 
 
+def test_steps_without_propagation_leave_nothing_behind() -> None:
+    model = make(layers=0)
+    for _ in range(3):
+        model.loss(batch()).backward()
+    assert not model.user._backward_hooks
+
+
 def test_the_share_that_is_dropped() -> None:
     model = make(dropout=0.3)
     model.begin_epoch(0, 0)
@@ -228,3 +235,19 @@ def test_cold_items_by_their_content() -> None:
 def test_data_without_features_is_refused() -> None:
     with pytest.raises(InputError, match=r"rcekd data features.*data\.features\.NAME=FILE"):
         make(checkerboard(12, 14))
+
+
+@pytest.mark.parametrize("name", ["items", "keys", "values", "type", "float", "training", "_keys", "_parameters"])
+def test_a_modality_called_as_torch_calls_its_own_is_refused(name: str) -> None:
+    data = replace(DATA, features={name: DATA.features["text"]})
+    with pytest.raises(InputError, match=rf"data\.features\.{name}: .*; give the file another name.*=FILE"):
+        make(data)
+
+
+@pytest.mark.parametrize("name", ["item", "1", "_", "_text"])
+def test_other_names_are_taken(name: str) -> None:
+    model = make(replace(DATA, features={name: DATA.features["text"]}))
+    model.loss(batch()).backward()
+    model.train(False)
+    assert f"modality.{name}" in model.state_dict()
+    assert list(model.modality_tables()) == [name]

@@ -80,3 +80,15 @@ def test_values_are_freed_with_their_graph() -> None:
     value.sum().backward()
     del value
     assert watched() is None
+
+
+def test_a_parameter_itself_is_remembered_without_hooks() -> None:
+    model = Doubling()
+    for _ in range(3):
+        weight = model.cache.get("weight", lambda: model.weight)
+        (weight.sum() + model.twice().sum()).backward()
+        assert model.cache.find("weight") is weight
+        with torch.no_grad():
+            model.weight.add_(1)
+        assert model.cache.find("weight") is None
+    assert not model.weight._backward_hooks

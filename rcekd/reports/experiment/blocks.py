@@ -1,7 +1,7 @@
 """Blocks: the rows that stand side by side because they compare, each a method (or a variant) over its seeds."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import groupby
@@ -96,16 +96,18 @@ def every_block(evidence: Evidence, subject: str) -> list[Block]:
 
     InputError where cells of one block do not compare.
     """
-    own = _method_of(evidence, subject)
+    methods = _methods(evidence)
     places = dict.fromkeys((labels.dataset, labels.pair, labels.variant) for labels in evidence.places)
     pairs = list(dict.fromkeys(place[:2] for place in places))
-    return [_block(evidence, place, subject, own) for place in sorted(places, key=lambda place: pairs.index(place[:2]))]
+    places_in_order = sorted(places, key=lambda place: pairs.index(place[:2]))
+    return [_block(evidence, place, subject, methods) for place in places_in_order]
 
 
-def _method_of(evidence: Evidence, subject: str) -> str:
-    """The method behind the label of the one under test."""
-    found = (entry.record for entry in evidence.placed if entry.labels.method == subject)
-    return next((_method_name(record) for record in found), subject)
+def _methods(evidence: Evidence) -> dict[str, str]:
+    """Label → method: of the plan, where cells say nothing else."""
+    planned = evidence.grid.methods if evidence.grid is not None else []
+    found = {entry.labels.method: _method_name(entry.record) for entry in reversed(evidence.placed)}
+    return {choice.label: choice.method or choice.label for choice in planned} | found
 
 
 def _method_name(record: Record) -> str:
@@ -113,7 +115,7 @@ def _method_name(record: Record) -> str:
     return str(method.get("name", "")) if isinstance(method, dict) else ""
 
 
-def _block(evidence: Evidence, place: tuple[str, str, str], subject: str, own: str) -> Block:
+def _block(evidence: Evidence, place: tuple[str, str, str], subject: str, methods: Mapping[str, str]) -> Block:
     def here(labels: Labels | PaperFigure) -> bool:
         return (labels.dataset, labels.pair, labels.variant) == place
 
@@ -123,30 +125,33 @@ def _block(evidence: Evidence, place: tuple[str, str, str], subject: str, own: s
     paper = [figure for figure in evidence.paper if here(figure)]
     names = [entry.labels.method for entry in placed] + [failure.labels.method for failure in failed]
     names += [labels.method for labels in unfinished] + [figure.method for figure in paper]
-    rows = [_row(name, placed, paper, subject, own) for name in dict.fromkeys(names)]
+    rows = [_row(name, placed, paper, subject, methods) for name in dict.fromkeys(names)]
     rows.sort(key=lambda row: list(Role).index(row.role))
     block = Block(*place, rows, failed, unfinished)
     check_comparable(block.title, block.records)
     return block
 
 
-def _row(name: str, placed: Iterable[Placed], paper: Iterable[PaperFigure], subject: str, own: str) -> Row:
+def _row(
+    name: str, placed: Iterable[Placed], paper: Iterable[PaperFigure], subject: str, methods: Mapping[str, str]
+) -> Row:
     entries = sorted((entry for entry in placed if entry.labels.method == name), key=lambda entry: entry.labels.seed)
     records = [entry.record for entry in entries]
     _check_settings(records)
     figures = {figure.metric: figure for figure in paper if figure.method == name}
-    return Row(name, _role(name, records, subject, own), records, [entry.labels.seed for entry in entries], figures)
+    role = _role(name, records, subject, methods)
+    return Row(name, role, records, [entry.labels.seed for entry in entries], figures)
 
 
-def _role(name: str, records: Sequence[Record], subject: str, own: str) -> Role:
+def _role(name: str, records: Sequence[Record], subject: str, methods: Mapping[str, str]) -> Role:
     if name == subject:
         return Role.SUBJECT
     if name == TEACHER:
         return Role.TEACHER
-    method = _method_name(records[0]) if records else name
+    method = _method_name(records[0]) if records else methods.get(name, name)
     if method == "none":
         return Role.ALONE
-    return Role.KIN if own in method.split("+") else Role.BASELINE
+    return Role.KIN if methods.get(subject, subject) in method.split("+") else Role.BASELINE
 
 
 def check_comparable(title: str, records: Sequence[Record]) -> None:
@@ -180,8 +185,9 @@ def _check_settings(records: Sequence[Record]) -> None:
 
 
 def with_variants(blocks: list[Block]) -> list[Block]:
-    """The blocks that a report shows: of each dataset and pair those with more than a variant of the method under test,
-    then one that sets its variants beside the first, with what failed or is open of the others.
+    """The blocks that a report shows: of each dataset and pair those with more than a variant of the method under test
+    or with a teacher of their own, then one that sets its variants beside the first, with what failed or is open of the
+    others.
 
     A block of which nothing is finished is shown nowhere.
     """
@@ -193,7 +199,10 @@ def with_variants(blocks: list[Block]) -> list[Block]:
         if len(fits) < 2:
             found += finished
             continue
-        own = [block for block in finished if block is finished[0] or _stands_alone(block, fits)]
+        own: list[Block] = []
+        for block in finished:
+            if not own or _stands_alone(block, fits, own):
+                own.append(block)
         found += [*own, _beside(fits, [block for block in siblings if block not in own])]
     return found
 
@@ -207,10 +216,16 @@ def _comparable(siblings: list[Block]) -> list[Block]:
     return [block for block, row in known if _judged_by(row) == _judged_by(known[0][1])]
 
 
-def _stands_alone(block: Block, fits: list[Block]) -> bool:
-    """Whether a block has cells that the block of variants, made of `fits`, does not show."""
+def _stands_alone(block: Block, fits: list[Block], shown: list[Block]) -> bool:
+    """Whether a block has cells that neither the block of variants, made of `fits`, nor those before it show."""
     others = any(row.role in _OTHERS and row.records for row in block.rows)
-    return others or (block.subject is not None and block not in fits)
+    told = set[str]().union(*map(_teachers, shown))
+    return others or (block.subject is not None and block not in fits) or not _teachers(block) <= told
+
+
+def _teachers(block: Block) -> set[str]:
+    """The teacher's cells."""
+    return {record.id for row in block.rows if row.role is Role.TEACHER for record in row.records}
 
 
 def _beside(fits: list[Block], dropped: list[Block]) -> Block:

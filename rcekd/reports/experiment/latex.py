@@ -12,10 +12,20 @@ SIGNS = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "×": r"$\times$", "→": r"$\rightarrow$",
-    "−": r"$-$", "–": "--", "·": r"$\cdot$", "λ": r"$\lambda$", "β": r"$\beta$", "γ": r"$\gamma$", "τ": r"$\tau$",
-    "∪": r"$\cup$", "∩": r"$\cap$", "∖": r"$\setminus$", "ᵀ": r"\textsuperscript{T}", "ˢ": r"\textsuperscript{S}",
-    "≤": r"$\leq$", "≥": r"$\geq$", "…": r"\ldots{}", "`": r"\textasciigrave{}",
+    "−": r"$-$", "–": "--", "·": r"$\cdot$", "∪": r"$\cup$", "∩": r"$\cap$", "∖": r"$\setminus$",
+    "ᵀ": r"\textsuperscript{T}", "ˢ": r"\textsuperscript{S}", "≤": r"$\leq$", "≥": r"$\geq$", "…": r"\ldots{}",
+    "`": r"\textasciigrave{}",
 }  # fmt: skip
+GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho",
+    "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "χ": "chi", "ψ": "psi", "ω": "omega",
+    "ϵ": "epsilon", "ϑ": "vartheta", "ϕ": "phi", "ϱ": "varrho", "ϖ": "varpi", "Γ": "Gamma", "Δ": "Delta",
+    "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi",
+    "Ω": "Omega",
+}  # fmt: skip
+"""Greek letters as TeX calls them; those that look like Latin ones it has no names for."""
+LATIN = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo")
 PACKAGES = r"""\usepackage[T1]{fontenc}
 \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage[utf8]{inputenc}
@@ -56,7 +66,8 @@ def as_document(document: Document, tables: str, to: Path) -> str:
 
 def escape(text: str) -> str:
     """Plain text that means nothing to TeX and stays on its line."""
-    plain = "".join(SIGNS.get(sign, sign) for sign in " ".join(text.split()))
+    signs = SIGNS | {letter: rf"$\{name}$" for letter, name in GREEK.items()}
+    plain = "".join(signs.get(sign, sign) for sign in " ".join(text.split()).translate(LATIN))
     return plain.replace(r"d\_z", "$d_z$")
 
 
@@ -101,4 +112,6 @@ def _entry(entry: Entry) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    """A row of a table; the end of the row above, or a rule, would take a [ or a * for an option of its own."""
+    apart = "{}" if cells[0].startswith(("[", "*")) else ""
+    return apart + " & ".join(cells) + r" \\"

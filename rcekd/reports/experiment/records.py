@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rcekd.datasets.binary import one_line
 from rcekd.errors import InputError
 from rcekd.experiments.identity import as_before, digest
 from rcekd.experiments.plan import TEACHER, Labels
@@ -122,9 +123,10 @@ class Record(Facts):
                 if metric not in arrays:
                     return None
                 value_U = np.asarray(arrays[metric], np.float64)
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # NumPy raises what its readers raise: zipfile's, zlib's
+            why = one_line(error) or "cut short"
             raise InputError(
-                f"{file}: cannot read the values per user ({error}); delete {self.file} and run the cell again"
+                f"{file}: cannot read the values per user ({why}); delete {self.file} and run the cell again"
             ) from error
         self._check_users(value_U, metric, file)
         return value_U

@@ -19,11 +19,12 @@ def draw(material: Material) -> Any | None:
     return draw_bars(material.blocks, material.metric, where_they_differ)
 
 
-def where_they_differ(rows: Sequence[Row], metric: str) -> tuple[float, float] | None:
-    """From below the lowest bar and whisker, by a share of the range, to above the highest."""
+def where_they_differ(rows: Sequence[Row], metric: str, teacher: float | None) -> tuple[float, float] | None:
+    """From below the lowest bar and whisker, by a share of the range, to above the highest; the teacher's line too."""
     means = [(row.mean(metric) or 0.0, row.deviation(metric) or 0.0) for row in rows]
     values = [mean + sign * spread for mean, spread in means for sign in (-1.0, 1.0)]
     values += [row.paper[metric].value for row in rows if metric in row.paper]
+    values += [teacher] if teacher is not None else []
     low, high = min(values), max(values)
     if high <= low or low < 0.5 * high:
         return None

@@ -15,18 +15,19 @@ ROLES: dict[Role, tuple[str, str]] = {
     Role.SUBJECT: ("#D55E00", "...."),
 }
 """Colour and hatch; white in print, the hatches still tell the method under test and its kin from the others."""
-Limits = Callable[[Sequence[Row], str], tuple[float, float] | None]
+Limits = Callable[[Sequence[Row], str, float | None], tuple[float, float] | None]
+"""Of the vertical axis, by the students, the metric and the teacher's mean, where there is a teacher."""
 
 
 def draw_bars(blocks: Sequence[Block], metric: str, limits: Limits | None = None) -> Any | None:
-    """The figure; None where no block has a student. limits: of the vertical axis; without any it begins at 0."""
+    """The figure; None where no block has a student. Without limits the vertical axis begins at 0."""
     shown = [(block, students(block, metric)) for block in blocks]
     shown = [(block, rows) for block, rows in shown if rows]
     most = max((len(rows) for _, rows in shown), default=0)
 
     def panel_of(panel: Any, block: Block, rows: Sequence[Row]) -> None:
         _panel(panel, block, rows, metric)
-        if limits is not None and (between := limits(rows, metric)) is not None:
+        if limits is not None and (between := limits(rows, metric, _teacher(block, metric))) is not None:
             panel.set_ylim(*between)
 
     width = max(style.WIDTH, 0.26 * most + 0.8)
@@ -49,9 +50,13 @@ def _panel(panel: Any, block: Block, rows: Sequence[Row], metric: str) -> None:
     if paper:
         spots, values = zip(*paper, strict=True)
         panel.plot(spots, values, "D", color="white", markeredgecolor="black", markersize=4, label="the paper")
-    teacher = next((row.mean(metric) for row in block.rows if row.role is Role.TEACHER), None)
-    if teacher is not None:
+    if (teacher := _teacher(block, metric)) is not None:
         panel.axhline(teacher, color="black", linestyle="--", linewidth=1, label="teacher")
-    names = ["alone" if row.role is Role.ALONE else row_name(row) for row in rows]
+    names = ["alone" if row.role is Role.ALONE else style.plain(row_name(row)) for row in rows]
     panel.set_xticks(range(len(rows)), names, rotation=40, ha="right", rotation_mode="anchor")
     panel.tick_params(axis="x", length=0)
+
+
+def _teacher(block: Block, metric: str) -> float | None:
+    """Its mean."""
+    return next((row.mean(metric) for row in block.rows if row.role is Role.TEACHER), None)

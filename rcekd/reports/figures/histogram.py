@@ -2,25 +2,36 @@
 
 from typing import Any
 
-from rcekd.reports.experiment.blocks import Block
+from rcekd.reports.experiment.blocks import Block, Row
 from rcekd.reports.figures import style
 from rcekd.reports.figures.material import BEGIN, END, MIDDLE, Material, moment_at, panel_title
 
 TITLE = (
     "Share of the users by s_u, the share of the teacher's top K in the student's (eq. 37), after 2 %, 20 % and 100 % "
-    "of the epochs; of the first seed"
+    "of the epochs; of the first seed that has been analysed"
 )
 MOMENTS = ((BEGIN, "beginning", "#56B4E9", ":"), (MIDDLE, "middle", "#E69F00", "--"), (END, "end", "#0072B2", "-"))
 
 
 def draw(material: Material) -> Any | None:
     """A panel per dataset and pair; None where no run of the method under test has been analysed."""
-    shown = []
+    shown: list[tuple[Block, dict[str, Any]]] = []
+    seeds: dict[str, int] = {}
     for block in material.blocks:
-        found = material.analyses(block.subject) if block.subject is not None else []
-        if found:
-            shown.append((block, found[0]))
-    return style.one_each(shown, _panel, title=panel_title, across="$s_u$", down="share of the users")
+        if block.subject is not None and (first := _first(material, block.subject)) is not None:
+            seeds[block.title], found = first
+            shown.append((block, found))
+
+    def title(block: Block) -> str:
+        return f"{panel_title(block)}, seed {seeds[block.title]}"
+
+    return style.one_each(shown, _panel, title=title, across="$s_u$", down="share of the users")
+
+
+def _first(material: Material, row: Row) -> tuple[int, dict[str, Any]] | None:
+    """The first seed that has been analysed, and what was found."""
+    pairs = zip(row.seeds, row.records, strict=True)
+    return next(((seed, found) for seed, one in pairs if (found := material.analysis(one)) is not None), None)
 
 
 def _panel(panel: Any, block: Block, analysis: dict[str, Any]) -> None:

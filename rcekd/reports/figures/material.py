@@ -33,10 +33,13 @@ class Material:
     missing: list[str] = field(default_factory=list)
 
     def curve(self, record: Record, key: str) -> list[float]:
-        """A number of every epoch from the run's metrics.jsonl, as far as it goes; empty where the run is not there."""
+        """A number of every epoch from the run's metrics.jsonl, as far as it goes; empty where the run is not there.
+
+        A combination has it under the name of its part: rcekd.overlap.
+        """
         run = run_folder(record.summary.run_dir, self.folder)
         lines = RunFolder(run).read_metrics() if run is not None else []
-        return [float(line[key]) for line in lines if key in line]
+        return [float(line[name]) for line in lines for name in line if name == key or name.endswith(f".{key}")]
 
     def analysis(self, record: Record) -> dict[str, Any] | None:
         """What `rcekd analyze` found of the cell's run; None, and a word in `missing`, where it has not been there."""

@@ -32,8 +32,8 @@ def draw(material: Material) -> Any | None:
             if curve:
                 every = max(1, len(curve) // 8)
                 look = style.line_style(place)
-                panel.plot(range(1, len(curve) + 1), curve, **look, markevery=every, label=arrow(pair))
-        panel.set_title(dataset)
+                panel.plot(range(1, len(curve) + 1), curve, **look, markevery=every, label=style.plain(arrow(pair)))
+        panel.set_title(style.plain(dataset))
         panel.set_xlabel("epoch")
         panel.set_ylim(0, 1)
     axes[0][0].set_ylabel("mean of $s_u$")

@@ -40,9 +40,9 @@ def draw(material: Material) -> Any | None:
         for panel, key in zip(line, keys, strict=True):
             for place, pair in enumerate(pairs):
                 found = sorted(p for p in points if (p.dataset, p.key, p.pair) == (dataset, key, pair))
-                _line(panel, found, style.line_style(place), arrow(pair))
+                _line(panel, found, style.line_style(place), style.plain(arrow(pair)))
             panel.set_xlabel(SIGNS.get(key, key))
-            panel.set_title(dataset)
+            panel.set_title(style.plain(dataset))
         line[0].set_ylabel(f"test {material.metric.upper()}")
     style.common_legend(figure, axes)
     return figure

@@ -13,9 +13,12 @@ from rcekd.reports.profiles import COLOURS
 from rcekd.training.files import write_bytes
 
 Content = TypeVar("Content")
-LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
-MARKS = ("o", "s", "^", "D", "v", "P")
+HUES = COLOURS[:6]
+LINES = ("-", "--", "-.", ":", (0, (4, 1.3, 1, 1.3, 1, 1.3)))
+MARKS = ("o", "s", "^", "D", "v", "P", ">")
+"""Six colours, five lines, seven markers: no two periods have a factor in common, so that 210 lines look different."""
 FAINT = "#999999"
+NO_WIDTH = "\N{ZERO WIDTH SPACE}"
 # What a PNG has per inch, and what one panel measures in inches.
 DOTS, WIDTH, HEIGHT = 200, 2.9, 2.3
 COLUMN = 1.5  # inches of a legend's column
@@ -80,7 +83,7 @@ def one_each(
     figure, axes, panels = tiled([block for block, _ in shown], width=width, height=height)
     for panel, (block, content) in zip(panels, shown, strict=True):
         draw(panel, block, content)
-        panel.set_title(title(block))
+        panel.set_title(plain(title(block)))
         panel.set_xlabel(across)
     for line in axes:
         line[0].set_ylabel(down)
@@ -88,9 +91,19 @@ def one_each(
     return figure
 
 
+def plain(text: str) -> str:
+    """Somebody's name as it is: for matplotlib two $ begin and end mathematics, and a leading _ hides a label."""
+    shown = " ".join(text.split()).replace("$", r"\$")
+    return f"{NO_WIDTH}{shown}" if shown.startswith("_") else shown
+
+
 def line_style(place: int) -> dict[str, Any]:
-    """Colour, line and marker of the line number `place`; each tells it apart by itself."""
-    return {"color": COLOURS[place % 6], "linestyle": LINES[place % 6], "marker": MARKS[place % 6]}
+    """Colour, line and marker of the line number `place`: the latter two tell 35 lines apart in print."""
+    return {
+        "color": HUES[place % len(HUES)],
+        "linestyle": LINES[place % len(LINES)],
+        "marker": MARKS[place % len(MARKS)],
+    }
 
 
 def common_legend(figure: Any, axes: Sequence[Sequence[Any]]) -> None:
@@ -102,7 +115,7 @@ def common_legend(figure: Any, axes: Sequence[Sequence[Any]]) -> None:
                 found.setdefault(label, handle)
     if found:
         columns = min(len(found), max(1, int(figure.get_figwidth() / COLUMN)))
-        figure.legend(list(found.values()), list(found), loc="outside upper center", ncols=columns, handlelength=3.2)
+        figure.legend(list(found.values()), list(found), loc="outside upper center", ncols=columns, handlelength=4.0)
 
 
 def save(figure: Any, folder: Path, name: str, caption: str) -> list[Path]:

@@ -29,5 +29,5 @@ def _panel(panel: Any, block: Block, lines: Sequence[tuple[str, list[dict[str, A
             moments = [moment for moment in analysis["moments"] if METRIC in moment["train"]]
             epochs = [moment["epoch"] for moment in moments]
             values = [moment["train"][METRIC] for moment in moments]
-            panel.plot(epochs, values, **style.line_style(place), label=name)
+            panel.plot(epochs, values, **style.line_style(place), label=style.plain(name))
     panel.set_ylim(bottom=0)

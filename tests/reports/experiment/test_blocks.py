@@ -42,6 +42,19 @@ def test_a_combination_with_the_method_under_test_is_no_baseline(tmp_path: Path)
     }  # fmt: skip
 
 
+def test_kin_are_no_baselines_while_the_method_under_test_is_unfinished(tmp_path: Path) -> None:
+    labels = {"linear": "rcekd", "exponential": "rcekd", "both": "rcekd+de", "alone": "none"}
+    add_plan(tmp_path, methods=[{"label": label, "method": name} for label, name in labels.items()])
+    add_cell(tmp_path, "linear", 0.2, settings={"method": {"name": "rcekd"}})
+    add_cell(tmp_path, "none", 0.1)
+    for label in ("exponential", "both", "alone"):
+        add_failure(tmp_path, label, "loss is not finite")
+    (block,) = blocks_of(tmp_path, "exponential")
+    assert {row.name: row.role for row in block.rows} == {
+        "none": Role.ALONE, "alone": Role.ALONE, "linear": Role.KIN, "both": Role.KIN, "exponential": Role.SUBJECT
+    }  # fmt: skip
+
+
 def test_variants_are_blocks_of_their_own_and_stand_beside_each_other(tmp_path: Path) -> None:
     whole(tmp_path, seeds=2)
     for seed in range(2):
@@ -51,6 +64,21 @@ def test_variants_are_blocks_of_their_own_and_stand_beside_each_other(tmp_path: 
     assert (first.variant, other.variant, beside.of_variants) == ("", "other data", True)
     assert [row.name for row in beside.rows] == ["as it is", "method.lambda=5"], "other data do not compare"
     assert [row.name for row in other.rows] == ["rcekd"]
+
+
+def test_the_teacher_of_every_variant_is_shown(tmp_path: Path) -> None:
+    for dim in (8, 16):
+        for seed in range(2):
+            for method in ("teacher", "rcekd"):
+                own = {"teacher": {"model": "mf", "dim": dim}}
+                add_cell(tmp_path, method, dim / 50, seed=seed, variant=f"T{dim}", settings=own)
+    add_cell(tmp_path, "rcekd", 0.3, variant="a third, taught by the first")
+    blocks = blocks_of(tmp_path)
+    assert [(b.variant, [row.name for row in b.rows]) for b in blocks] == [
+        ("T16", ["teacher", "rcekd"]),
+        ("T8", ["teacher", "rcekd"]),
+        ("variants of rcekd", ["T16", "T8", "a third, taught by the first"]),
+    ]
 
 
 def test_the_block_of_variants_names_what_failed_of_those_it_stands_for(tmp_path: Path) -> None:
@@ -143,6 +171,18 @@ def test_values_per_user_that_are_not_the_summary_s_are_refused(tmp_path: Path) 
     file.write_text(json.dumps(record))
     with pytest.raises(InputError, match=r"averages 0\.31000, the summary says 0\.50000"):
         read_evidence(tmp_path).placed[0].record.per_user("ndcg@10")
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "swapped"])
+def test_damaged_values_per_user_are_one_line(tmp_path: Path, damage: str) -> None:
+    file = add_cell(tmp_path, "rcekd", 0.3)
+    users = file.with_suffix(".npz")
+    whole, middle = users.read_bytes(), 100  # in the compressed numbers of the first array
+    swapped = whole[:middle] + bytes(byte ^ 255 for byte in whole[middle : middle + 20]) + whole[middle + 20 :]
+    users.write_bytes({"empty": b"", "truncated": whole[:-50], "swapped": swapped}[damage])
+    with pytest.raises(InputError, match=r"cannot read the values per user \(.+\); delete .*json and run") as caught:
+        read_evidence(tmp_path).placed[0].record.per_user("recall@10")
+    assert "\n" not in str(caught.value)
 
 
 def test_users_who_are_not_judged_count_for_no_mean(tmp_path: Path) -> None:

@@ -127,6 +127,24 @@ def test_names_mean_nothing_to_tex_and_markdown(text: str) -> None:
     assert not re.search(r"(?<!\\)[|*_<>`]|\n", markdown.escape(text))
 
 
+def test_greek_letters_are_written_for_tex() -> None:
+    assert latex.escape("α-λτ, Δ ε") == r"$\alpha$-$\lambda$$\tau$, $\Delta$ $\varepsilon$"
+    every = [*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x3B1, 0x3CA), 0xB5]
+    written = [latex.escape(chr(code)) for code in every]
+    assert all(text.isascii() for text in written)
+    assert len(set(written)) == len(every) - 1, "only mu and the micro sign look alike"
+
+
+@pytest.mark.parametrize("name", ["[new] α", "*", "[2ex]"])
+def test_a_row_that_begins_like_an_option_is_none(tmp_path: Path, name: str) -> None:
+    """Of the line's end above it, or of the rule."""
+    add_cell(tmp_path, "rcekd", 0.3)
+    add_cell(tmp_path, name, 0.2)
+    text = latex.as_tables(make_document(tmp_path, tmp_path))
+    assert "{}" + latex.escape(name) + " & " in text
+    assert not re.search(r"(\\\\|rule)\s*[\[*]", text)
+
+
 def test_names_mean_nothing_to_the_page(tmp_path: Path) -> None:
     add_plan(tmp_path, title=NASTY, note=NASTY)
     add_cell(tmp_path, "rcekd", 0.3)

@@ -82,7 +82,19 @@ def test_an_ablation_shows_differences_and_keeps_what_is_far_apart_whole(tmp_pat
             self.mean, self.deviation = (lambda _: value), (lambda _: None)
 
     rows: Sequence[Any] = [Far(0.1), Far(0.9)]
-    assert ablation.where_they_differ(rows, "ndcg@10") is None
+    assert ablation.where_they_differ(rows, "ndcg@10", None) is None
+    near: Sequence[Any] = [Far(0.1), Far(0.11)]
+    assert ablation.where_they_differ(near, "ndcg@10", 0.25) is None
+
+
+def test_the_teachers_line_is_within_an_axis_that_begins_above_zero(tmp_path: Path) -> None:
+    for teacher in (0.25, 0.35):
+        folder = tmp_path / str(teacher)
+        for name, value in {"teacher": teacher, "ce": 0.3, "rcekd": 0.302}.items():
+            add_cell(folder, name, value)
+        (panel,) = shown(drawn(folder, "ablation"))
+        low, high = panel.get_ylim()
+        assert 0 < low < lines(panel)["teacher"][0] < high
 
 
 def test_ranks_early_and_late(tmp_path: Path) -> None:
@@ -104,6 +116,48 @@ def test_curves_of_training(tmp_path: Path) -> None:
     assert set(lines(shown(mastered)[0])) == {"MF → MF", "LightGCN → MF"}
     first = lines(shown(mastered)[0])["MF → MF"]
     assert first[0] == pytest.approx((0.072 + 0.073) / 2)
+
+
+def test_a_histogram_names_the_seed_that_it_shows(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["histogram"], seeds=3)
+    (tmp_path / "experiments" / "cell-board-mf-mf-rcekd-0" / "analysis.json").unlink()
+    titles = [panel.get_title() for panel in shown(drawn(folder, "histogram"))]
+    assert titles[:2] == ["board, MF → MF, seed 1", "garden, MF → MF, seed 0"]
+    (figure,) = make_document(folder, folder / "report").figures
+    assert "of the first seed that has been analysed" in figure.caption
+
+
+def test_the_overlap_of_a_combination(tmp_path: Path) -> None:
+    folder = tmp_path / "experiments" / "try"
+    run = add_run(folder, "combined", level=0.5, key="rcekd.overlap")
+    add_cell(folder, "rcekd", 0.3, run_dir=run, settings={"method": {"name": "rcekd+de"}})
+    assert lines(shown(drawn(folder, "overlap"))[0])["MF → MF"][:2] == pytest.approx([0.05, 0.095])
+
+
+def test_names_mean_nothing_to_matplotlib(tmp_path: Path) -> None:
+    folder, board, pair = tmp_path / "experiments" / "try", "$b^$", "_t-$s_$"
+    labels = {"rcekd": "rcekd", "a$b^$": "ce", "_hidden": "ce", r"back\$": "ce", "R$": "ce"}
+    steps = [{"label": f"$K_{k}^$", "set": {"method.K": k}} for k in (10, 20)]
+    kinds = [*FIGURES]
+    add_plan(folder, figures=kinds, datasets=[board], pairs=[pair], variants=["", *steps], title="$x^$")
+    for label, method in labels.items():
+        run = add_run(folder, f"run-{method}-{len(label)}-{label[-2:]}", level=0.5)
+        add_cell(folder, label, 0.3, dataset=board, pair=pair, run_dir=run, settings={"method": {"name": method}})
+    for step in steps:
+        settings = {"method": {"name": "rcekd", "K": step["set"]["method.K"]}}
+        add_cell(folder, "rcekd", 0.3, dataset=board, pair=pair, variant=step["label"], settings=settings)
+    made = draw_figures(material(folder), folder / "figures")
+    assert {file.stem for file in made} == {*kinds}
+    figure = drawn(folder, "train-ndcg")
+    told = [text.get_text().replace(style.NO_WIDTH, "").replace(r"\$", "$") for text in figure.legends[0].get_texts()]
+    assert sorted(told) == sorted(labels)
+
+
+def test_no_two_lines_look_alike() -> None:
+    """Without colours too, for as many lines as anyone can read."""
+    looks = [style.line_style(place) for place in range(210)]
+    assert len({tuple(look.values()) for look in looks}) == 210
+    assert len({(look["linestyle"], look["marker"]) for look in looks[:35]}) == 35
 
 
 def test_overlap_needs_no_analysis_and_the_others_name_what_is_missing(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ EPOCHS = 50
 MOMENTS = (0, 1, 2, 4, 8, 10, 16, 32, 50)
 
 
-def add_run(folder: Path, name: str, *, level: float, analysed: bool = True) -> str:
-    """A run folder beside the experiment, as far as figures read it; its path."""
+def add_run(folder: Path, name: str, *, level: float, analysed: bool = True, key: str = "overlap") -> str:
+    """A run folder beside the experiment, as far as figures read it; its path. key: what the overlap is called."""
     run = folder.parent / name
     run.mkdir(parents=True)
     mastered = [level * (1 - 0.9 ** (epoch + 1)) for epoch in range(EPOCHS)]
-    lines = [json.dumps({"epoch": epoch, "loss": 1.0, "overlap": value}) for epoch, value in enumerate(mastered)]
+    lines = [json.dumps({"epoch": epoch, "loss": 1.0, key: value}) for epoch, value in enumerate(mastered)]
     (run / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     if analysed:
         moments = [moment(epoch, level * (1 - 0.9**epoch)) for epoch in MOMENTS]
