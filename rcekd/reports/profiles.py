@@ -57,7 +57,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
         left += width
     axes.set_yticks([])
     axes.set_xlabel("milliseconds")
-    axes.set_title(_subject(found), loc="left")
+    axes.set_title(_subject(found), loc="left", parse_math=False)
     axes.set_xlim(0, max(left, whole))
     axes.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.25), frameon=False, fontsize=9)
     for side in ("top", "right", "left"):
