@@ -72,7 +72,7 @@ def rcekd_part(settings: MethodSettings) -> RCEKDSettings | None:
 
 
 def list_length(settings: MethodSettings, teacher: TeacherKnowledge) -> int:
-    """K of a method: its own, of a combination RCE-KD's first, else 50; not more than the teacher or the catalogue has."""
+    """K of a method: its own (RCE-KD's of a combination), else 50; not more than the teacher or the catalogue has."""
     parts = list(settings.parts.values()) if isinstance(settings, CombinedSettings) else [settings]
     parts.sort(key=lambda part: not isinstance(part, RCEKDSettings))
     own = [part.list_lengths()["K"] for part in parts if "K" in part.list_lengths()]
