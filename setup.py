@@ -90,6 +90,7 @@ class BuildNativeCore(build_ext):
             ext.extra_objects = [str(path) for path in pool.map(lambda job: self.compile_object(*job), jobs)]
         ext.extra_compile_args = [*COMMON_FLAGS, *INCLUDE, "-Wno-unused-function", *extra]
         ext.extra_link_args = ["-fopenmp", *[flag for flag in extra if flag.startswith("-fsanitize")]]
+        self.force = True  # setuptools does not see that the objects are others, by other flags, and would link nothing
         super().build_extension(ext)
         self.build_cuda(Path(self.get_ext_fullpath(ext.name)).with_name(CUDA_LIBRARY))
 

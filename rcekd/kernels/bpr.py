@@ -9,6 +9,7 @@ from torch.autograd import Function
 from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_count, check_shape, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
+from rcekd.kernels.once import differentiable_once
 from rcekd.work import report
 
 
@@ -88,6 +89,7 @@ class _BprLoss(Function):
         return loss
 
     @staticmethod
+    @differentiable_once
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.gradients is None:
             raise RuntimeError("bpr_loss keeps no gradients for a second backward")
@@ -124,10 +126,10 @@ def _bpr_cpu(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch, negatives = negative_BN.shape
     width = user_factor_UD.shape[1]
-    loss = torch.empty(())
+    loss = user_factor_UD.new_empty(())
     room_user, room_item = batch * need_user, batch * (1 + negatives) * need_item
     user_row, item_row = (torch.empty(room, dtype=torch.int64) for room in (room_user, room_item))
-    user_grad, item_grad = (torch.empty(room, width) for room in (room_user, room_item))
+    user_grad, item_grad = (user_factor_UD.new_empty(room, width) for room in (room_user, room_item))
     report(lambda: _work(negative_BN, width, need_user, need_item))
     status, user_rows, item_rows = _native.bpr(
         user_factor_UD.data_ptr(),

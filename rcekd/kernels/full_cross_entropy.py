@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rcekd.kernels.once import differentiable_once
+
 BLOCK_BYTES = 64 << 20
 
 
@@ -31,6 +33,7 @@ class _FullCrossEntropy(torch.autograd.Function):
         return loss.to(user_BD.dtype)
 
     @staticmethod
+    @differentiable_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grad_user_BD, grad_item_ID = ctx.saved_tensors
         return grad * grad_user_BD, grad * grad_item_ID, None, None, None, None

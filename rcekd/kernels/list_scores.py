@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_count, check_tables, is_native
 from rcekd.kernels.library import address, raise_for_memory, register
+from rcekd.kernels.once import differentiable_once
 
 
 def list_scores(user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class _ListScores(Function):
         return score_RW
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, grad_RW: Tensor) -> tuple[Tensor | None, ...]:
         need = ctx.needs_input_grad[:2]
         found = _gradients(*ctx.saved_tensors, grad_RW.contiguous(), *need)
@@ -51,7 +51,7 @@ class _ListScores(Function):
 
 
 def _scores_cpu(user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor) -> Tensor:
-    score_RW = torch.empty(item_RW.shape)
+    score_RW = user_factor_RD.new_empty(item_RW.shape)
     raise_for_memory(_call(user_factor_RD, item_factor_ID, item_RW, score_RW=score_RW))
     return score_RW
 
@@ -60,8 +60,8 @@ def _gradients_cpu(
     user_factor_RD: Tensor, item_factor_ID: Tensor, item_RW: Tensor, grad_RW: Tensor, need_user: bool, need_item: bool
 ) -> tuple[Tensor, Tensor]:
     """The wanted tables; an unwanted one is empty."""
-    user_grad = torch.empty(user_factor_RD.shape if need_user else 0)
-    item_grad = torch.empty(item_factor_ID.shape if need_item else 0)
+    user_grad = user_factor_RD.new_empty(user_factor_RD.shape if need_user else 0)
+    item_grad = item_factor_ID.new_empty(item_factor_ID.shape if need_item else 0)
     status = _call(
         user_factor_RD,
         item_factor_ID,

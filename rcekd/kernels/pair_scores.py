@@ -33,7 +33,7 @@ def pair_scores(
 def _pair_scores_cpu(
     user_factor_UD: Tensor, item_factor_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor
 ) -> Tensor:
-    score = torch.empty(items.numel())
+    score = user_factor_UD.new_empty(items.numel())
     width = user_factor_UD.shape[1]
     report(lambda: _work(items, width))
     _native.pair_scores(

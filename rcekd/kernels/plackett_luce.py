@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import check_shape, check_strided, is_native
 from rcekd.kernels.library import raise_for_memory, register
+from rcekd.kernels.once import differentiable_once
 from rcekd.work import report
 
 
@@ -58,7 +58,7 @@ class _PlackettLuce(Function):
         return loss_R
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, grad_R: Tensor) -> tuple[Tensor, None, None]:
         (slope_RW,) = ctx.saved_tensors
         return slope_RW * grad_R[:, None], None, None

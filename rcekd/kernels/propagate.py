@@ -100,7 +100,7 @@ def _hop_cpu(
     factor: float,
 ) -> Tensor:
     rows, (columns, width) = indptr.numel() - 1, x_CD.shape
-    y_RD = torch.empty(rows, width)
+    y_RD = x_CD.new_empty(rows, width)
     report(lambda: _work(rows, indices.numel(), x_CD, base_RD))
     status = _native.propagate(
         indptr.data_ptr(),

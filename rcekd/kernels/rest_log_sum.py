@@ -5,12 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from rcekd.kernels import _native, cuda_library, reference
 from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables, is_native
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, raise_for_memory, register
+from rcekd.kernels.once import differentiable_once
 from rcekd.work import report
 
 
@@ -49,7 +49,7 @@ class _RestLogSum(Function):
         return value
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, grad_R: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, sum_R, mean_RD = ctx.saved_tensors
         need_user, need_item = ctx.needs_input_grad[:2]
@@ -62,7 +62,7 @@ def _sums_cpu(
     user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, need_mean: bool
 ) -> tuple[Tensor, Tensor]:
     """The sums, and each row's mean item under the softmax over what is left; empty where it is not wanted."""
-    sum_R, mean_RD = torch.empty(user_R.shape), torch.empty(user_RD.shape if need_mean else 0)
+    sum_R, mean_RD = user_RD.new_empty(user_R.shape), user_RD.new_empty(user_RD.shape if need_mean else 0)
     report(lambda: _work(user_RD, item_ID, 1 + need_mean))
     mean = mean_RD if need_mean else None
     raise_for_memory(_call(user_RD, item_ID, user_R, indptr, items, sum_R=sum_R, mean=mean))
@@ -72,7 +72,7 @@ def _sums_cpu(
 def _item_gradient_cpu(
     user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor, sum_R: Tensor, grad_R: Tensor
 ) -> Tensor:
-    item_grad = torch.empty(item_ID.shape)
+    item_grad = item_ID.new_empty(item_ID.shape)
     report(lambda: _work(user_RD, item_ID, 2))
     raise_for_memory(_call(user_RD, item_ID, user_R, indptr, items, sum_R=sum_R, grad_R=grad_R, item_grad=item_grad))
     return item_grad

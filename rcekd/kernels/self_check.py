@@ -63,7 +63,8 @@ def _compare(native: Callable[[], Answer], twin: Callable[[], Answer]) -> str | 
 
 def _factors(seed: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(USERS, WIDTH, generator=generator), torch.randn(ITEMS, WIDTH, generator=generator)
+    user_UD, item_ID = (torch.randn(rows, WIDTH, generator=generator, dtype=torch.float32) for rows in (USERS, ITEMS))
+    return user_UD, item_ID
 
 
 def _seen() -> CSR:
@@ -122,8 +123,8 @@ def _batch_rows(run: Any) -> Answer:
 
 def _set_cross_entropy(run: Any) -> Answer:
     indptr, items = _ragged(7)
-    sets = ItemSets(indptr, items, torch.full((items.numel(),), 1 / LISTED))
-    row_R, weight_R = torch.arange(USERS), torch.ones(USERS)
+    sets = ItemSets(indptr, items, torch.full((items.numel(),), 1 / LISTED, dtype=torch.float32))
+    row_R, weight_R = torch.arange(USERS), torch.ones(USERS, dtype=torch.float32)
     return _with_gradients(lambda user_UD, item_ID: run(user_UD, item_ID, sets, row_R, row_R, weight_R, tau=2.0))
 
 

@@ -18,6 +18,7 @@ from rcekd.kernels.checks import (
     is_native,
 )
 from rcekd.kernels.library import address, raise_for_memory, register
+from rcekd.kernels.once import differentiable_once
 from rcekd.kernels.sets import ItemSets
 from rcekd.work import report
 
@@ -100,6 +101,7 @@ class _SetCrossEntropy(Function):
         return scalar
 
     @staticmethod
+    @differentiable_once
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.gradients is None:
             raise RuntimeError("set_cross_entropy keeps no gradients for a second backward")
@@ -124,7 +126,7 @@ def _set_cross_entropy_cpu(
     need_item: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     del slots  # only a GPU's memory has to be had in advance
-    loss = torch.empty(())
+    loss = user_factor_UD.new_empty(())
     user_grad = torch.empty_like(user_factor_UD) if need_user else None
     item_grad = torch.empty_like(item_factor_ID) if need_item else None
     report(lambda: _work(user_factor_UD, item_factor_ID, indptr, set_R, need_user, need_item))
@@ -148,7 +150,7 @@ def _set_cross_entropy_cpu(
         torch.get_num_threads(),
     )
     raise_for_memory(status)
-    nothing = torch.empty(0)
+    nothing = user_factor_UD.new_empty(0)
     return loss, nothing if user_grad is None else user_grad, nothing.clone() if item_grad is None else item_grad
 
 

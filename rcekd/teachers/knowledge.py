@@ -11,6 +11,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.pair_scores import pair_scores
 from rcekd.kernels.topk import topk
 from rcekd.models import Backbone, FactorTables
+from rcekd.teachers.kept_lists import KeptLists
 from rcekd.teachers.temperature import warmed
 
 Need = Literal["lists", "scores", "factors", "trajectory", "modalities", "live"]
@@ -102,7 +103,7 @@ class FactorTeacher(TeacherKnowledge):
         self._trajectory = [_detached(moment) for moment in trajectory]
         self._modalities = {name: _detached(tables) for name, tables in (modalities or {}).items()}
         self._model = model
-        self._top: dict[tuple[int, int | None], Tensor] = {}
+        self._top = KeptLists()
 
     @property
     def n_users(self) -> int:
@@ -121,10 +122,7 @@ class FactorTeacher(TeacherKnowledge):
         return frozenset(found)
 
     def top_items(self, k: int, seen: CSR | None = None) -> Tensor:
-        key = (k, None if seen is None else id(seen))
-        if key not in self._top:
-            self._top[key], _ = topk(self._tables.user_UD, self._tables.item_ID, k, seen=seen)
-        return self._top[key]
+        return self._top.get(k, seen, lambda: topk(self._tables.user_UD, self._tables.item_ID, k, seen=seen)[0])
 
     def scores(self, user_R: Tensor, indptr: Tensor, items: Tensor) -> Tensor:
         return pair_scores(self._tables.user_UD, self._tables.item_ID, user_R, indptr, items)

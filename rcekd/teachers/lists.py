@@ -5,6 +5,7 @@ from torch import Tensor
 
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
+from rcekd.teachers.kept_lists import KeptLists
 from rcekd.teachers.knowledge import Need, TeacherKnowledge
 
 
@@ -20,7 +21,7 @@ class ListTeacher(TeacherKnowledge):
         user_E = torch.arange(item_UN.shape[0], device=item_UN.device)[:, None].expand_as(item_UN)[listed_UN]
         key_E, order_E = torch.sort(user_E * n_items + item_UN[listed_UN].long())
         self._key_E, self._score_E = key_E, score_UN[listed_UN][order_E]
-        self._top: dict[tuple[int, int | None], Tensor] = {}
+        self._top = KeptLists()
 
     @property
     def n_users(self) -> int:
@@ -47,11 +48,7 @@ class ListTeacher(TeacherKnowledge):
                 f"import longer lists, or set the method's K (rrd's and dcd's pool, cd's R, rankdistil's n) to at most "
                 f"{self.length}"
             )
-        key = (k, None if seen is None else id(seen))
-        if key not in self._top:
-            found_UN = self._item_UN if seen is None else self._without(seen)
-            self._top[key] = found_UN[:, :k].contiguous()
-        return self._top[key]
+        return self._top.get(k, seen, lambda: self._first(k, seen))
 
     def scores(self, user_R: Tensor, indptr: Tensor, items: Tensor) -> Tensor:
         """The listed score, else the user's floor: float32 [entries]."""
@@ -61,6 +58,10 @@ class ListTeacher(TeacherKnowledge):
         wanted_E = user_E * self._n_items + items.long()
         place_E = torch.searchsorted(self._key_E, wanted_E).clamp_(max=self._key_E.numel() - 1)
         return torch.where(self._key_E[place_E] == wanted_E, self._score_E[place_E], self._floor_U[user_E])
+
+    def _first(self, k: int, seen: CSR | None) -> Tensor:
+        found_UN = self._item_UN if seen is None else self._without(seen)
+        return found_UN[:, :k].contiguous()
 
     def _without(self, seen: CSR) -> Tensor:
         """The lists with seen items taken out and the rest moved up."""

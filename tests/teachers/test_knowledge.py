@@ -3,6 +3,7 @@
 import torch
 
 from rcekd.datasets import Interactions
+from rcekd.kernels.csr import CSR
 from rcekd.models import FactorTables
 from rcekd.teachers import FactorTeacher
 
@@ -20,6 +21,15 @@ def test_top_items_against_a_sort(tiny_interactions: Interactions) -> None:
     score_UI[seen.rows().long(), seen.indices.long()] = -torch.inf
     assert torch.equal(teacher.top_items(7, seen).long(), score_UI.topk(7).indices)
     assert teacher.top_items(7) is teacher.top_items(7)
+
+
+def test_lists_are_not_taken_for_those_of_other_seen_items_that_are_gone() -> None:
+    """A freed CSR's place in memory is soon another's."""
+    teacher = FactorTeacher(make_tables())
+    for item in range(200):
+        seen = CSR(torch.arange(31), torch.full((30,), item % 40, dtype=torch.int32))
+        assert not (teacher.top_items(5, seen) == item % 40).any()
+        del seen
 
 
 def test_lists_longer_than_what_is_unseen_are_padded(tiny_interactions: Interactions) -> None:

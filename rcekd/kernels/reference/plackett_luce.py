@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
+
+from rcekd.kernels.once import differentiable_once
 
 
 def plackett_luce(score_RW: Tensor, mask_RW: Tensor, *, positives: int) -> Tensor:
@@ -39,7 +40,7 @@ class _PlackettLuce(Function):
         return loss_R.to(score_RW.dtype)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, grad_R: Tensor) -> tuple[Tensor, None, None]:
         (slope_RW,) = ctx.saved_tensors
         return slope_RW * grad_R[:, None], None, None

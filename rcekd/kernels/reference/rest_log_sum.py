@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.once import differentiable_once
 from rcekd.kernels.reference.segments import expand_rows
 
 BLOCK_BYTES = 16 << 20
@@ -23,6 +24,7 @@ class _RestLogSum(torch.autograd.Function):
         return sum_R
 
     @staticmethod
+    @differentiable_once
     def backward(ctx: Any, grad_R: Tensor) -> tuple[Tensor | None, ...]:
         user_RD, item_ID, row, column, sum_R = ctx.saved_tensors
         grad_user_RD, grad_item_ID = torch.empty_like(user_RD), torch.zeros_like(item_ID)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rcekd.kernels.once import differentiable_once
+
 BLOCK_ROWS = 256
 GRAM_COLUMNS = 80
 
@@ -84,6 +86,7 @@ class _GroupedGap(torch.autograd.Function):
         return total.to(student_RD.dtype)
 
     @staticmethod
+    @differentiable_once
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
         (grad_RD,) = ctx.saved_tensors
         # Each unordered pair occurs twice, and each occurrence is a square.
