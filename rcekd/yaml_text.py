@@ -1,31 +1,49 @@
 """YAML that a user writes. A key that stands twice in one place is refused, of which YAML would keep the last."""
 
-from collections.abc import Hashable
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-
-class _Strict(yaml.SafeLoader):
-    """The safe loader, which makes plain values only."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands here a second time", key_node.start_mark
-                )
-            seen.add(key if isinstance(key, Hashable) else None)
-        return super().construct_mapping(node, deep)
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def load(text: str) -> Any:
     """The plain value of a YAML text. yaml.YAMLError for what is none, ValueError for an impossible date or number."""
-    return yaml.load(text, Loader=_Strict)
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if root is not None:
+        for node in _mappings(root, set()):
+            _check_keys(node)
+    try:
+        return yaml.safe_load(text)
+    except (AttributeError, KeyError) as error:  # PyYAML on a value that its tag does not fit: !!bool foo
+        raise yaml.YAMLError(f"a value does not fit its tag: {error}") from error
+
+
+def _mappings(node: yaml.Node, met: set[int]) -> Iterator[yaml.MappingNode]:
+    """Every mapping of a text, each once, however often it is referred to."""
+    if id(node) in met:
+        return
+    met.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for pair in node.value:
+            for inner in pair:
+                yield from _mappings(inner, met)
+    elif isinstance(node, yaml.SequenceNode):
+        for inner in node.value:
+            yield from _mappings(inner, met)
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen = set()
+    for key, _ in node.value:
+        if key.tag == _MERGE or not isinstance(key, yaml.ScalarNode):
+            continue
+        if (key.tag, key.value) in seen:
+            what = f"the key {key.value!r} stands here a second time"
+            raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
+        seen.add((key.tag, key.value))
 
 
 def problem(error: Exception) -> str:

@@ -79,7 +79,23 @@ def test_assignments(text: str, expected: Values) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "=5", ".a=5", "a.=5", "a..b=5", "a=[1", "a={", "a: b", "a='x", "a=2020-13-45", "a=0x_", "a={b: 1, b: 2}"],
+    [
+        "",
+        "a",
+        "=5",
+        ".a=5",
+        "a.=5",
+        "a..b=5",
+        "a=[1",
+        "a={",
+        "a: b",
+        "a='x",
+        "a=2020-13-45",
+        "a=0x_",
+        "a={b: 1, b: 2}",
+        "a=!!bool foo",
+        "a=!!timestamp foo",
+    ],
 )
 def test_bad_assignments(text: str) -> None:
     with pytest.raises(InputError, match=r"--set "):
@@ -185,6 +201,8 @@ def write(tmp_path: Path, content: str | bytes) -> Path:
 def test_config_file(tmp_path: Path) -> None:
     assert read_config(write(tmp_path, "train:\n  epochs: 3\n")) == {"train": {"epochs": 3}}
     assert read_config(write(tmp_path, "# nothing\n")) == {}
+    deep = "base: &b {epochs: 1}\nouter: {deep: &a {<<: *b, epochs: 2}}\ntrain: {<<: *a, patience: 3}\n"
+    assert read_config(write(tmp_path, deep))["train"] == {"epochs": 2, "patience": 3}
     merged = "base: &base {epochs: 3, patience: 5}\ntrain: {<<: *base, epochs: 4}\n"
     assert read_config(write(tmp_path, merged))["train"] == {"epochs": 4, "patience": 5}, "a merge may be said anew"
 

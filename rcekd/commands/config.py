@@ -47,7 +47,7 @@ def show(
     if as_yaml and as_json:
         raise InputError("--yaml and --json both want stdout; give one")
     output = Output(as_json=as_json, quiet=quiet)
-    name, _ = options.split_teachers(teacher, config)
+    name, _ = options.split_teachers(teacher, config, assignments)
     flags = options.flag_values(dataset, teacher=name, student=student, method=method, seed=seed)
     given = options.given_layers(config, assignments)
     preset, *above, last = with_preset(given, flags)

@@ -52,7 +52,7 @@ def distill(
         summary = pipeline.resume(resume, env.place)
     else:
         asked = options.asked_of_run(config)
-        name, teacher_dirs = options.split_teachers(teacher, config)
+        name, teacher_dirs = options.split_teachers(teacher, config, assignments)
         settings = options.run_settings(
             dataset,
             teacher=name,

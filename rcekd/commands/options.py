@@ -156,13 +156,30 @@ def check_folder_of(option: str, file: Path | None) -> None:
         raise InputError(f"{option} {file}: there is no folder {file.parent}; make it first")
 
 
-def split_teachers(words: list[str] | None, config: Path | None) -> tuple[str | None, list[Path]]:
+def _teachers_of(config: Path, assignments: list[str] | None) -> list[Path]:
+    """The teachers' folders that a --config file names. InputError where --set asks for another teacher."""
+    found = asked_of_run(config).get("teacher_dirs", [])
+    if not isinstance(found, list) or not all(isinstance(folder, str) for folder in found):
+        raise InputError(f"{config}: teacher_dirs: expected a list of run folders, not {found!r}")
+    for text in assignments or [] if found else []:
+        asked = parse_assignment(text).get("teacher", {})
+        if not isinstance(asked, dict) or asked.keys() - {"mix", "temperature"}:
+            raise InputError(
+                f"--set {text}: {config} names its teacher's folder under teacher_dirs; give --teacher NAME to train "
+                "another, or leave this out"
+            )
+    return [Path(folder) for folder in found]
+
+
+def split_teachers(
+    words: list[str] | None, config: Path | None, assignments: list[str] | None
+) -> tuple[str | None, list[Path]]:
     """--teacher as a model's name, or as run folders, which without it are those of the --config file.
 
     InputError where names and folders, or two names, are mixed.
     """
     if not words:
-        return None, [Path(folder) for folder in asked_of_run(config).get("teacher_dirs", [])]
+        return None, [] if config is None else _teachers_of(config, assignments)
     folders = [Path(word) for word in words if "/" in word or Path(word).is_dir()]
     if folders and len(folders) < len(words):
         name = next(word for word in words if Path(word) not in folders)
@@ -187,8 +204,34 @@ def run_settings(
 
     alias: what the keys of --set are short for in this command.
     """
+    return resolve(
+        run_layers(
+            dataset,
+            teacher=teacher,
+            student=student,
+            method=method,
+            config=config,
+            assignments=assignments,
+            seed=seed,
+            alias=alias,
+        )
+    )
+
+
+def run_layers(
+    dataset: str | None,
+    *,
+    teacher: str | None,
+    student: str | None,
+    method: str | None,
+    config: Path | None,
+    assignments: list[str] | None,
+    seed: int | None,
+    alias: Callable[[Values], Values] = lambda values: values,
+) -> list[Layer]:
+    """The layers that these settings come from."""
     flags = flag_values(dataset, teacher=teacher, student=student, method=method, seed=seed)
-    return resolve(with_preset(given_layers(config, assignments, alias), flags))
+    return with_preset(given_layers(config, assignments, alias), flags)
 
 
 def given_layers(

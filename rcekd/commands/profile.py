@@ -40,7 +40,7 @@ def profile(
         options.check_folder_of(option, file)
     if plot is not None:
         check_format(plot)
-    name, teacher_dirs = options.split_teachers(teacher, config)
+    name, teacher_dirs = options.split_teachers(teacher, config, assignments)
     settings = options.run_settings(
         dataset, teacher=name, student=student, method=method, config=config, assignments=assignments, seed=seed
     )

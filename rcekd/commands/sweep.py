@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
+from rcekd.config import resolve
 from rcekd.experiments.spaces import given_space, own_space
 from rcekd.experiments.sweep import Sweep, SweepTask
 from rcekd.reports.sweeps import describe_trial, trials_table
@@ -37,14 +38,12 @@ def sweep(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
-    name, teacher_dirs = options.split_teachers(teacher, config)
-    settings = options.run_settings(
+    name, teacher_dirs = options.split_teachers(teacher, config, assignments)
+    layers = options.run_layers(
         dataset, teacher=name, student=student, method=method, config=config, assignments=assignments, seed=seed
     )
-    chosen = given_space(space) if space is not None else own_space(settings.method.name)
-    task = SweepTask(
-        settings.to_values(), chosen, trials, settings.seed, prune=not no_prune, teacher_dirs=tuple(teacher_dirs)
-    )
+    chosen = given_space(space) if space is not None else own_space(resolve(layers).method.name)
+    task = SweepTask(tuple(layers), chosen, trials, prune=not no_prune, teacher_dirs=tuple(teacher_dirs))
     study = Sweep(task, env.place)
     env.output.say(f"sweep folder: {study.folder}")
     found = study.run(lambda trial: env.output.say(describe_trial(trial, study.watch)))

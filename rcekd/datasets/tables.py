@@ -155,6 +155,11 @@ def _diagnosis(path: Path, first: int, width: int, separator: str, quote: str | 
                     f"{path}, line {number}: a quotation mark is opened and not closed; close it, take it out, or save "
                     "the table with tabs as .tsv, where it is a letter"
                 )
+            if quote and re.search(rf'(^|{re.escape(separator)})"[^"]*"[^"{re.escape(separator)}\r\n]', text):
+                return InputError(
+                    f"{path}, line {number}: text goes on after a closing quotation mark; double the marks inside a "
+                    "field, or save the table with tabs as .tsv, where they are letters"
+                )
             if number == first and len(fields) < width:
                 return InputError(f"{path}, line {number}: only {len(fields)} of the {width} fields of the header")
     return InputError(f"{path}: not a readable table ({one_line(error)})")

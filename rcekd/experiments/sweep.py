@@ -12,8 +12,9 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -23,7 +24,7 @@ from rcekd.errors import DivergedError, InputError
 from rcekd.experiments import pipeline
 from rcekd.experiments.claims import claim
 from rcekd.experiments.identity import digest
-from rcekd.experiments.layers import nested, of_one_variant
+from rcekd.experiments.layers import Layer, nested, of_one_variant
 from rcekd.experiments.place import Place
 from rcekd.experiments.spaces import Space
 from rcekd.experiments.working import PATIENCE
@@ -44,17 +45,21 @@ REFUSED = "refused"  # marks a trial whose settings were refused: it has failed,
 class SweepTask:
     """What is searched: settings that hold for every trial, and the space of the others."""
 
-    base: Values
+    layers: tuple[Layer, ...]
     space: Space
     trials: int
-    seed: int
     prune: bool = True
     teacher_dirs: tuple[Path, ...] = ()
 
+    @cached_property
+    def base(self) -> RunSettings:
+        """The settings without the search."""
+        return resolve(list(self.layers))
+
     def settings(self, point: dict[str, Any]) -> RunSettings:
         """The settings of a trial. InputError where the space holds what the settings refuse."""
-        layers = [("the settings", self.base), ("the search space", nested(point))]
-        return resolve(of_one_variant(layers, self.base["method"]["name"]))
+        layers = [*self.layers, ("the search space", nested(point))]
+        return resolve(of_one_variant(layers, self.base.method.name))
 
     def identity(self, data: Interactions) -> str:
         """What the study depends on, the number of trials and pruning aside. InputError for a teacher that is gone."""
@@ -63,8 +68,8 @@ class SweepTask:
         more: Values = {"teachers": given} if given else {}
         more |= {"features": {name: found.digest for name, found in data.features.items()}} if data.features else {}
         more |= {"times": data.times.digest} if data.times is not None else {}
-        own = {"kind": "sweep", "base": self.base, "data": data.fingerprint, "space": space, "seed": self.seed}
-        return digest(own | more)
+        own = {"base": self.base.to_values(), "data": data.fingerprint, "space": space, "seed": self.base.seed}
+        return digest({"kind": "sweep", **own, **more})
 
 
 class Sweep:
@@ -116,24 +121,25 @@ class Sweep:
             (self.folder / "claims").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{self.folder}: cannot write here ({error.strerror}); give --runs-dir") from error
-        journal = self.folder / "study.jsonl"
-        lock = optuna.storages.journal.JournalFileSymlinkLock(str(journal))
-        _mend(journal, lock)
-        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal), lock))
+        journal = (self.folder / "study.jsonl").absolute()  # a link to it is optuna's lock
+        file = optuna.storages.journal.JournalFileBackend(str(journal), _mending_lock(optuna, journal))
         pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS)
-        study = optuna.create_study(
-            study_name="sweep",
-            storage=storage,
-            load_if_exists=True,
-            direction="maximize",
-            pruner=pruner if self._task.prune else optuna.pruners.NopPruner(),
-        )
+        try:
+            study = optuna.create_study(
+                study_name="sweep",
+                storage=optuna.storages.JournalStorage(file),
+                load_if_exists=True,
+                direction="maximize",
+                pruner=pruner if self._task.prune else optuna.pruners.NopPruner(),
+            )
+        except ValueError as error:
+            raise InputError(f"{journal}: damaged ({error}); delete {self.folder} and search again") from error
         study.enqueue_trial(_inside(first.to_values(), self._task.space), skip_if_exists=True)
         return study
 
     def _sampler(self, number: int) -> Any:
         """Draws the point of a trial from a stream of its own: no other process, nor this one before a stop, has it."""
-        seed = stream_seed(self._task.seed, "sweep", number) % 2**32
+        seed = stream_seed(self._task.base.seed, "sweep", number) % 2**32
         return self._optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(4, self._task.trials // 3))
 
     def _begun(self) -> int:
@@ -233,17 +239,28 @@ class _Pruning:
         self._inner.end(progress)
 
 
-def _mend(journal: Path, lock: Any) -> None:
-    """Drop a last line that a full disk or a crash cut short: the next entry would be written onto it."""
-    if not journal.is_file():
-        return
-    lock.acquire()  # nobody is in the middle of a line now
-    try:
-        whole = journal.read_bytes().rfind(b"\n") + 1
-        if whole < journal.stat().st_size:
-            os.truncate(journal, whole)
-    finally:
-        lock.release()
+def _mending_lock(optuna: Any, journal: Path) -> Any:
+    """Optuna's lock of a journal, which it takes before every entry.
+
+    Whoever has it drops a last line that a full disk or a crash cut short: the entry would be written onto it.
+    """
+
+    class Lock(optuna.storages.journal.JournalFileSymlinkLock):  # type: ignore[misc]
+        def acquire(self) -> bool:
+            held = bool(super().acquire())
+            with open(journal, "rb+") as file:
+                tail = file.seek(0, os.SEEK_END)
+                while tail and not _ends_a_line(file, tail):
+                    tail -= 1
+                file.truncate(tail)
+            return held
+
+    return Lock(str(journal))
+
+
+def _ends_a_line(file: BinaryIO, tail: int) -> bool:
+    file.seek(tail - 1)
+    return file.read(1) == b"\n"
 
 
 def _inside(values: Values, space: Space) -> dict[str, Any]:

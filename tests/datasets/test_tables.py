@@ -108,6 +108,7 @@ def test_times_and_dates(write: Write, text: str, expected: float) -> None:
         ("user,item\n1,2\n3,4,5\n6,7\n", "line 3: 3 fields where the header names 2"),
         ("user,item\n1,2\n,4\n", "line 3: the user is empty"),
         ('user,item\n1,2\n3,"4\n', "line 3: a quotation mark is opened and not closed"),
+        ('user,item,name\n1,2,x\n3,4,"Big" screen\n', "line 3: text goes on after a closing quotation mark"),
         ('user,item,name\n1,2,x\n1,3,27" wide\n2,3,y\n2,4,27" wide\n3,5,z\n', "line 3: a quotation mark is opened"),
         ('user,name,item\n1,27" wide,2\n1,x,3\n2,27",4\n3,z,5\n', "save the table with tabs as .tsv"),
         ("user,item,rating\n1,2,nan\n", "line 2: the rating is 'nan', not a finite number"),

@@ -1,6 +1,7 @@
 """`rcekd sweep`: goes on where it was, shares one study, tells what was best and never reads the test set."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,10 @@ def test_the_best_point_is_distilled_from_the_teacher_of_the_study(sweep: Comman
     assert Path(again["teacher"]["run_dir"]).name == Path(teacher).name, "a run's config.yaml is a --config file"
     other = rcekd(*distilled, Path(first["run_dir"], "config.yaml"), "--teacher", "mf").result
     assert Path(other["teacher"]["run_dir"]).name != Path(teacher).name, "what is given wins"
+    mixed = rcekd(*distilled, Path(first["run_dir"], "config.yaml"), "--set", "teacher.dim=9")
+    assert mixed.code == 2
+    assert "--set teacher.dim=9: " in mixed.error
+    assert "give --teacher NAME to train another" in mixed.error
 
 
 def test_other_data_is_another_study(sweep: Command) -> None:
@@ -157,6 +162,7 @@ def test_a_journal_that_a_full_disk_cut_short_goes_on(sweep: Command) -> None:
     journal = Path(first["sweep_dir"], "study.jsonl")
     with journal.open("a") as file:
         file.write('{"op_code": 8, "wor')
+    os.symlink(journal.absolute(), f"{journal}.lock")  # left behind too
     for trials in (2, 3):
         found = sweep("--trials", trials)
         assert found.code == 0, found.err
@@ -164,14 +170,25 @@ def test_a_journal_that_a_full_disk_cut_short_goes_on(sweep: Command) -> None:
         assert len(found.result["trials"]) == trials
 
 
+def test_a_journal_broken_in_the_middle_is_one_line(sweep: Command) -> None:
+    journal = Path(sweep("--trials", 1).result["sweep_dir"], "study.jsonl")
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([lines[0], lines[1][:9], *lines[2:]]) + "\n")
+    done = sweep("--trials", 2)
+    assert done.code == 2
+    assert "study.jsonl: damaged" in done.error
+
+
 def test_a_variant_that_is_searched_brings_its_defaults(sweep: Command, tmp_path: Path) -> None:
     (tmp_path / "variants.yaml").write_text("method.variant: [interactions, neighbours]\n")
-    found = sweep("--method", "freqd", "--space", "variants.yaml", "--trials", 6, "--no-prune").result["trials"]
+    words = ("--method", "freqd", "--space", "variants.yaml", "--trials", 6, "--no-prune", "--set", "method.alpha=0.3")
+    found = sweep(*words).result["trials"]
     configs = [yaml.safe_load(Path(trial["run_dir"], "config.yaml").read_text())["method"] for trial in found]
     assert {config["variant"]: config["first"] for config in configs} == {
         "interactions": "filter",
         "neighbours": "projector",
     }
+    assert {config["alpha"] for config in configs} == {0.3}, "what was given stays"
 
 
 def test_without_a_validation_pair_there_is_nothing_to_choose_by(sweep: Command) -> None:

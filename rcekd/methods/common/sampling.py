@@ -63,7 +63,8 @@ def tournament_weights(ranks: int, scale: float, length_U: Tensor) -> Tensor:
     rank_M = torch.arange(ranks, dtype=torch.float64, device=length_U.device)
     length_U1 = length_U[:, None].double()
     weight_M = torch.exp(-rank_M / scale)
-    at_least_UM = (weight_M - torch.exp(-length_U1 / scale)) / -math.expm1(-1.0 / scale)
+    # Of a flat law the two ends' powers are all but equal: their difference would be rounding.
+    at_least_UM = weight_M * torch.expm1((rank_M - length_U1).clamp(max=0.0) / scale) / math.expm1(-1.0 / scale)
     return (weight_M * (2.0 * at_least_UM - weight_M)).where(rank_M < length_U1, 0.0).float()
 
 
