@@ -7,6 +7,7 @@ import typer
 from rcekd.commands import options
 from rcekd.commands.console import Output
 from rcekd.commands.data_features import features
+from rcekd.config import resolve
 from rcekd.datasets import CATALOG, Interactions, load_dataset
 from rcekd.errors import InputError
 from rcekd.reports.comparison import Table
@@ -43,8 +44,8 @@ def show(
     output = Output(as_json=as_json, quiet=quiet)
     if name is not None and dataset is not None:
         raise InputError(f"both {name!r} and --dataset {dataset!r}: give the dataset once")
-    settings = options.run_settings(
-        dataset if name is None else name, config=config, assignments=assignments, seed=None
+    settings = resolve(
+        options.run_layers(dataset if name is None else name, config=config, assignments=assignments, seed=None)
     )
     data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     counts = data.counts()

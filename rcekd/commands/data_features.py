@@ -7,6 +7,7 @@ import typer
 
 from rcekd.commands import options
 from rcekd.commands.console import Output
+from rcekd.config import resolve
 from rcekd.datasets import Interactions, load_dataset
 from rcekd.datasets.features.attach import aligned
 from rcekd.datasets.features.making import FeatureRequest, make_features
@@ -55,7 +56,7 @@ def features(
     request = FeatureRequest(tags, text, vectors, item_ids, item_column, text_column, width, least, seed or 0)
     data = None
     if dataset is not None:
-        settings = options.run_settings(dataset, config=config, assignments=assignments, seed=seed)
+        settings = resolve(options.run_layers(dataset, config=config, assignments=assignments, seed=seed))
         data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     table = make_features(request)
     told: dict[str, int | float | str] = {"items": len(table.item_ids), "width": table.value_XF.shape[1]}

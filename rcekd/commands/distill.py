@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
+from rcekd.config import resolve
 from rcekd.experiments import pipeline
-from rcekd.reports.comparison import comparison
+from rcekd.reports.comparison import run_table
 
 KeepTrajectory = Annotated[
     bool, typer.Option("--keep-trajectory", help="keep the student at moments of its training too, for analyze")
@@ -53,7 +54,7 @@ def distill(
     else:
         asked = options.asked_of_run(config)
         name, teacher_dirs = options.split_teachers(teacher, config, assignments)
-        settings = options.run_settings(
+        layers = options.run_layers(
             dataset,
             teacher=name,
             student=student,
@@ -63,13 +64,12 @@ def distill(
             seed=seed,
         )
         summary = pipeline.distill(
-            settings,
+            resolve(layers),
             env.place,
             with_scratch=with_scratch or bool(asked.get("with_scratch")),
             teacher_dirs=teacher_dirs,
             keep_trajectory=keep_trajectory or bool(asked.get("keep_trajectory")),
         )
-    if summary["kind"] == "distill":
-        env.output.table(comparison(summary))
+    env.output.table(run_table(summary))
     env.output.say(f"  run folder: {summary['run_dir']}")
     env.output.result(summary)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
+from rcekd.config import resolve
 from rcekd.errors import InputError, nearest
 from rcekd.experiments.imported import import_teacher as import_into
 from rcekd.reports.imported import overview
@@ -49,7 +50,7 @@ def import_teacher(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device="cpu", threads=threads, quiet=quiet, as_json=as_json
     )
-    settings = options.run_settings(dataset, config=config, assignments=assignments, seed=None)
+    settings = resolve(options.run_layers(dataset, config=config, assignments=assignments, seed=None))
     request = ImportRequest(
         files=tuple(files),
         format=_format(format_name),

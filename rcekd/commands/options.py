@@ -10,7 +10,7 @@ import typer
 
 from rcekd import devices, methods, models
 from rcekd.commands.console import Output, TrainingView
-from rcekd.config import RunSettings, Values, parse_assignment, read_config, resolve, split_run_config
+from rcekd.config import Values, parse_assignment, read_config, split_run_config
 from rcekd.datasets import CATALOG
 from rcekd.errors import InputError
 from rcekd.experiments.layers import Layer, with_preset
@@ -189,7 +189,7 @@ def split_teachers(
     return (None, folders) if folders else (words[0], [])
 
 
-def run_settings(
+def run_layers(
     dataset: str | None,
     *,
     teacher: str | None = None,
@@ -199,37 +199,11 @@ def run_settings(
     assignments: list[str] | None,
     seed: int | None,
     alias: Callable[[Values], Values] = lambda values: values,
-) -> RunSettings:
-    """Settings from the preset of the dataset, --config, --set and the flags, in rising order of precedence.
+) -> list[Layer]:
+    """The preset of the dataset, --config, --set and the flags, in rising order of precedence, for config.resolve.
 
     alias: what the keys of --set are short for in this command.
     """
-    return resolve(
-        run_layers(
-            dataset,
-            teacher=teacher,
-            student=student,
-            method=method,
-            config=config,
-            assignments=assignments,
-            seed=seed,
-            alias=alias,
-        )
-    )
-
-
-def run_layers(
-    dataset: str | None,
-    *,
-    teacher: str | None,
-    student: str | None,
-    method: str | None,
-    config: Path | None,
-    assignments: list[str] | None,
-    seed: int | None,
-    alias: Callable[[Values], Values] = lambda values: values,
-) -> list[Layer]:
-    """The layers that these settings come from."""
     flags = flag_values(dataset, teacher=teacher, student=student, method=method, seed=seed)
     return with_preset(given_layers(config, assignments, alias), flags)
 

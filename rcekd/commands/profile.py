@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
+from rcekd.config import resolve
 from rcekd.experiments.profiling import Length
 from rcekd.experiments.profiling import profile as measure
 from rcekd.reports.profiles import check_format, draw, profile_table
@@ -41,8 +42,10 @@ def profile(
     if plot is not None:
         check_format(plot)
     name, teacher_dirs = options.split_teachers(teacher, config, assignments)
-    settings = options.run_settings(
-        dataset, teacher=name, student=student, method=method, config=config, assignments=assignments, seed=seed
+    settings = resolve(
+        options.run_layers(
+            dataset, teacher=name, student=student, method=method, config=config, assignments=assignments, seed=seed
+        )
     )
     found = measure(settings, env.place, Length(warmup, epochs), teacher_dirs=teacher_dirs, trace=trace)
     env.output.table(profile_table(found))

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
-from rcekd.config import Values
+from rcekd.config import Values, resolve
 from rcekd.experiments import pipeline
-from rcekd.reports.comparison import comparison, single
+from rcekd.reports.comparison import run_table
 
 
 def train_teacher(
@@ -47,22 +47,20 @@ def train_teacher(
         options.check_resume(given, runs_dir, keep_trajectory=keep_trajectory)
         summary = pipeline.resume(resume, env.place)
     else:
-        settings = options.run_settings(
-            dataset,
-            teacher=teacher,
-            student=student,
-            method=method,
-            config=config,
-            assignments=assignments,
-            seed=seed,
-            alias=_train_is_the_teachers,
+        settings = resolve(
+            options.run_layers(
+                dataset,
+                teacher=teacher,
+                student=student,
+                method=method,
+                config=config,
+                assignments=assignments,
+                seed=seed,
+                alias=_train_is_the_teachers,
+            )
         )
         summary = pipeline.train_teacher(settings, env.place, keep_trajectory=keep_trajectory)
-    if summary["kind"] == "distill":  # --resume goes on with a run of any kind
-        env.output.table(comparison(summary))
-    else:
-        what = "student alone" if summary["kind"] == "alone" else "teacher"
-        env.output.table(single(summary, f"{what} ({summary['model']} {summary['dim']})"))
+    env.output.table(run_table(summary))
     env.output.say(f"  run folder: {summary['run_dir']}")
     env.output.result(summary)
 

@@ -17,6 +17,14 @@ class Table:
     notes: list[str]
 
 
+def run_table(summary: dict[str, Any]) -> Table:
+    """What a run came to, of whatever kind: --resume goes on with any."""
+    if summary["kind"] == "distill":
+        return comparison(summary)
+    what = "student alone" if summary["kind"] == "alone" else "teacher"
+    return single(summary, f"{what} ({summary['model']} {summary['dim']})")
+
+
 def comparison(summary: dict[str, Any]) -> Table:
     """Quality, size and cost of every model of a distillation, from its summary."""
     teacher, student = summary["teacher"], summary["student"]

@@ -49,7 +49,7 @@ def test_run(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("rcekd.commands.options.run_settings", fail)
+    monkeypatch.setattr("rcekd.commands.options.run_layers", fail)
     assert application.run(["data", "info", "synthetic"]) == code
     out, err = capsys.readouterr()
     (line,) = err.splitlines()

@@ -254,3 +254,11 @@ def test_a_run_is_gone_on_with_from_inside(finished: Path, rcekd: Command, monke
     monkeypatch.chdir(place)
     assert sorted(Path("runs").iterdir()) == before
     assert not list(finished.glob("teacher-*"))
+
+
+def test_a_resumed_run_is_shown_as_what_it_is(finished: Path, rcekd: Command) -> None:
+    """By either command, as --resume goes on with a run of any kind."""
+    teacher = next(finished.parent.glob("teacher-*"))
+    for command in ("train-teacher", "distill"):
+        assert "student, rcekd (mf 3)" in rcekd(command, "--resume", finished, "--threads", 1).out
+        assert "teacher (mf 8), synthetic" in rcekd(command, "--resume", teacher, "--threads", 1).out
