@@ -15,11 +15,11 @@ from rcekd.errors import InputError
 from rcekd.evaluation.closure_theory import Judged, StudentBlock, TeacherBlock
 from rcekd.experiments import teaching
 from rcekd.experiments.identity import student_identity
-from rcekd.experiments.moments import Moment, longest_list, moments
+from rcekd.experiments.moments import Moment, judged_parts, longest_list, moments
 from rcekd.experiments.opening import FinishedRun, open_run
 from rcekd.experiments.place import Place
 from rcekd.kernels.pair_scores import pair_scores
-from rcekd.methods import CombinedSettings, MethodSettings, RCEKDSettings
+from rcekd.methods import MethodSettings
 from rcekd.teachers import TeacherKnowledge
 from rcekd.training.files import write_json
 
@@ -90,13 +90,8 @@ def _drawn_users(n_users: int, wanted: int, seed: int) -> Tensor:
 
 
 def _temperature(settings: MethodSettings) -> float:
-    """The temperature that the method puts under both softmaxes; 1 for one that has none.
-
-    Of a combination RCE-KD's, whose sets are judged, where it is one of the parts; else the first part's that has one.
-    """
-    parts = list(settings.parts.values()) if isinstance(settings, CombinedSettings) else [settings]
-    parts.sort(key=lambda part: not isinstance(part, RCEKDSettings))
-    return next((float(part.logit_tau) for part in parts if hasattr(part, "logit_tau")), 1.0)
+    """The temperature that the method puts under both softmaxes; 1 for one that has none."""
+    return next((float(part.logit_tau) for part in judged_parts(settings) if hasattr(part, "logit_tau")), 1.0)
 
 
 def _blocks(n_users: int, n_items: int) -> Iterator[slice]:

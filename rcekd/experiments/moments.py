@@ -71,11 +71,15 @@ def rcekd_part(settings: MethodSettings) -> RCEKDSettings | None:
     return settings if isinstance(settings, RCEKDSettings) and draws else None
 
 
+def judged_parts(settings: MethodSettings) -> list[MethodSettings]:
+    """The settings that say what is judged, strongest first: of a combination RCE-KD's, whose sets these are."""
+    parts = list(settings.parts.values()) if isinstance(settings, CombinedSettings) else [settings]
+    return sorted(parts, key=lambda part: not isinstance(part, RCEKDSettings))
+
+
 def list_length(settings: MethodSettings, teacher: TeacherKnowledge) -> int:
     """K of a method: its own (RCE-KD's of a combination), else 50; not more than the teacher or the catalogue has."""
-    parts = list(settings.parts.values()) if isinstance(settings, CombinedSettings) else [settings]
-    parts.sort(key=lambda part: not isinstance(part, RCEKDSettings))
-    own = [part.list_lengths()["K"] for part in parts if "K" in part.list_lengths()]
+    own = [part.list_lengths()["K"] for part in judged_parts(settings) if "K" in part.list_lengths()]
     return min(own[0] if own else LIST_LENGTH, longest_list(teacher))
 
 
