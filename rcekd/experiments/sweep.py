@@ -8,13 +8,12 @@ claims/NUMBER          locked by the process that works on the trial; the lock d
 best.yaml, sweep.json  what was found so far
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
@@ -24,6 +23,7 @@ from rcekd.errors import DivergedError, InputError
 from rcekd.experiments import pipeline
 from rcekd.experiments.claims import claim
 from rcekd.experiments.identity import digest
+from rcekd.experiments.journal import open_journal
 from rcekd.experiments.layers import Layer, nested, of_one_variant
 from rcekd.experiments.place import Place
 from rcekd.experiments.spaces import Space
@@ -121,19 +121,18 @@ class Sweep:
             (self.folder / "claims").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{self.folder}: cannot write here ({error.strerror}); give --runs-dir") from error
-        journal = (self.folder / "study.jsonl").absolute()  # a link to it is optuna's lock
-        file = optuna.storages.journal.JournalFileBackend(str(journal), _mending_lock(optuna, journal))
+        file = self.folder / "study.jsonl"
         pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS)
         try:
             study = optuna.create_study(
                 study_name="sweep",
-                storage=optuna.storages.JournalStorage(file),
+                storage=open_journal(optuna, file),
                 load_if_exists=True,
                 direction="maximize",
                 pruner=pruner if self._task.prune else optuna.pruners.NopPruner(),
             )
         except ValueError as error:
-            raise InputError(f"{journal}: damaged ({error}); delete {self.folder} and search again") from error
+            raise InputError(f"{file}: damaged ({error}); delete {self.folder} and search again") from error
         study.enqueue_trial(_inside(first.to_values(), self._task.space), skip_if_exists=True)
         return study
 
@@ -237,30 +236,6 @@ class _Pruning:
 
     def end(self, progress: Progress) -> None:
         self._inner.end(progress)
-
-
-def _mending_lock(optuna: Any, journal: Path) -> Any:
-    """Optuna's lock of a journal, which it takes before every entry.
-
-    Whoever has it drops a last line that a full disk or a crash cut short: the entry would be written onto it.
-    """
-
-    class Lock(optuna.storages.journal.JournalFileSymlinkLock):  # type: ignore[misc]
-        def acquire(self) -> bool:
-            held = bool(super().acquire())
-            with open(journal, "rb+") as file:
-                tail = file.seek(0, os.SEEK_END)
-                while tail and not _ends_a_line(file, tail):
-                    tail -= 1
-                file.truncate(tail)
-            return held
-
-    return Lock(str(journal))
-
-
-def _ends_a_line(file: BinaryIO, tail: int) -> bool:
-    file.seek(tail - 1)
-    return file.read(1) == b"\n"
 
 
 def _inside(values: Values, space: Space) -> dict[str, Any]:
