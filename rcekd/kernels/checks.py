@@ -105,7 +105,7 @@ def check_ascending_rows(name: str, indptr: Tensor, indices: Tensor) -> None:
     if indices.numel() < 2:
         return
     begins = torch.zeros(indices.numel() + 1, dtype=torch.bool, device=indices.device)
-    begins[indptr] = True
+    begins.index_fill_(0, indptr, True)  # begins[indptr] = True would copy a number to a GPU, and wait
     ascending = ((indices.diff() > 0) | begins[1:-1]).all()
     message = f"every row of {name} must be ascending without repeats; see CSR.sorted_unique"
     if is_gpu(indices.device):

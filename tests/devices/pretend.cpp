@@ -173,6 +173,17 @@ c10::IValue answer_on_device(const c10::IValue& value, const Seen& seen) {
 
 // --- operations -----------------------------------------------------------------------------------------------------
 
+// What x[index] = value makes the host wait for on CUDA. To write where a mask is true, the device has to say how often
+// it is, unless one number is written, which is a fill; a number to be written at ids is copied there first.
+void count_assignment(const torch::jit::Stack& stack, size_t arguments) {
+    const auto given = torch::jit::last(stack, arguments);
+    bool mask = false;
+    for (const std::optional<at::Tensor>& index : given[1].toOptionalTensorVector())
+        mask = mask || (index && index->defined() && index->scalar_type() == at::kBool);
+    const bool number = given[2].toTensor().dim() == 0;
+    if (mask != number) count(mask ? "aten::nonzero" : kUpload);
+}
+
 void any(const c10::OperatorHandle& operation, torch::jit::Stack* stack) {
     const auto& schema = operation.schema();
     const std::string& name = schema.name();
@@ -181,6 +192,7 @@ void any(const c10::OperatorHandle& operation, torch::jit::Stack* stack) {
     for (const auto& argument : schema.arguments())
         TORCH_CHECK(argument.name() != "generator", "random numbers on the device: ", name);
     if (kWaiting.count(name)) count(name);
+    if (name == "aten::_index_put_impl_") count_assignment(*stack, arguments);
     Seen seen;
     torch::jit::Stack host;
     for (const c10::IValue& value : torch::jit::last(*stack, arguments)) {

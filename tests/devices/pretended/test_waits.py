@@ -105,3 +105,18 @@ def test_the_device_refuses_what_a_gpu_refuses(pretend: Pretend) -> None:
         there[torch.tensor([0])]
     with pytest.raises(RuntimeError, match="random numbers on the device"):
         torch.rand(3, device=pretend.device)
+
+
+def test_what_an_assignment_waits_for(pretend: Pretend) -> None:
+    """To write where a mask is true, unless it is one number; and to write a number at ids (pytorch#188330)."""
+    there = torch.arange(6.0, device=pretend.device)
+    mask, ids, three = there > 2.0, torch.arange(3, device=pretend.device), torch.zeros(3, device=pretend.device)
+    pretend.waits()
+    there[mask] = 1.0
+    there[ids] = three
+    there.index_fill_(0, ids, 2.0)
+    assert not pretend.waits()
+    there[mask] = three
+    assert pretend.waits() == Counter({"aten::nonzero": 1})
+    there[ids] = 1.0
+    assert pretend.waits() == Counter({"copy to the device": 1})
