@@ -1,6 +1,7 @@
 // A device that is none: torch's spare device type "privateuseone", whose memory is the host's. It refuses what a GPU
-// refuses (tensors of two devices in one operation), and what a run of ours is not to do (draw random numbers on the
-// device), and counts how often the host waits for the device. Operations are the CPU's own, on the same memory.
+// refuses (tensors of two devices in one operation, operations without a CUDA kernel), and what a run of ours is not to
+// do (draw random numbers on the device), and counts how often the host waits for the device. Operations are the CPU's
+// own, on the same memory.
 
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
@@ -45,6 +46,12 @@ void count(const std::string& name) {
     static std::mutex mutex;  // autograd has a thread of its own for the device
     std::lock_guard<std::mutex> guard(mutex);
     ++waits()[name];
+}
+
+// Operations that torch has for the CPU and not for CUDA.
+std::set<std::string>& lacking() {
+    static std::set<std::string> found;
+    return found;
 }
 
 // --- memory, guard, hooks -------------------------------------------------------------------------------------------
@@ -103,8 +110,10 @@ using Seen = std::vector<Pair>;
 at::Tensor on_host(const at::Tensor& tensor, const std::string& name, Seen& seen) {
     if (!tensor.defined()) return tensor;
     if (tensor.device() != kDevice) {
-        TORCH_CHECK(tensor.dim() == 0, "two devices: ", name, " was given a tensor ", tensor.sizes(), " on ",
-                    tensor.device(), " beside others on the device");
+        // What Python's own numbers become; a tensor of one number that somebody made on the CPU is refused, though
+        // some of CUDA's operations would take it.
+        TORCH_CHECK(tensor.unsafeGetTensorImpl()->is_wrapped_number(), "two devices: ", name, " was given a tensor ",
+                    tensor.sizes(), " on ", tensor.device(), " beside others on the device");
         return tensor;
     }
     const auto options = at::TensorOptions().dtype(tensor.dtype()).device(at::kCPU);
@@ -191,6 +200,7 @@ void any(const c10::OperatorHandle& operation, torch::jit::Stack* stack) {
     TORCH_CHECK(name.rfind("aten::", 0) == 0, name, " has no implementation for the device");
     for (const auto& argument : schema.arguments())
         TORCH_CHECK(argument.name() != "generator", "random numbers on the device: ", name);
+    TORCH_CHECK(!lacking().count(name), name, " has no CUDA kernel");
     if (kWaiting.count(name)) count(name);
     if (name == "aten::_index_put_impl_") count_assignment(*stack, arguments);
     Seen seen;
@@ -307,6 +317,9 @@ struct Register {
 }  // namespace
 
 extern "C" {
+
+// An operation, "aten::name", that is refused from now on.
+void pretend_lack(const char* name) { lacking().insert(name); }
 
 // Waits so far, "name count" a line; forgets them.
 const char* pretend_take_waits() {

@@ -6,6 +6,7 @@ Autograd starts a thread for every device when it is first used, so this is load
 import ctypes
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import types
@@ -46,6 +47,23 @@ def build() -> Path | None:
     return made
 
 
+def without_cuda() -> list[str]:
+    """The operations of torch that have a kernel for the CPU and none for CUDA, by what its headers declare.
+
+    A declaration tells nothing of types: some kernels of CUDA's take fewer of them than the CPU's.
+    """
+    folder, lacking = TORCH / "include/ATen/ops", []
+    for header in folder.glob("*_cpu_dispatch.h"):
+        name = header.name.removesuffix("_cpu_dispatch.h")
+        if (folder / f"{name}_cuda_dispatch.h").exists():
+            continue
+        # One kernel for all devices; what it only generates is the form that writes into `out`, by calling the other.
+        common = folder.glob(f"{name}_composite*_dispatch.h")
+        if not any(re.search(rf"\b{name}\(", path.read_text()) for path in common):
+            lacking.append(name)
+    return sorted(lacking)
+
+
 class Pretend:
     """The loaded device."""
 
@@ -55,6 +73,8 @@ class Pretend:
             raise OSError("no C++ compiler")
         self._core = ctypes.CDLL(str(made))
         self._core.pretend_take_waits.restype = ctypes.c_char_p
+        for name in without_cuda():
+            self._core.pretend_lack(f"aten::{name}".encode())
         torch.utils.rename_privateuse1_backend(NAME)
         torch._register_device_module(NAME, _module())
         devices.GPU_TYPES.add(NAME)

@@ -103,6 +103,10 @@ def test_the_device_refuses_what_a_gpu_refuses(pretend: Pretend) -> None:
         torch.cat([here, there])
     with pytest.raises(RuntimeError, match="two devices"):
         there[torch.tensor([0])]
+    with pytest.raises(RuntimeError, match="two devices"):
+        there * torch.tensor(2.0)
+    with pytest.raises(RuntimeError, match="histogram has no CUDA kernel"):
+        torch.histogram(there, 2)
     with pytest.raises(RuntimeError, match="random numbers on the device"):
         torch.rand(3, device=pretend.device)
 
