@@ -3,23 +3,56 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from rcekd import devices
 from rcekd.kernels.cuda_library import why_unavailable
+from tests.contracts.backbones import Case, cases
+from tests.contracts.board import checkerboard
+from tests.devices.pretended.runs import EVERY_METHOD, SHORT, bytes_of, task_of_backbone
 from tests.flows.conftest import Outcome
+from tests.training.workbench import make_task
 
 pytestmark = pytest.mark.gpu
 Command = Callable[..., Outcome]
+DATA = checkerboard(24, 20)
 
 
 @pytest.fixture(autouse=True)
-def _gpu() -> None:
+def gpu() -> torch.device:
     found = devices.gpu()
     reason = found if isinstance(found, str) else why_unavailable()
-    if reason is not None:
-        pytest.skip(reason)
+    if isinstance(found, str) or reason is not None:
+        pytest.skip(str(reason))
+    return found
+
+
+def assert_near(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Every epoch's losses agree but for rounding: of 1e-6 in all factors that a method sees they show 2e-7."""
+    assert len(found) == len(expected)
+    for ours, wanted in zip(found, expected, strict=True):
+        for key in ("loss", "base_loss", "kd_loss"):
+            assert ours.get(key, 0.0) == pytest.approx(wanted.get(key, 0.0), rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "case"), EVERY_METHOD, ids=str)
+def test_every_method_trains(gpu: torch.device, name: str, case: dict[str, Any], tmp_path: Path) -> None:
+    """On torch's own CUDA operations too, which the pretend device does not have."""
+    expected = bytes_of(make_task(DATA, method=name, case=case, **SHORT), tmp_path / "cpu")
+    found = bytes_of(make_task(DATA.to(gpu), method=name, case=case, **SHORT), tmp_path / "gpu")
+    assert_near(found[1], expected[1])
+
+
+@pytest.mark.parametrize("taught", [False, True], ids=["alone", "taught"])
+@pytest.mark.parametrize(("name", "case"), cases())
+def test_every_backbone_trains(gpu: torch.device, name: str, case: Case, taught: bool, tmp_path: Path) -> None:
+    data = case.furnish(DATA)
+    expected = bytes_of(task_of_backbone(name, case, data, taught=taught), tmp_path / "cpu")
+    found = bytes_of(task_of_backbone(name, case, data.to(gpu), taught=taught), tmp_path / "gpu")
+    assert_near(found[1], expected[1])
 
 
 def test_distill(distill: Command) -> None:
