@@ -37,6 +37,7 @@ def serve_bench(
     del debug
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise InputError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
+    options.check_folder_of("--plot", plot)
     env = options.environment(
         data_dir=data_dir,
         runs_dir=run_dirs[0].parent,

@@ -13,6 +13,7 @@ TABLE_SUFFIXES = (*_BY_SUFFIX, ".tsv", ".txt", ".dat")
 DIGITS = 18  # that any whole number of int64 may have
 _LOOK_AT = 100
 _HEADER_LIMIT = 65536
+_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh9", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")  # gzip, zip, bzip2, zstd, xz
 
 
 def guess_formats(paths: Sequence[Path]) -> list[FormatName]:
@@ -43,6 +44,8 @@ def header_line(path: Path) -> str:
     refuse_empty(path)
     with path.open("rb") as file:
         line = file.readline(_HEADER_LIMIT)
+    if line.startswith(_COMPRESSED):
+        raise InputError(f"{path}: a compressed file; unpack it first")
     try:
         return line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:

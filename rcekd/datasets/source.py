@@ -76,8 +76,18 @@ def _from_catalog(entry: CatalogEntry, places: Places) -> Source:
     return Source(entry.name, files, entry.defaults, entry.format)
 
 
+def lasting_path(path: Path) -> Path:
+    """The path absolute and with its links followed, so that it means the same in any folder and when a link moves.
+
+    A file in a store that names files by their digest has no suffix there, so it is called as its link is.
+    """
+    real = path.resolve()
+    in_store = real.suffix.lower() not in TABLE_SUFFIXES and path.suffix.lower() in TABLE_SUFFIXES
+    return path.parent.resolve() / path.name if in_store and real.is_file() else real
+
+
 def _from_path(path: Path) -> Source:
-    path = path.resolve()
+    path = lasting_path(path)
     if path.is_dir():
         return Source(path.name, _in_folder(path), DataSettings())
     return Source(path.stem, (SourceFile(path),), DataSettings())

@@ -8,6 +8,7 @@ from typing import Any
 from rcekd import methods, models
 from rcekd.config import RunSettings, Values, merge, preset, resolve
 from rcekd.datasets import CATALOG
+from rcekd.datasets.source import lasting_path
 from rcekd.errors import InputError
 
 DEFAULT_DATASET = "ml-100k"
@@ -82,7 +83,9 @@ def _name(asked: Values, room: str, field: str, default: str) -> str:
 
 def lasting(dataset: str) -> str:
     """A path made absolute, so that a run can be resumed from another folder; a name as it is."""
-    return dataset if not dataset or dataset in CATALOG or not Path(dataset).exists() else str(Path(dataset).resolve())
+    return (
+        dataset if not dataset or dataset in CATALOG or not Path(dataset).exists() else str(lasting_path(Path(dataset)))
+    )
 
 
 def of_one_variant(layers: list[Layer], method: str) -> list[Layer]:

@@ -79,5 +79,5 @@ def open_run(run_dir: Path, place: Place, overrides: Sequence[tuple[str, Values]
     settings = resolve([(str(folder.config_file), config), *overrides])
     summary = folder.read_summary()
     data = place.data(settings)
-    check_same_data(summary, data, folder)
+    check_same_data(summary, data, folder, read_as_told=True)
     return FinishedRun(folder, str(own.get("kind")), summary, settings, data)

@@ -119,7 +119,7 @@ def evaluate_run(run_dir: Path, place: Place, overrides: list[tuple[str, dict[st
     data = place.data(settings)
     stored = folder.read_summary()
     place.memory.restart()
-    teaching.check_same_data(stored, data, folder)
+    teaching.check_same_data(stored, data, folder, read_as_told=True)
     if own.get("kind") == "imported":
         found = {key: stored[key] for key in ("model", "dim", "parameters")}
         found |= imported.metrics(imported.load(folder, data), data, settings.eval)

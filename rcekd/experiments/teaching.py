@@ -20,6 +20,9 @@ from rcekd.teachers.ensemble import check_members
 from rcekd.teachers.temperature import calibrate
 from rcekd.training.run_folder import RunFolder
 
+OTHERS = "give the data that its config.yaml names under `data` (--dataset, --set data.…)"
+CHANGED = "what its config.yaml names under `dataset` has changed since: put that back, or train on the new data"
+
 
 class Teaching(NamedTuple):
     """A teacher as a run sees it: its summary (or what stands for one), and what it knows.
@@ -108,14 +111,16 @@ def check_given(folder: RunFolder, data: Interactions) -> tuple[dict[str, Any], 
     return config, summary
 
 
-def check_same_data(summary: dict[str, Any], data: Interactions, folder: RunFolder) -> None:
-    """InputError where a run was made for other data."""
+def check_same_data(
+    summary: dict[str, Any], data: Interactions, folder: RunFolder, *, read_as_told: bool = False
+) -> None:
+    """InputError where a run was made for other data. read_as_told: these were read as its own config.yaml says."""
     made_for = summary["dataset"]
     if made_for["fingerprint"] != data.fingerprint:
         raise InputError(
             f"{folder.path}: this model was made for other data ({made_for['name']}, split {made_for['split']}, "
-            f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}; "
-            "give the data that its config.yaml names under `data` (--dataset, --set data.…)"
+            f"{made_for['users']} users × {made_for['items']} items), not for {data.name}, split {data.split}, "
+            f"{data.n_users} × {data.n_items}; {CHANGED if read_as_told else OTHERS}"
         )
     _check_same_features(summary, data, folder)
     _check_same_times(made_for.get("times"), data, folder)

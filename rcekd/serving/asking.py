@@ -1,5 +1,6 @@
 """Who lists are asked for: ids on a command line or in a file, and histories on a stream."""
 
+import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ def split_ids(text: str) -> list[str]:
 def read_ids(path: Path) -> list[str]:
     """One id a line, each once, empty lines passed over. InputError for a file that holds none or cannot be read."""
     try:
-        found = _each_once(path.read_text(encoding="utf-8-sig").splitlines())
+        found = _each_once(_lines(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise InputError(f"{path}: cannot read this list of ids ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -27,6 +28,11 @@ def read_ids(path: Path) -> list[str]:
     if not found:
         raise InputError(f"{path}: no ids in it; write one a line")
     return found
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends. Ids may hold what str.splitlines takes for ends as well, U+2028 or U+0085."""
+    return list(io.StringIO(text, newline=None))
 
 
 def _each_once(parts: Iterable[str]) -> list[str]:
@@ -82,7 +88,7 @@ def read_histories(source: Path | BinaryIO) -> list[list[str]]:
     where = str(source) if isinstance(source, Path) else "stdin"
     try:
         written = source.read_bytes() if isinstance(source, Path) else source.read()
-        lines = written.decode("utf-8-sig").splitlines()
+        lines = _lines(written.decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{where}: cannot read these histories ({error.strerror})") from error
     except UnicodeDecodeError as error:

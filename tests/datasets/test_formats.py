@@ -1,5 +1,8 @@
 """Telling formats apart."""
 
+import gzip
+from pathlib import Path
+
 import pytest
 
 from rcekd.datasets.formats import guess_formats, guess_separator, header_line
@@ -37,6 +40,13 @@ def test_separator_is_guessed(header: str, expected: str) -> None:
 
 def test_header_drops_byte_order_mark_and_line_end(write: Write) -> None:
     assert header_line(write("a.csv", "\ufeffuser,item\r\n1,2\r\n")) == "user,item"
+
+
+def test_a_compressed_file_is_to_be_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"user,item\n1,2\n"))
+    with pytest.raises(InputError, match=r"a\.csv\.gz: a compressed file; unpack it first"):
+        header_line(path)
 
 
 def test_blank_file_is_refused(write: Write) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from rcekd.datasets.load import read_source
 from rcekd.datasets.places import Places
+from rcekd.datasets.settings import DataSettings
 from rcekd.datasets.source import find_source
 from rcekd.errors import InputError
 from tests.datasets.aid import Write
@@ -92,6 +94,25 @@ def test_a_name_may_be_a_folder_of_the_data_folder(write: Write, places: Places)
     path = write("data/mine/ratings.csv", "user,item\n1,2\n")
     source = find_source("mine", places)
     assert (source.name, source.files[0].path) == ("mine", path)
+
+
+def test_a_link_into_a_store_that_names_files_by_digest_says_what_the_file_is(
+    write: Write, places: Places, tmp_path: Path
+) -> None:
+    (tmp_path / "ratings.csv").symlink_to(write("store/4f2a9c", 'user,item\nann,"a, b"\n'))
+    source = find_source(str(tmp_path / "ratings.csv"), places)
+    assert (source.name, source.files[0].path) == ("ratings", tmp_path / "ratings.csv")
+    assert read_source(source, DataSettings())["item"].to_list() == ["a, b"]
+
+
+@pytest.mark.parametrize("link", ["latest.csv", "latest", "latest.txt"])
+def test_any_other_link_stands_for_the_file_that_it_leads_to(
+    write: Write, places: Places, tmp_path: Path, link: str
+) -> None:
+    path = write("ratings-3.csv", "user,item\n1,2\n")
+    (tmp_path / link).symlink_to(path)
+    source = find_source(str(tmp_path / link), places)
+    assert (source.name, source.files[0].path) == ("ratings-3", path)
 
 
 def test_places_come_from_arguments_then_environment_then_platform(

@@ -1,11 +1,12 @@
 """Which of the settings of a preset, a --config file and earlier --sets stand under what was asked for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rcekd.config import Values, resolve
-from rcekd.experiments.layers import nested, run_settings, with_preset
+from rcekd.experiments.layers import lasting, nested, run_settings, with_preset
 from rcekd.methods import METHODS, MethodSettings, method_settings
 
 OTHER = {"rcekd": "code", "rd": "code", "cd": "code", "dcd": "code", "bd": "code", "hetcomp": "code"}
@@ -67,3 +68,9 @@ def test_a_part_of_a_combination_loses_what_its_preset_tuned_for_the_other_varia
 def test_a_part_whose_variant_is_the_presets_keeps_it_all() -> None:
     combined = run_settings("gowalla", method="rcekd+de", sets={"method.de.lambda": 0.5}).method
     assert getattr(combined, "rcekd") == run_settings("gowalla").method  # noqa: B009
+
+
+def test_a_link_into_a_store_of_digests_lasts_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "4f2a9c").write_text("user,item\n1,2\n")
+    (tmp_path / "ratings.csv").symlink_to(tmp_path / "4f2a9c")
+    assert lasting(str(tmp_path / "ratings.csv")) == str(tmp_path / "ratings.csv")

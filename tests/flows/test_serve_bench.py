@@ -64,5 +64,7 @@ def test_what_is_refused(rcekd: Command, distill: Command, finished: Path, monke
     other = distill("--method", "none", data__synthetic__seed=5, method__K=None, method__L=None).result["run_dir"]
     assert "of other data" in rcekd("serve-bench", finished, other, "--only").error
     assert "--plot a.txt" in rcekd("serve-bench", finished, "--plot", "a.txt").error
+    lost = rcekd("serve-bench", finished, *FEW, "--plot", "nowhere/a.svg").error  # one line: nothing was measured
+    assert "--plot nowhere/a.svg: there is no folder nowhere; make it first" in lost
     monkeypatch.setitem(sys.modules, "usearch.index", None)
     assert "pip install 'rcekd[serving]'" in rcekd("serve-bench", finished, "--quiet").error

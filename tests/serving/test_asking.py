@@ -38,6 +38,15 @@ def test_histories() -> None:
         parse_histories([], "stdin")
 
 
+def test_only_line_ends_end_a_line(tmp_path: Path) -> None:
+    """Ids may hold the letters that str.splitlines takes for ends of lines too, as titles from web pages do."""
+    path = tmp_path / "ids"
+    path.write_bytes("a\u2028b\r\nc\x85d\n".encode())
+    assert read_ids(path) == ["a\u2028b", "c\x85d"]
+    path.write_bytes("a\u2028b,c\x85d\r\ne\n".encode())
+    assert read_histories(path) == [["a\u2028b", "c\x85d"], ["e"]]
+
+
 def test_histories_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "h").write_text("1 2\n")
     assert read_histories(tmp_path / "h") == [["1", "2"]]
