@@ -23,6 +23,15 @@ ItemIds = Annotated[Path | None, typer.Option("--item-ids", help="file of the or
 ItemColumn = Annotated[str | None, typer.Option("--item-column", help="column of item ids in a table")]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="column of the text in a table")]
 Width = Annotated[int, typer.Option("--width", min=1, max=4096, help="numbers per item, of tags and texts")]
+# Without it there is none, where other commands take their default.
+Of = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        help="say too how many items of this dataset (a name or a path) have features",
+        autocompletion=options.complete_dataset,
+    ),
+]
 Least = Annotated[int, typer.Option("--least", min=1, help="leave out tags and words of fewer items")]
 
 
@@ -36,7 +45,7 @@ def features(
     text_column: TextColumn = None,
     width: Width = 128,
     least: Least = 2,
-    dataset: options.Dataset = None,
+    dataset: Of = None,
     assignments: options.Set = None,
     config: options.Config = None,
     seed: options.Seed = None,
