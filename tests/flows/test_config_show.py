@@ -1,5 +1,6 @@
 """`rcekd config show`: what a command line resolves to, where it comes from, and the file that says the same."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def test_the_file_it_prints_resolves_to_the_same(rcekd: Command, words: list[str
     assert again["settings"] == rcekd("config", "show", *words, "--json").result["settings"]
     assert set(again["sources"].values()) == {"all.yaml"}
     assert rcekd("config", "show", "--config", "all.yaml", "--yaml").out == printed.out
+
+
+def test_a_file_that_can_be_read_once_is_read_once(rcekd: Command) -> None:
+    read, write = os.pipe()
+    os.write(write, b"train: {epochs: 3}")
+    os.close(write)
+    shown = rcekd("config", "show", "--config", f"/dev/fd/{read}", "--json")
+    os.close(read)
+    assert shown.result["settings"]["train"]["epochs"] == 3
 
 
 def test_it_takes_every_option_of_distill(rcekd: Command) -> None:
