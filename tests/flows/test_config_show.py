@@ -81,6 +81,15 @@ def test_a_file_that_can_be_read_once_is_read_once(rcekd: Command) -> None:
     assert shown.result["settings"]["train"]["epochs"] == 3
 
 
+def test_the_file_it_prints_names_the_teachers_folders(rcekd: Command) -> None:
+    for name in ("a", "b"):
+        Path(name).mkdir()
+    printed = rcekd("config", "show", "--teacher", "a", "--teacher", "b", "--yaml")
+    assert yaml.safe_load(printed.out)["teacher_dirs"] == [str(Path(name).resolve()) for name in ("a", "b")]
+    Path("all.yaml").write_text(printed.out)
+    assert rcekd("config", "show", "--config", "all.yaml", "--yaml").out == printed.out
+
+
 def test_it_takes_every_option_of_distill(rcekd: Command) -> None:
     options = ["--with-scratch", "--data-dir", "d", "--runs-dir", "r", "--device", "cpu", "--threads", "1", "--quiet"]
     shown = rcekd("config", "show", "--dataset", "synthetic", *options)
