@@ -43,8 +43,9 @@ class Range(Settings):
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def contains(self, value: object) -> bool:
-        kind = int if self.is_whole else int | float
-        return isinstance(value, kind) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not isinstance(value, int | float) or isinstance(value, bool) or (self.is_whole and value % 1):
+            return False
+        return self.low <= value <= self.high
 
     def suggest(self, trial: Chooser, key: str) -> Scalar:
         if isinstance(self.low, int) and isinstance(self.high, int):

@@ -65,4 +65,5 @@ def test_whole_numbers_stay_whole() -> None:
 
     assert Range(low=3, high=9).suggest(Trial(), "K") == 5
     assert Range(low=3, high=9).contains(4)
+    assert Range(low=3, high=9).contains(4.0), "a setting of fractions may be searched by whole numbers"
     assert not Range(low=3, high=9).contains(4.5), "a preset's 4.5 would be searched as 4"
