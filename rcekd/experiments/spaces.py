@@ -80,6 +80,8 @@ def read_space(values: Values, where: str) -> Space:
     """Keys such as `method.lambda`, each with {low, high, log} or a list. InputError names the key."""
     space: Space = {}
     for key, value in values.items():
+        if not isinstance(key, str):
+            raise InputError(f"{where}: {key!r} is no setting's key; write e.g. `method.lambda: [1, 10]`")
         try:
             space[key] = Choices(values=value) if isinstance(value, list) else Range.model_validate(value)
         except ValidationError as error:

@@ -44,6 +44,7 @@ def test_a_users_space(tmp_path: Path) -> None:
         ("method.lambda: {low: 0, high: 1, log: true}", "starts above 0"),
         ("method.lambda: []", "at least one value"),
         ("method.lambda: 3", "method.lambda"),
+        ("1: [2, 3]", "1 is no setting's key"),
         ("", "to search"),
     ],
 )
