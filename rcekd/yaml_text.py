@@ -10,14 +10,16 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 def load(text: str) -> Any:
     """The plain value of a YAML text. yaml.YAMLError for what is none, ValueError for an impossible date or number."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    if root is not None:
-        for node in _mappings(root, set()):
-            _check_keys(node)
     try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None:
+            for node in _mappings(root, set()):
+                _check_keys(node)
         return yaml.safe_load(text)
-    except (AttributeError, KeyError) as error:  # PyYAML on a value that its tag does not fit: !!bool foo
+    except (AttributeError, LookupError) as error:  # PyYAML on a value that its tag does not fit: !!bool foo, !!int ""
         raise yaml.YAMLError(f"a value does not fit its tag: {error}") from error
+    except RecursionError:
+        raise yaml.YAMLError("values stand too deep within others") from None
 
 
 def _mappings(node: yaml.Node, met: set[int]) -> Iterator[yaml.MappingNode]:

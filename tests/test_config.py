@@ -95,6 +95,8 @@ def test_assignments(text: str, expected: Values) -> None:
         "a={b: 1, b: 2}",
         "a=!!bool foo",
         "a=!!timestamp foo",
+        "a=!!int ''",
+        "a=" + 2000 * "[" + 2000 * "]",
     ],
 )
 def test_bad_assignments(text: str) -> None:

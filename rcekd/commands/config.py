@@ -47,15 +47,16 @@ def show(
     if as_yaml and as_json:
         raise InputError("--yaml and --json both want stdout; give one")
     output = Output(as_json=as_json, quiet=quiet)
-    name, _ = options.split_teachers(teacher, config, assignments)
+    read = options.config_file(config)
+    name, teacher_dirs = options.split_teachers(teacher, read, assignments)
     flags = options.flag_values(dataset, teacher=name, student=student, method=method, seed=seed)
-    given = options.given_layers(config, assignments)
+    given = options.given_layers(read, assignments)
     preset, *above, last = with_preset(given, flags)
     settings = resolve([preset, *above, last])
     # The last layer says the dataset and the method anew; what counts as given is what the user gave.
     rows = sourced(settings, [(PRESET, preset[1]), *above, ("flag", flags)])
     if as_yaml:
-        output.document(settings_yaml(settings))
+        output.document(settings_yaml(settings, teacher_dirs))
         return
     output.table(settings_table(settings, rows))
     output.result(settings_object(settings, rows))

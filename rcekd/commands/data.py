@@ -45,7 +45,9 @@ def show(
     if name is not None and dataset is not None:
         raise InputError(f"both {name!r} and --dataset {dataset!r}: give the dataset once")
     settings = resolve(
-        options.run_layers(dataset if name is None else name, config=config, assignments=assignments, seed=None)
+        options.run_layers(
+            dataset if name is None else name, config=options.config_file(config), assignments=assignments, seed=None
+        )
     )
     data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     counts = data.counts()

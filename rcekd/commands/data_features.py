@@ -65,7 +65,9 @@ def features(
     request = FeatureRequest(tags, text, vectors, item_ids, item_column, text_column, width, least, seed or 0)
     data = None
     if dataset is not None:
-        settings = resolve(options.run_layers(dataset, config=config, assignments=assignments, seed=seed))
+        settings = resolve(
+            options.run_layers(dataset, config=options.config_file(config), assignments=assignments, seed=seed)
+        )
         data = load_dataset(settings.dataset, settings.data, data_dir=data_dir)
     table = make_features(request)
     told: dict[str, int | float | str] = {"items": len(table.item_ids), "width": table.value_XF.shape[1]}

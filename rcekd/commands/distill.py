@@ -52,14 +52,15 @@ def distill(
         options.check_resume(given, runs_dir, with_scratch=with_scratch, keep_trajectory=keep_trajectory)
         summary = pipeline.resume(resume, env.place)
     else:
-        asked = options.asked_of_run(config)
-        name, teacher_dirs = options.split_teachers(teacher, config, assignments)
+        read = options.config_file(config)
+        asked = {} if read is None else read.asked
+        name, teacher_dirs = options.split_teachers(teacher, read, assignments)
         layers = options.run_layers(
             dataset,
             teacher=name,
             student=student,
             method=method,
-            config=config,
+            config=read,
             assignments=assignments,
             seed=seed,
         )

@@ -28,7 +28,7 @@ def evaluate(
     env = options.environment(
         data_dir=data_dir, runs_dir=run_dir.parent, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
-    overrides = options.given_layers(config, assignments)
+    overrides = options.given_layers(options.config_file(config), assignments)
     if config is not None:  # a run's config.yaml says much beside the protocol
         name, values = overrides[0]
         if "eval" not in values:

@@ -50,7 +50,9 @@ def import_teacher(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device="cpu", threads=threads, quiet=quiet, as_json=as_json
     )
-    settings = resolve(options.run_layers(dataset, config=config, assignments=assignments, seed=None))
+    settings = resolve(
+        options.run_layers(dataset, config=options.config_file(config), assignments=assignments, seed=None)
+    )
     request = ImportRequest(
         files=tuple(files),
         format=_format(format_name),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 import typer
@@ -145,9 +145,20 @@ def check_resume(settings: Sequence[object], runs_dir: Path, **options: bool) ->
         raise InputError(f"--{word} beside --resume: a run goes on in its folder as it was started; leave --{word} out")
 
 
-def asked_of_run(config: Path | None) -> Values:
-    """What a --config file that was a run's says beside its settings: its teachers' folders, and options."""
-    return {} if config is None else split_run_config(read_config(config))[0]
+class ConfigFile(NamedTuple):
+    """A --config file, read once: a pipe cannot be read again.
+
+    asked: what one that was a run's says beside its settings, its teachers' folders and options.
+    """
+
+    path: Path
+    asked: Values
+    settings: Values
+
+
+def config_file(config: Path | None) -> ConfigFile | None:
+    """The --config file, where one was given."""
+    return None if config is None else ConfigFile(config, *split_run_config(read_config(config)))
 
 
 def check_folder_of(option: str, file: Path | None) -> None:
@@ -156,23 +167,23 @@ def check_folder_of(option: str, file: Path | None) -> None:
         raise InputError(f"{option} {file}: there is no folder {file.parent}; make it first")
 
 
-def _teachers_of(config: Path, assignments: list[str] | None) -> list[Path]:
+def _teachers_of(config: ConfigFile, assignments: list[str] | None) -> list[Path]:
     """The teachers' folders that a --config file names. InputError where --set asks for another teacher."""
-    found = asked_of_run(config).get("teacher_dirs", [])
+    found = config.asked.get("teacher_dirs", [])
     if not isinstance(found, list) or not all(isinstance(folder, str) for folder in found):
-        raise InputError(f"{config}: teacher_dirs: expected a list of run folders, not {found!r}")
+        raise InputError(f"{config.path}: teacher_dirs: expected a list of run folders, not {found!r}")
     for text in assignments or [] if found else []:
         asked = parse_assignment(text).get("teacher", {})
         if not isinstance(asked, dict) or asked.keys() - {"mix", "temperature"}:
             raise InputError(
-                f"--set {text}: {config} names its teacher's folder under teacher_dirs; give --teacher NAME to train "
-                "another, or leave this out"
+                f"--set {text}: {config.path} names its teacher's folder under teacher_dirs; give --teacher NAME to "
+                "train another, or leave this out"
             )
     return [Path(folder) for folder in found]
 
 
 def split_teachers(
-    words: list[str] | None, config: Path | None, assignments: list[str] | None
+    words: list[str] | None, config: ConfigFile | None, assignments: list[str] | None
 ) -> tuple[str | None, list[Path]]:
     """--teacher as a model's name, or as run folders, which without it are those of the --config file.
 
@@ -195,7 +206,7 @@ def run_layers(
     teacher: str | None = None,
     student: str | None = None,
     method: str | None = None,
-    config: Path | None,
+    config: ConfigFile | None,
     assignments: list[str] | None,
     seed: int | None,
     alias: Callable[[Values], Values] = lambda values: values,
@@ -209,12 +220,10 @@ def run_layers(
 
 
 def given_layers(
-    config: Path | None, assignments: list[str] | None, alias: Callable[[Values], Values] = lambda values: values
+    config: ConfigFile | None, assignments: list[str] | None, alias: Callable[[Values], Values] = lambda values: values
 ) -> list[Layer]:
     """--config and every --set, each a layer of its own."""
-    given: list[Layer] = []
-    if config is not None:
-        given.append((str(config), split_run_config(read_config(config))[1]))
+    given: list[Layer] = [] if config is None else [(str(config.path), config.settings)]
     return given + [(f"--set {text}", alias(parse_assignment(text))) for text in assignments or []]
 
 

@@ -41,10 +41,11 @@ def profile(
         options.check_folder_of(option, file)
     if plot is not None:
         check_format(plot)
-    name, teacher_dirs = options.split_teachers(teacher, config, assignments)
+    read = options.config_file(config)
+    name, teacher_dirs = options.split_teachers(teacher, read, assignments)
     settings = resolve(
         options.run_layers(
-            dataset, teacher=name, student=student, method=method, config=config, assignments=assignments, seed=seed
+            dataset, teacher=name, student=student, method=method, config=read, assignments=assignments, seed=seed
         )
     )
     found = measure(settings, env.place, Length(warmup, epochs), teacher_dirs=teacher_dirs, trace=trace)

@@ -38,9 +38,10 @@ def sweep(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
-    name, teacher_dirs = options.split_teachers(teacher, config, assignments)
+    read = options.config_file(config)
+    name, teacher_dirs = options.split_teachers(teacher, read, assignments)
     layers = options.run_layers(
-        dataset, teacher=name, student=student, method=method, config=config, assignments=assignments, seed=seed
+        dataset, teacher=name, student=student, method=method, config=read, assignments=assignments, seed=seed
     )
     chosen = given_space(space) if space is not None else own_space(resolve(layers).method.name)
     task = SweepTask(tuple(layers), chosen, trials, prune=not no_prune, teacher_dirs=tuple(teacher_dirs))

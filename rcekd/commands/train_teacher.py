@@ -53,7 +53,7 @@ def train_teacher(
                 teacher=teacher,
                 student=student,
                 method=method,
-                config=config,
+                config=options.config_file(config),
                 assignments=assignments,
                 seed=seed,
                 alias=_train_is_the_teachers,

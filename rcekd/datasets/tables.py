@@ -141,28 +141,48 @@ def _renamed(lazy: pl.LazyFrame, found: Columns) -> pl.LazyFrame:
 
 def _diagnosis(path: Path, first: int, width: int, separator: str, quote: str | None, error: Exception) -> InputError:
     """Polars does not name the line: read again, slowly, to find it."""
+    begun, row, quotes = 0, list[str](), 0
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             try:
                 text = raw.decode()
             except UnicodeDecodeError:
                 return InputError(f"{path}, line {number}: not UTF-8 text; convert the file to UTF-8")
-            fields = _fields(text, separator, quote)
-            if len(fields) > width:
-                return InputError(f"{path}, line {number}: {len(fields)} fields where the header names {width}")
-            if quote and text.count(quote) % 2:
-                return InputError(
-                    f"{path}, line {number}: a quotation mark is opened and not closed; close it, take it out, or save "
-                    "the table with tabs as .tsv, where it is a letter"
-                )
-            if quote and re.search(rf'(^|{re.escape(separator)})"[^"]*"[^"{re.escape(separator)}\r\n]', text):
-                return InputError(
-                    f"{path}, line {number}: text goes on after a closing quotation mark; double the marks inside a "
-                    "field, or save the table with tabs as .tsv, where they are letters"
-                )
-            if number == first and len(fields) < width:
-                return InputError(f"{path}, line {number}: only {len(fields)} of the {width} fields of the header")
+            begun = begun if row else number
+            row.append(text)
+            quotes += text.count(quote) if quote else 0
+            if quotes % 2:  # a field may go on in the next line
+                continue
+            fault = _fault("".join(row), width, separator, quote, begun == first)
+            if fault is not None:
+                return InputError(f"{path}, line {begun}: {fault}")
+            row = []
+    if row:
+        return InputError(f"{path}, line {begun}: {_UNCLOSED}")
     return InputError(f"{path}: not a readable table ({one_line(error)})")
+
+
+_UNCLOSED = (
+    "a quotation mark is opened and not closed; close it, take it out, or save the table with tabs as .tsv, where it "
+    "is a letter"
+)
+
+
+def _fault(row: str, width: int, separator: str, quote: str | None, is_first: bool) -> str | None:
+    """What is wrong with a row, which spans several lines where a field in quotation marks does."""
+    mark = re.escape(separator)
+    field = rf'(?:"(?:[^"]|"")*+"|(?:[^"{mark}\r\n][^{mark}\r\n]*)?)'
+    if quote and not re.fullmatch(rf"{field}(?:{mark}{field})*\r?\n?", row):
+        if len(row.splitlines()) > 1:
+            return _UNCLOSED
+        return (
+            "text goes on after a closing quotation mark; double the marks inside a field, or save the table with tabs "
+            "as .tsv, where they are letters"
+        )
+    found = len(_fields(row, separator, quote))
+    if found > width:
+        return f"{found} fields where the header names {width}"
+    return f"only {found} of the {width} fields of the header" if is_first and found < width else None
 
 
 def _typed(path: Path, table: pl.DataFrame, row: str) -> pl.DataFrame:

@@ -288,7 +288,7 @@ def parse_experiment(name: str, values: Values, scale: str | None, where: str) -
     values = dict(values)
     scales = values.pop("scales", {})
     if scale is not None:
-        known = scales if isinstance(scales, Mapping) else {}
+        known = {str(key): value for key, value in scales.items()} if isinstance(scales, Mapping) else {}
         if scale not in known:
             raise InputError(f"{where}: has no scale {scale!r}{nearest(scale, known)}")
         if not isinstance(known[scale], Mapping):

@@ -43,8 +43,9 @@ class Range(Settings):
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def contains(self, value: object) -> bool:
-        kind = int if self.is_whole else int | float
-        return isinstance(value, kind) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not isinstance(value, int | float) or isinstance(value, bool) or (self.is_whole and value % 1):
+            return False
+        return self.low <= value <= self.high
 
     def suggest(self, trial: Chooser, key: str) -> Scalar:
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -79,6 +80,8 @@ def read_space(values: Values, where: str) -> Space:
     """Keys such as `method.lambda`, each with {low, high, log} or a list. InputError names the key."""
     space: Space = {}
     for key, value in values.items():
+        if not isinstance(key, str):
+            raise InputError(f"{where}: {key!r} is no setting's key; write e.g. `method.lambda: [1, 10]`")
         try:
             space[key] = Choices(values=value) if isinstance(value, list) else Range.model_validate(value)
         except ValidationError as error:

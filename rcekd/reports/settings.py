@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib import resources
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -41,9 +42,13 @@ def settings_object(settings: RunSettings, rows: Sequence[Sourced]) -> dict[str,
     }
 
 
-def settings_yaml(settings: RunSettings) -> str:
-    """The text of a --config file that resolves to these settings, whatever presets there will be."""
-    text: str = yaml.safe_dump(settings.to_values(), sort_keys=False, allow_unicode=True)
+def settings_yaml(settings: RunSettings, teacher_dirs: Sequence[Path] = ()) -> str:
+    """The text of a --config file that resolves to these settings, whatever presets there will be.
+
+    teacher_dirs: run folders that the teachers are taken from, which a run's own config.yaml names too.
+    """
+    given = {"teacher_dirs": [str(folder.resolve()) for folder in teacher_dirs]} if teacher_dirs else {}
+    text: str = yaml.safe_dump(given | settings.to_values(), sort_keys=False, allow_unicode=True)
     return text
 
 

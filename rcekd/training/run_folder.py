@@ -14,6 +14,7 @@ import yaml
 from safetensors.torch import save as serialise_tensors
 from torch import Tensor
 
+from rcekd import yaml_text
 from rcekd.errors import InputError
 from rcekd.training.files import naming, write_bytes, write_json, write_text
 from rcekd.training.trajectory import Trajectory, evenly_with_reserve, geometrically
@@ -125,9 +126,9 @@ class RunFolder:
         if not self.config_file.is_file():
             raise InputError(f"{self.path}: no config.yaml here, so this is not a run folder")
         try:
-            config = yaml.safe_load(self.config_file.read_text())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.config_file}: not YAML ({str(error).splitlines()[0]})") from error
+            config = yaml_text.load(self.config_file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, ValueError) as error:
+            raise InputError(f"{self.config_file}: not YAML ({yaml_text.problem(error)})") from error
         if not isinstance(config, dict) or "kind" not in config:
             raise InputError(f"{self.config_file}: not the settings of a run (it has no key `kind`)")
         return config

@@ -111,6 +111,12 @@ def test_times_and_dates(write: Write, text: str, expected: float) -> None:
         ('user,item,name\n1,2,x\n3,4,"Big" screen\n', "line 3: text goes on after a closing quotation mark"),
         ('user,item,name\n1,2,x\n1,3,27" wide\n2,3,y\n2,4,27" wide\n3,5,z\n', "line 3: a quotation mark is opened"),
         ('user,name,item\n1,27" wide,2\n1,x,3\n2,27",4\n3,z,5\n', "save the table with tabs as .tsv"),
+        (
+            'user,item,name\n1,2,"say, ""x"" y"\n3,4,"Big" screen\n',
+            "line 3: text goes on after a closing quotation mark",
+        ),
+        ('user,item,name\n1,2,"say,""x"" y"\n3,4,x,y\n', "line 3: 4 fields where the header names 3"),
+        ('user,item,name\n1,2,"two\nlines"\n3,4,"Big" screen\n', "line 4: text goes on after a closing"),
         ("user,item,rating\n1,2,nan\n", "line 2: the rating is 'nan', not a finite number"),
         ("user,item,rating\n1,2,5\n\n1,3,inf\n", "line 4: the rating is 'inf', not a finite number"),
         ("user,item,rating\n1,2,good\n", "line 2: the rating is 'good', not a finite number"),

@@ -103,7 +103,11 @@ def test_unknown_names() -> None:
 
 @pytest.mark.parametrize(
     ("scales", "says"),
-    [(None, "has no scale 'small'"), ({"small": None}, "scales.small: expected settings by key")],
+    [
+        (None, "has no scale 'small'"),
+        ({"small": None}, "scales.small: expected settings by key"),
+        ({1: {}}, "known: 1"),
+    ],
 )
 def test_an_empty_scale_is_one_line(scales: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):

@@ -44,6 +44,7 @@ def test_a_users_space(tmp_path: Path) -> None:
         ("method.lambda: {low: 0, high: 1, log: true}", "starts above 0"),
         ("method.lambda: []", "at least one value"),
         ("method.lambda: 3", "method.lambda"),
+        ("1: [2, 3]", "1 is no setting's key"),
         ("", "to search"),
     ],
 )
@@ -65,4 +66,5 @@ def test_whole_numbers_stay_whole() -> None:
 
     assert Range(low=3, high=9).suggest(Trial(), "K") == 5
     assert Range(low=3, high=9).contains(4)
+    assert Range(low=3, high=9).contains(4.0), "a setting of fractions may be searched by whole numbers"
     assert not Range(low=3, high=9).contains(4.5), "a preset's 4.5 would be searched as 4"

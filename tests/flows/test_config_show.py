@@ -1,5 +1,6 @@
 """`rcekd config show`: what a command line resolves to, where it comes from, and the file that says the same."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,24 @@ def test_the_file_it_prints_resolves_to_the_same(rcekd: Command, words: list[str
     again = rcekd("config", "show", "--config", "all.yaml", "--json").result
     assert again["settings"] == rcekd("config", "show", *words, "--json").result["settings"]
     assert set(again["sources"].values()) == {"all.yaml"}
+    assert rcekd("config", "show", "--config", "all.yaml", "--yaml").out == printed.out
+
+
+def test_a_file_that_can_be_read_once_is_read_once(rcekd: Command) -> None:
+    read, write = os.pipe()
+    os.write(write, b"train: {epochs: 3}")
+    os.close(write)
+    shown = rcekd("config", "show", "--config", f"/dev/fd/{read}", "--json")
+    os.close(read)
+    assert shown.result["settings"]["train"]["epochs"] == 3
+
+
+def test_the_file_it_prints_names_the_teachers_folders(rcekd: Command) -> None:
+    for name in ("a", "b"):
+        Path(name).mkdir()
+    printed = rcekd("config", "show", "--teacher", "a", "--teacher", "b", "--yaml")
+    assert yaml.safe_load(printed.out)["teacher_dirs"] == [str(Path(name).resolve()) for name in ("a", "b")]
+    Path("all.yaml").write_text(printed.out)
     assert rcekd("config", "show", "--config", "all.yaml", "--yaml").out == printed.out
 
 

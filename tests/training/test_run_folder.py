@@ -134,3 +134,12 @@ def test_next_free_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot make a run folder here"):
         next_free(tmp_path / "file" / "runs", "run")
+
+
+@pytest.mark.parametrize(
+    ("seed", "says"), [("2020-13-45", "month must be in"), ("!!bool foo", "fit its tag"), ("0\nseed: 1", "'seed'")]
+)
+def test_settings_that_are_no_yaml_are_named(tmp_path: Path, seed: str, says: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"kind: distill\nseed: {seed}\n")
+    with pytest.raises(InputError, match=f"config.yaml: not YAML .*{says}"):
+        RunFolder(tmp_path).read_config()
