@@ -13,7 +13,7 @@ from rcekd.methods.bd import BDSettings
 from rcekd.teachers import FactorTeacher
 from tests.methods.lessons import agree, check, chi_square, settle, taught
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 
 def soft_loss(score: Tensor, label: Tensor, tau: float) -> Tensor:
@@ -55,9 +55,9 @@ def test_the_teachers_loss(scene: Scene) -> None:
     user_UD, item_ID = (table.double().requires_grad_() for table in scene.tables)
     student_UI = scene.score_tables()[3].detach()
     expected = torch.zeros((), dtype=torch.float64)
-    for user, positive, negative in zip(*(field.tolist() for field in scene.batch), strict=True):
+    for user, positive, negatives in zip(*(field.tolist() for field in scene.batch), strict=True):
         score_I = user_UD[user] @ item_ID.T
-        expected = expected - logsigmoid(score_I[positive] - score_I[negative[0]])
+        expected = expected - logsigmoid(score_I[positive] - score_I[negatives]).mean()
         terms = [soft_loss(score_I[i], student_UI[user, i], 3.0) for i in method._for_teacher_UN[user].tolist()]
         expected = expected + 0.7 * torch.stack(terms).mean()
     expected.backward()
@@ -104,6 +104,16 @@ def test_ranks_are_taken_every_so_often(scene: Scene) -> None:
             first = stock
         assert torch.equal(stock, first) == (epoch < 3)
     assert torch.equal(torch.cat(seen[:3], 1), first)
+
+
+def test_draws_are_new_for_every_epoch_and_seed(scene: Scene) -> None:
+    found: dict[str, list[Tensor]] = {"for_student_UL": [], "for_teacher_UL": []}
+    for seed, epoch in ((3, 0), (3, 3), (4, 0)):
+        method = taught(scene, "bd", seed=seed, n=4, r=3)
+        method.start_epoch(scene.student, epoch)
+        for name, drawn in found.items():
+            drawn.append(method.trained.get_buffer(name))
+    assert all(map(all_differ, found.values()))
 
 
 def test_it_goes_on_from_its_state(scene: Scene) -> None:

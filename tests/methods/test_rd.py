@@ -11,7 +11,7 @@ from torch.nn.functional import logsigmoid
 from rcekd.methods.rd import RD, RDSettings, estimated_rank
 from tests.methods.loops import check, kept
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 K, Q, SHARPNESS = 5, 7, 0.3
 
@@ -112,15 +112,16 @@ def test_the_estimated_rank_is_exact_where_it_is_whole() -> None:
         assert found == [reach * (known - below) // known for below in range(known + 1)]
 
 
-def test_samples_are_unseen_and_new_each_epoch(scene: Scene) -> None:
-    method, found = make(scene), []
-    for epoch in (4, 5):
+def test_samples_are_unseen_and_new_for_every_epoch_and_seed(scene: Scene) -> None:
+    found: list[Tensor] = []
+    for seed, epoch in ((3, 4), (3, 5), (4, 4)):
+        method = make(scene, seed=seed)
         method.start_epoch(scene.student, epoch)
         assert method._sample_UQ is not None
         found.append(method._sample_UQ)
         for user in range(scene.data.n_users):
             assert not scene.hidden(user) & set(kept(found[-1][user]))
-    assert not torch.equal(*found)
+    assert all_differ(found)
 
 
 def test_a_student_that_ranks_the_list_well_is_left_alone(scene: Scene) -> None:

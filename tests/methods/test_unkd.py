@@ -14,7 +14,7 @@ from torch.nn.functional import logsigmoid
 from rcekd.methods.unkd import UnKD, UnKDSettings, popularity_groups, quotas
 from tests.methods.loops import check, kept
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 G, N, TAU = 3, 12, 2.0
 
@@ -95,6 +95,11 @@ def test_pairs_stay_in_their_group_and_in_the_teachers_order(uneven_scene: Scene
             assert not {better, worse} & scene.hidden(user)
             assert teacher_UI[user, better] > teacher_UI[user, worse]
             assert any({better, worse} <= {*group} for group in groups)
+
+
+def test_pairs_are_new_for_every_epoch_and_seed(scene: Scene) -> None:
+    found = [make(scene, epoch, seed=seed) for seed, epoch in ((3, 1), (3, 2), (4, 1))]
+    assert all_differ([torch.tensor([pairs(method, user) for user in range(30)]) for method in found])
 
 
 def test_the_law_of_the_pairs(scene: Scene) -> None:
