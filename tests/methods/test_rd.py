@@ -104,9 +104,9 @@ def test_the_variants_differ_only_after_the_warm_up(scene: Scene) -> None:
 
 def test_the_estimated_rank_is_exact_where_it_is_whole() -> None:
     known = 100
-    score_RQ = torch.arange(known + 7).float().flip(0)[None]  # the last seven are padding
-    known_RQ = score_RQ >= 7
-    ours_RK = torch.arange(known + 1).float().add(6.5)[None]
+    score_RQ = torch.arange(known + 7).float().flip(0)[None]  # the first seven are padding, which is above nothing
+    known_RQ = score_RQ < known
+    ours_RK = torch.arange(known + 1).float().sub(0.5)[None]
     for reach in range(50, 2000, 50):
         found = estimated_rank(ours_RK, score_RQ, known_RQ, reach)[0].tolist()
         assert found == [reach * (known - below) // known for below in range(known + 1)]
