@@ -66,6 +66,17 @@ def test_the_teachers_loss(scene: Scene) -> None:
     agree(own.detach(), dense, expected, [user_UD.grad, item_ID.grad])
 
 
+def test_a_live_teacher_begins_every_epoch_and_trains(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a backbone draws for an epoch (dropout) it draws as a teacher too, the warm-up included."""
+    method, begun = taught(scene, "bd", seed=5, n=4, warm_up=1), []
+    teacher = method.trained.get_submodule("teacher")
+    monkeypatch.setattr(teacher, "begin_epoch", lambda seed, epoch: begun.append((seed, epoch)))
+    for epoch in (0, 1):
+        method.start_epoch(scene.student, epoch)
+    assert begun == [(5, 0), (5, 1)]
+    assert teacher.training
+
+
 def test_a_live_teacher_is_a_copy(scene: Scene) -> None:
     method = taught(scene, "bd", n=4)
     before = [table.clone() for table in scene.tables]

@@ -52,6 +52,12 @@ def test_a_live_teacher_learns_in_a_combination_as_alone(scene: Scene) -> None:
     assert built(scene, VALUES).own_loss(scene.batch) is None
 
 
+def test_its_clock_is_the_parts(scene: Scene) -> None:
+    parts = [set(built(scene, {"name": name, **VALUES[name]}).clock.take()) for name in ("ce", "rcekd")]
+    assert parts[0] != parts[1]
+    assert set(built(scene, VALUES).clock.take()) == parts[0] | parts[1]
+
+
 def test_its_report_names_the_parts(scene: Scene) -> None:
     assert built(scene, VALUES).report().keys() == {"rcekd.overlap", "rcekd.gamma"}
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rcekd.errors import InputError
+from rcekd.methods.common.sides import transposed
 from rcekd.methods.rrd import RRD, RRDSettings
 from tests.methods.loops import alike, check, kept, plackett_luce, times
 from tests.methods.oracle import best
@@ -83,6 +84,24 @@ def test_what_is_drawn_for_items(uneven_scene: Scene) -> None:
         assert [pool.index(user) for user in first] == sorted(pool.index(user) for user in first)
         assert len(first) == ITEM_SHAPE["item_top_k"]
         assert not {*others} & {*pool, *seen_by}
+
+
+@pytest.mark.parametrize("cold", ["T", "item_tau"])
+def test_either_side_has_a_temperature_of_its_own(scene: Scene, cold: str) -> None:
+    """The cold one takes the best of its pools, the warm one does not."""
+    lists = make(scene, **{**ITEM_SHAPE, "T": 1e6, "item_tau": 1e6, cold: 1e-3})
+    teacher_UI = scene.score_tables()[0]
+    assert lists._user_lists is not None
+    assert lists._item_lists is not None
+    sides = {
+        "T": (lists._user_lists, teacher_UI, scene.data.seen),
+        "item_tau": (lists._item_lists, teacher_UI.T, transposed(scene.data.seen, scene.data.n_items)),
+    }
+    for name, (side, score_NM, seen) in sides.items():
+        rows = seen.indices.split(seen.lengths().tolist())
+        wanted = [best(s.tolist(), 4, frozenset(row.tolist())) for s, row in zip(score_NM, rows, strict=True)]
+        found = side.positive_NK.tolist()
+        assert all(f == w[: len(f)] for f, w in zip(found, wanted, strict=True)) == (name == cold)
 
 
 def test_every_list_is_new_for_every_epoch_and_seed_and_the_same_for_the_same(scene: Scene) -> None:

@@ -72,6 +72,8 @@ def test_pairs_over_n_stay_as_with_the_authors() -> None:
 def test_rarer_groups_get_more_pairs_when_favoured() -> None:
     assert quotas([90.0, 30.0, 10.0], 30, 0.0) == [10, 10, 10]
     assert quotas([90.0, 30.0, 10.0], 30, 1.0) == [3, 12, 15]
+    # Shares 0.06, 0.41, 0.53, the least of them raised to 0.1, then the root: 0.316, 0.640, 0.728.
+    assert quotas([90.0, 30.0, 10.0], 60, 0.5) == [11, 23, 26]
 
 
 @pytest.mark.parametrize("case", [{}, {"lamda": 1.0}, {"G": 1}, {"pool": 4}, {"tau": 0.01}], ids=str)
