@@ -177,6 +177,7 @@ def test_the_slack_can_vanish() -> None:
 def test_padding_and_rows_keep_apart() -> None:
     generator = torch.Generator().manual_seed(2)
     student_BI, teacher_BI = (torch.randn(3, 12, generator=generator) for _ in range(2))
+    student_BI[:, 0] = -9.0  # the item that padding is read from stands last
     sets = [[3, 1, 7], [0], [5, 11, 2, 8, 9]]
     padded = torch.tensor([[*row, *[-1] * (5 - len(row))] for row in sets])
     found = StudentBlock(student_BI, TeacherBlock(teacher_BI)).judge(padded)
