@@ -119,7 +119,8 @@ def test_every_number_is_that_of_the_definitions_for_the_scores_over_tau(
 ) -> None:
     student, teacher = (data.draw(arrays("float32", items, elements=SMALL)).tolist() for _ in range(2))
     chosen = data.draw(st.lists(st.integers(0, items - 1), min_size=1, unique=True))
-    found, wanted = judge(student, teacher, chosen, tau), slowly(*([s / tau for s in x] for x in (student, teacher)), chosen)
+    found = judge(student, teacher, chosen, tau)
+    wanted = slowly([s / tau for s in student], [t / tau for t in teacher], chosen)
     for name, value in wanted.items():
         assert getattr(found, name).item() == pytest.approx(value, rel=1e-6, abs=1e-6), name
     bound = wanted["log_mass"] - wanted["ce"]

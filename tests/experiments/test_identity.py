@@ -127,7 +127,7 @@ def test_times_that_are_not_there_have_no_identity(tiny_interactions: Interactio
         identities(tiny_interactions, *HSTU, "teacher.time_bias=on")
 
 
-def test_what_has_nothing_to_choose_an_epoch_by_is_no_run_of_an_earlier_version(tiny_interactions: Interactions) -> None:
+def test_without_validation_it_is_no_run_of_an_earlier_version(tiny_interactions: Interactions) -> None:
     """Which kept the first epoch there: of the same data, all identities are others."""
 
     class Unvalidated(Interactions):

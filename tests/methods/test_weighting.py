@@ -41,7 +41,8 @@ def test_user_weighting_gives_every_user_the_same_over_an_epoch(uneven_scene: Sc
 def test_user_weighting_counts_an_interaction_that_repeats(scene: Scene) -> None:
     """User 0 has its first item twice more: two more rows of an epoch, and no more weight than others."""
     train = scene.data.train
-    longer = CSR(torch.cat([train.indptr[:1], train.indptr[1:] + 2]), torch.cat([train.indices[:1].repeat(2), train.indices]))
+    indptr = torch.cat([train.indptr[:1], train.indptr[1:] + 2])
+    longer = CSR(indptr, torch.cat([train.indices[:1].repeat(2), train.indices]))
     again = replace(scene, data=replace(scene.data, train=longer, fingerprint="repeats"))
     weight = rows(again, "user", longer.rows().tolist())
     assert max(weight.values()) == pytest.approx(min(weight.values()), rel=1e-5)
