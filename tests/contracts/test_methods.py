@@ -162,6 +162,16 @@ def test_an_epoch_does_not_depend_on_those_before(name: str, case: dict[str, Any
     assert same(settle(fresh, student, batch), settle(used, student, batch))
 
 
+@every_method_but("another seed")
+def test_another_seed_makes_another_loss(name: str, case: dict[str, Any]) -> None:
+    student, losses = make_student(), []
+    for seed in (0, 1):
+        method = make_method(name, case, seed=seed)
+        method.start_epoch(student, 20)  # whatever warm-up there is lies behind
+        losses.append(settle(method, student, whole_batch())[0])
+    assert not torch.equal(*losses)
+
+
 @every_method_but("batches add up")
 def test_batches_add_up_to_the_epoch(name: str, case: dict[str, Any]) -> None:
     """Weighting by interaction or by user is a sum over users, so halves of an epoch add up to the whole."""

@@ -97,6 +97,8 @@ def test_over_users_agrees_with_scipy() -> None:
     centre, half = found.difference, 1.96 * np.std(first - second, ddof=1) / 20
     assert (low, high) == (pytest.approx(centre - half, abs=0.1 * half), pytest.approx(centre + half, abs=0.1 * half))
     assert over_users(first, second, seed=5) == found, "a seed gives the same interval again"
+    assert over_users(first, second, seed=6).interval != found.interval
+    assert over_users(first, second, seed=5, draws=50).interval != found.interval
 
 
 def test_users_that_are_not_judged_are_left_out() -> None:

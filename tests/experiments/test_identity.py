@@ -1,6 +1,6 @@
 """What makes two runs the same, and what does not."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -125,3 +125,15 @@ def test_a_setting_at_what_it_was_is_the_digest_of_before(tiny_interactions: Int
 def test_times_that_are_not_there_have_no_identity(tiny_interactions: Interactions) -> None:
     with pytest.raises(InputError, match="time_bias=on needs times of interactions, and checkerboard has none"):
         identities(tiny_interactions, *HSTU, "teacher.time_bias=on")
+
+
+def test_without_validation_it_is_no_run_of_an_earlier_version(tiny_interactions: Interactions) -> None:
+    """Which kept the first epoch there: of the same data, all identities are others."""
+
+    class Unvalidated(Interactions):
+        is_validated = False  # type: ignore[assignment]
+
+    unvalidated = Unvalidated(**{field.name: getattr(tiny_interactions, field.name) for field in fields(Interactions)})
+    assert unvalidated.fingerprint == tiny_interactions.fingerprint
+    pairs = zip(identities(tiny_interactions), identities(unvalidated), strict=True)
+    assert all(one != other for one, other in pairs)

@@ -1,6 +1,8 @@
 """A small distillation with everything in reach: data, a teacher, a student and a batch with users who repeat."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -16,7 +18,10 @@ from tests.contracts.board import bare
 
 @dataclass(frozen=True)
 class Scene:
-    """A teacher and a student whose tastes agree in part, so that Q₁ and Q₂ both have members."""
+    """A teacher and a student whose tastes agree in part, so that Q₁ and Q₂ both have members.
+
+    In the batch users repeat, and some items are a positive and a negative, others one of both.
+    """
 
     data: Interactions
     tables: FactorTables
@@ -43,6 +48,11 @@ class Scene:
         return teacher_UI, user_UD, item_ID, user_UD @ item_ID.T
 
 
+def all_differ(drawn: Sequence[Tensor]) -> bool:
+    """Whether no two of the draws are the same."""
+    return not any(torch.equal(one, other) for one, other in combinations(drawn, 2))
+
+
 def make_scene(data: Interactions, *, users: int = 30, items: int = 40) -> Scene:
     generator = torch.Generator().manual_seed(11)
     user_UD, item_ID = (torch.randn(n, 6, generator=generator) for n in (users, items))
@@ -52,4 +62,5 @@ def make_scene(data: Interactions, *, users: int = 30, items: int = 40) -> Scene
         student.item.copy_(item_ID + 0.7 * torch.randn(items, 6, generator=generator))
     user_B = torch.tensor([4, 7, 4, 21, 4, 7, 0, 29, 13], dtype=torch.int32)
     item_B = torch.arange(9, dtype=torch.int32)
-    return Scene(data, FactorTables(user_UD, item_ID), student, Batch(user_B, item_B, item_B[:, None]))
+    negative_BN = torch.stack([item_B + 5, item_B + 17], dim=1)
+    return Scene(data, FactorTables(user_UD, item_ID), student, Batch(user_B, item_B, negative_BN))

@@ -13,7 +13,7 @@ from rcekd.methods.bd import BDSettings
 from rcekd.teachers import FactorTeacher
 from tests.methods.lessons import agree, check, chi_square, settle, taught
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 
 def soft_loss(score: Tensor, label: Tensor, tau: float) -> Tensor:
@@ -55,15 +55,26 @@ def test_the_teachers_loss(scene: Scene) -> None:
     user_UD, item_ID = (table.double().requires_grad_() for table in scene.tables)
     student_UI = scene.score_tables()[3].detach()
     expected = torch.zeros((), dtype=torch.float64)
-    for user, positive, negative in zip(*(field.tolist() for field in scene.batch), strict=True):
+    for user, positive, negatives in zip(*(field.tolist() for field in scene.batch), strict=True):
         score_I = user_UD[user] @ item_ID.T
-        expected = expected - logsigmoid(score_I[positive] - score_I[negative[0]])
+        expected = expected - logsigmoid(score_I[positive] - score_I[negatives]).mean()
         terms = [soft_loss(score_I[i], student_UI[user, i], 3.0) for i in method._for_teacher_UN[user].tolist()]
         expected = expected + 0.7 * torch.stack(terms).mean()
     expected.backward()
     found = [parameter.grad for parameter in method.trained.parameters()]
     dense = [grad.to_dense() if grad.is_sparse else grad for grad in found]
     agree(own.detach(), dense, expected, [user_UD.grad, item_ID.grad])
+
+
+def test_a_live_teacher_begins_every_epoch_and_trains(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a backbone draws for an epoch (dropout) it draws as a teacher too, the warm-up included."""
+    method, begun = taught(scene, "bd", seed=5, n=4, warm_up=1), []
+    teacher = method.trained.get_submodule("teacher")
+    monkeypatch.setattr(teacher, "begin_epoch", lambda seed, epoch: begun.append((seed, epoch)))
+    for epoch in (0, 1):
+        method.start_epoch(scene.student, epoch)
+    assert begun == [(5, 0), (5, 1)]
+    assert teacher.training
 
 
 def test_a_live_teacher_is_a_copy(scene: Scene) -> None:
@@ -104,6 +115,16 @@ def test_ranks_are_taken_every_so_often(scene: Scene) -> None:
             first = stock
         assert torch.equal(stock, first) == (epoch < 3)
     assert torch.equal(torch.cat(seen[:3], 1), first)
+
+
+def test_draws_are_new_for_every_epoch_and_seed(scene: Scene) -> None:
+    found: dict[str, list[Tensor]] = {"for_student_UL": [], "for_teacher_UL": []}
+    for seed, epoch in ((3, 0), (3, 3), (4, 0)):
+        method = taught(scene, "bd", seed=seed, n=4, r=3)
+        method.start_epoch(scene.student, epoch)
+        for name, drawn in found.items():
+            drawn.append(method.trained.get_buffer(name))
+    assert all(map(all_differ, found.values()))
 
 
 def test_it_goes_on_from_its_state(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid
 from rcekd.methods.cd import CD, CDSettings
 from tests.methods.loops import check, kept
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 N = 6
 
@@ -31,9 +31,9 @@ def samples(scene: Scene, epoch: int = 0, seed: int = 3, **settings: Any) -> Ten
 
 
 @pytest.mark.parametrize("variant", ["paper", "code"])
-@pytest.mark.parametrize(("t1", "t2"), [(2.0, 0.0), (1.0, -0.5)])
-def test_value_and_gradient(scene: Scene, variant: str, t1: float, t2: float) -> None:
-    method = make(scene, variant=variant, t1=t1, t2=t2)
+@pytest.mark.parametrize(("t1", "t2", "pool"), [(2.0, 0.0, 3000), (1.0, -0.5, 3000), (2.0, 0.0, N - 2)])
+def test_value_and_gradient(scene: Scene, variant: str, t1: float, t2: float, pool: int) -> None:
+    method = make(scene, variant=variant, t1=t1, t2=t2, R=pool)
     method.start_epoch(scene.student, 2)
     item_UN = method._item_UN
     assert item_UN is not None
@@ -65,6 +65,13 @@ def test_repeats_occur_only_in_the_codes_variant(scene: Scene) -> None:
     pool = {"R": 9}
     assert any(len(set(row)) < N for row in samples(scene, variant="code", **pool).tolist())
     assert all(len(set(row)) == N for row in samples(scene, variant="paper", **pool).tolist())
+
+
+@pytest.mark.parametrize("variant", ["paper", "code"])
+def test_samples_are_new_for_every_epoch_and_seed(scene: Scene, variant: str) -> None:
+    found = [samples(scene, epoch, seed, variant=variant) for seed, epoch in ((3, 0), (3, 1), (4, 0))]
+    assert all_differ(found)
+    assert torch.equal(found[0], samples(scene, 0, 3, variant=variant))
 
 
 @pytest.mark.parametrize("variant", ["paper", "code"])

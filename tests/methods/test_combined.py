@@ -10,6 +10,7 @@ from rcekd.errors import InputError
 from rcekd.methods import CombinedSettings, build_method, check_needs, method_settings
 from rcekd.methods.base import Method
 from rcekd.teachers import FactorTeacher
+from tests.contracts.teacher import full_teacher
 from tests.methods.scene import Scene
 
 NAMES = "ce+rcekd"
@@ -31,6 +32,30 @@ def test_the_loss_is_the_weighted_sum(scene: Scene) -> None:
     parts = [built(scene, {"name": name, **VALUES[name]}) for name in ("ce", "rcekd")]
     expected = sum(weight * part.loss(scene.student, scene.batch) for weight, part in zip((0.5, 3), parts, strict=True))
     torch.testing.assert_close(built(scene, VALUES).loss(scene.student, scene.batch), expected)
+
+
+def test_a_live_teacher_learns_in_a_combination_as_alone(scene: Scene) -> None:
+    """By its own loss, without the weights of the parts or of the whole."""
+    values = {"name": "ce+bd", "lambda": 0.1, "ce": {"K": 7}, "bd": {"n": 4, "lambda": 0.5, "lambda_T": 0.7}}
+    alone = {"name": "bd", **values["bd"]}  # type: ignore[dict-item]
+    found = []
+    for chosen in (values, alone):
+        made = build_method(method_settings(chosen), full_teacher(scene.tables), scene.data, seed=3)
+        assert made is not None
+        made.meet(scene.student)
+        made.start_epoch(scene.student, 0)
+        made.loss(scene.student, scene.batch)
+        found.append(made.own_loss(scene.batch))
+    assert found[0] is not None
+    torch.testing.assert_close(*found)
+    assert len(list(made.trained.parameters())) == 2
+    assert built(scene, VALUES).own_loss(scene.batch) is None
+
+
+def test_its_clock_is_the_parts(scene: Scene) -> None:
+    parts = [set(built(scene, {"name": name, **VALUES[name]}).clock.take()) for name in ("ce", "rcekd")]
+    assert parts[0] != parts[1]
+    assert set(built(scene, VALUES).clock.take()) == parts[0] | parts[1]
 
 
 def test_its_report_names_the_parts(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """DE against loops over entities and experts."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ from pydantic import ValidationError
 
 from rcekd.methods.common.experts import Annealing, GatedExperts, gumbel
 from rcekd.methods.de import DE, DESettings
+from rcekd.models import Batch
 from rcekd.streams import stream
 from tests.methods.feature_oracle import check, expert_loss, leaves, settle
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 
 @pytest.mark.parametrize("epoch", [0, 3])
@@ -23,7 +25,9 @@ def test_value_and_gradient(scene: Scene, experts: int, epoch: int) -> None:
 
 
 def test_an_item_that_is_positive_and_negative_counts_two_halves(scene: Scene) -> None:
-    """The scene's negatives are its positives: users once, items once in all."""
+    """Negatives that are the positives: users once, items once in all."""
+    user_B, positive_B, _ = scene.batch
+    scene = replace(scene, batch=Batch(user_B, positive_B, positive_B[:, None]))
     method = scene.method("de", E=2)
     method.start_epoch(scene.student, 0)
     loss, _ = settle(method, scene)
@@ -88,6 +92,16 @@ def test_noise_is_gumbel_and_of_its_epoch_alone() -> None:
     assert noise.std().item() == pytest.approx(1.2825, abs=0.02)
     assert torch.equal(noise, gumbel(5, "test", 2, 20000, 4))
     assert not torch.equal(noise, gumbel(5, "test", 3, 20000, 4))
+
+
+def test_noise_is_new_for_every_epoch_and_seed_and_another_on_either_side(scene: Scene) -> None:
+    found = []
+    for seed, epoch in ((3, 0), (3, 1), (4, 0)):
+        method = scene.method("de", seed=seed, E=3)
+        assert isinstance(method, DE)
+        method.start_epoch(scene.student, epoch)
+        found += [side[:30] for side in method._drawn()]
+    assert all_differ(found)
 
 
 def test_temperature_falls_and_stays() -> None:

@@ -115,6 +115,12 @@ def test_value_and_gradient(uneven_scene: Scene, case: dict[str, Any]) -> None:
     check(method, uneven_scene, slow(method, uneven_scene, tables, FreqDSettings.model_validate(case)), tables)
 
 
+def test_the_projectors_are_the_seeds(scene: Scene) -> None:
+    states = [scene.method("freqd", seed=seed).trained.state_dict() for seed in (1, 1, 2)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert not any(torch.equal(states[0][key], states[2][key]) for key in states[0])
+
+
 def test_variants_are_defaults() -> None:
     assert FreqDSettings.model_validate({}).alpha == 0.2
     chosen = FreqDSettings.model_validate({"variant": "neighbours", "first": "filter"})

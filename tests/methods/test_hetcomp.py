@@ -95,23 +95,26 @@ def followers(scene: Scene, count: int) -> list[MF]:
 
 
 @pytest.mark.parametrize("variant", ["paper", "code"])
-def test_pointers_follow_the_student(scene: Scene, variant: str) -> None:
-    method = taught(scene, "hetcomp", **SMALL, variant=variant)
+@pytest.mark.parametrize("every", [1, 20])
+def test_pointers_follow_the_student(scene: Scene, variant: str, every: int) -> None:
+    """A look at every p-th epoch: the threshold falls with the looks, ⌊epoch / p⌋, and nothing moves between them."""
+    method = taught(scene, "hetcomp", **{**SMALL, "p": every}, variant=variant)
     moments = full_teacher(scene.tables).trajectory
     pointer, before = [0] * 30, [0.0] * 30
-    for epoch, student in enumerate(followers(scene, 8)):
-        method.start_epoch(student, epoch)
-        for user in range(30) if epoch >= 1 else ():
+    for look, student in enumerate(followers(scene, 8)):
+        for epoch in {every * look, every * look + every - 1}:
+            method.start_epoch(student, epoch)
+        for user in range(30) if look >= 1 else ():
             own = scores(student.tables(), user)
 
             def to(moment: int, own: list[float] = own, user: int = user) -> float:
                 return distance(own, scores(moments[min(moment, 2)], user), 6, scene.hidden(user))
 
             now = to(pointer[user] + 1)
-            if epoch == 1:
+            if look == 1:
                 before[user] = now
             elif pointer[user] < 2:
-                nearer = now <= 0 or before[user] > 1.05 * 0.995**epoch * now
+                nearer = now <= 0 or before[user] > 1.05 * 0.995**look * now
                 if nearer or (variant == "code" and before[user] < now):
                     pointer[user] += 1
                     before[user] = to(pointer[user] + 1)

@@ -11,7 +11,7 @@ from rcekd.errors import InputError
 from rcekd.methods.pckd import PCKD, PCKDSettings
 from tests.methods.feature_oracle import check, expert_loss, leaves, projector, settle
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 SMALL: dict[str, Any] = {"E": 3, "mxK": 12, "Q": 4}
 
@@ -57,11 +57,13 @@ def test_the_regulariser_moves_the_projectors(scene: Scene) -> None:
     assert all(not torch.allclose(left, right) for left, right in zip(*found, strict=True))
 
 
-def test_items_come_from_the_teachers_top_anew_each_epoch(scene: Scene) -> None:
+def test_items_come_from_the_teachers_top_anew_for_every_epoch_and_seed(scene: Scene) -> None:
     teacher_UI, *_ = scene.score_tables()
-    first, again, other = (started(scene, epoch)._list_UQ for epoch in (0, 0, 1))
+    first, again, *others = (
+        started(scene, epoch, seed=seed)._list_UQ for seed, epoch in ((3, 0), (3, 0), (3, 1), (4, 0))
+    )
     assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+    assert all_differ([first, *others])
     for user, row in enumerate(first.tolist()):
         assert len(set(row)) == 4
         assert set(row) <= set(best(teacher_UI[user].tolist(), 12))

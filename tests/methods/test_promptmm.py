@@ -15,7 +15,7 @@ from rcekd.methods.promptmm import PromptMMSettings, list_divergence, pair_diver
 from rcekd.teachers import FactorTeacher
 from tests.contracts.teacher import full_teacher
 from tests.methods.lessons import agree, settle, taught
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 
 def divergence(p: Tensor, q: Tensor) -> Tensor:
@@ -74,9 +74,10 @@ def test_value_and_gradient(scene: Scene, parts: str, more: dict[str, Any]) -> N
     teacher_UI, user_UD, item_ID, student_UI = scene.score_tables()
     maps = [getattr(each, "weight", None) for each in method._maps]
     total = torch.zeros((), dtype=torch.float64)
-    for user, positive, negative in zip(*(field.tolist() for field in scene.batch), strict=True):
+    for user, positive, negatives in zip(*(field.tolist() for field in scene.batch), strict=True):
         s, t = student_UI[user] / settings.tau, teacher_UI[user] / settings.tau
-        total = total + settings.pair * pair(t[positive] - t[negative[0]], s[positive] - s[negative[0]])
+        pairs = [pair(t[positive] - t[negative], s[positive] - s[negative]) for negative in negatives]
+        total = total + settings.pair * sum(pairs) / len(pairs)
         shown = [positive, *method._negative_UN[user].tolist()]
         for user_table, item_table in judges:
             judged = item_table[shown] @ user_table[user] / settings.tau
@@ -89,15 +90,15 @@ def test_value_and_gradient(scene: Scene, parts: str, more: dict[str, Any]) -> N
     agree(loss, grads, total, [user_UD.grad, item_ID.grad])
 
 
-def test_negatives_are_unseen_and_new_each_epoch(scene: Scene) -> None:
-    method = taught(scene, "promptmm", N=5)
+def test_negatives_are_unseen_and_new_for_every_epoch_and_seed(scene: Scene) -> None:
     drawn = []
-    for epoch in (0, 1, 0):
+    for seed, epoch in ((3, 0), (3, 1), (4, 0), (3, 0)):
+        method = taught(scene, "promptmm", seed=seed, N=5)
         method.start_epoch(scene.student, epoch)
-        drawn.append(method._negative_UN.clone())
+        drawn.append(method._negative_UN)
     assert all(not set(row) & scene.hidden(user) for user, row in enumerate(drawn[0].tolist()))
-    assert torch.equal(drawn[0], drawn[2])
-    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[0], drawn[3])
+    assert all_differ(drawn[:3])
 
 
 def test_a_narrower_modality_has_a_map_that_learns(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from rcekd.methods.rankdistil import RankDistilSettings, permutations
 from tests.methods.lessons import check, chi_square, taught
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 
 @pytest.mark.parametrize("settings", [{}, {"S": 3}, {"logit_tau": 2.0, "mask": "none"}, {"K": 6}, {"L": 0}], ids=str)
@@ -66,12 +66,13 @@ def test_what_is_drawn(scene: Scene) -> None:
     first = method._other_UL.clone(), method._order_USN.clone()
     for user, drawn in enumerate(first[0].tolist()):
         assert not set(drawn) & (scene.hidden(user) | set(method._pool_UN[user].tolist()))
-    method.start_epoch(scene.student, 1)
-    assert not torch.equal(first[0], method._other_UL)
-    assert not torch.equal(first[1], method._order_USN)
-    method.start_epoch(scene.student, 0)
-    assert torch.equal(first[0], method._other_UL)
-    assert torch.equal(first[1], method._order_USN)
+    found = []
+    for seed, epoch in ((3, 0), (3, 1), (4, 0)):
+        method = taught(scene, "rankdistil", seed=seed, K=4, n=6, L=5)
+        method.start_epoch(scene.student, epoch)
+        found.append((method._other_UL, method._order_USN))
+    assert all(map(torch.equal, first, found[0]))
+    assert all(all_differ(drawn) for drawn in zip(*found, strict=True))
 
 
 def test_a_cold_teacher_keeps_its_order(scene: Scene) -> None:

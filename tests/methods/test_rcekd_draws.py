@@ -1,5 +1,6 @@
 """What RCE-KD draws from and by which weights: at a tiny τ the draws are the items of largest exponent, for certain."""
 
+import math
 from itertools import chain
 from typing import Any
 
@@ -83,6 +84,26 @@ def test_training_items_masked_from_every_set(scene: Scene, horizon: int | None)
         assert not mixed & hidden
         missing = {*best(teacher_UI[user].tolist(), K, hidden)} - {*lists[0][user].tolist()}
         assert missing <= mixed
+
+
+@pytest.mark.parametrize("without", ["student", "teacher"])
+def test_training_items_masked_from_the_ablations(scene: Scene, without: str) -> None:
+    method = scene.method(K=K, L=L, mask="train", without=without)
+    assert isinstance(method, RCEKD)
+    (found_UK,), _ = method._lists(scene.student.tables(), 0)
+    score_UI = scene.score_tables()[0 if without == "student" else 3]
+    for user, row in enumerate(found_UK.tolist()):
+        assert row == best(score_UI[user].tolist(), K, scene.hidden(user))
+
+
+def test_gamma_is_by_the_list_that_there_is(scene: Scene) -> None:
+    """Masked, Qᵀ is shorter than K, and all of it stands in Qˢ: s_u = 1."""
+    free = scene.data.n_items - int(scene.data.seen.lengths().max())
+    method = scene.method(K=free + 1, L=L, mask="train", beta=2.0)
+    assert isinstance(method, RCEKD)
+    _, (_, gamma_U) = method._lists(scene.student.tables(), 0)
+    short_U = scene.data.seen.lengths() == scene.data.n_items - free
+    torch.testing.assert_close(gamma_U[short_U], torch.full((int(short_U.sum()),), math.exp(-2.0)))
 
 
 def test_a_catalogue_smaller_than_the_draws(scene: Scene) -> None:

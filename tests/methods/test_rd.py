@@ -11,9 +11,9 @@ from torch.nn.functional import logsigmoid
 from rcekd.methods.rd import RD, RDSettings, estimated_rank
 from tests.methods.loops import check, kept
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
-K, Q, SHARPNESS = 5, 7, 0.3
+K, Q, SHARPNESS = 5, 7, 0.02  # so that tanh is far from 1 and every rank counts
 
 
 def make(scene: Scene, **settings: Any) -> RD:
@@ -104,23 +104,24 @@ def test_the_variants_differ_only_after_the_warm_up(scene: Scene) -> None:
 
 def test_the_estimated_rank_is_exact_where_it_is_whole() -> None:
     known = 100
-    score_RQ = torch.arange(known + 7).float().flip(0)[None]  # the last seven are padding
-    known_RQ = score_RQ >= 7
-    ours_RK = torch.arange(known + 1).float().add(6.5)[None]
+    score_RQ = torch.arange(known + 7).float().flip(0)[None]  # the first seven are padding, which is above nothing
+    known_RQ = score_RQ < known
+    ours_RK = torch.arange(known + 1).float().sub(0.5)[None]
     for reach in range(50, 2000, 50):
         found = estimated_rank(ours_RK, score_RQ, known_RQ, reach)[0].tolist()
         assert found == [reach * (known - below) // known for below in range(known + 1)]
 
 
-def test_samples_are_unseen_and_new_each_epoch(scene: Scene) -> None:
-    method, found = make(scene), []
-    for epoch in (4, 5):
+def test_samples_are_unseen_and_new_for_every_epoch_and_seed(scene: Scene) -> None:
+    found: list[Tensor] = []
+    for seed, epoch in ((3, 4), (3, 5), (4, 4)):
+        method = make(scene, seed=seed)
         method.start_epoch(scene.student, epoch)
         assert method._sample_UQ is not None
         found.append(method._sample_UQ)
         for user in range(scene.data.n_users):
             assert not scene.hidden(user) & set(kept(found[-1][user]))
-    assert not torch.equal(*found)
+    assert all_differ(found)
 
 
 def test_a_student_that_ranks_the_list_well_is_left_alone(scene: Scene) -> None:

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from rcekd.errors import InputError
+from rcekd.methods.common.sides import transposed
 from rcekd.methods.rrd import RRD, RRDSettings
 from tests.methods.loops import alike, check, kept, plackett_luce, times
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 SHAPE: dict[str, Any] = {"K": 4, "L": 5, "pool": 8, "T": 3.0}
 ITEM_SHAPE: dict[str, Any] = {"rho": 0.7, "item_top_k": 3, "item_draws": 4, "item_pool": 6}
@@ -85,14 +86,35 @@ def test_what_is_drawn_for_items(uneven_scene: Scene) -> None:
         assert not {*others} & {*pool, *seen_by}
 
 
-def test_lists_are_new_each_epoch_and_the_same_for_the_same_one(scene: Scene) -> None:
-    method, found = make(scene), []
-    for epoch in (1, 2, 1):
+@pytest.mark.parametrize("cold", ["T", "item_tau"])
+def test_either_side_has_a_temperature_of_its_own(scene: Scene, cold: str) -> None:
+    """The cold one takes the best of its pools, the warm one does not."""
+    lists = make(scene, **{**ITEM_SHAPE, "T": 1e6, "item_tau": 1e6, cold: 1e-3})
+    teacher_UI = scene.score_tables()[0]
+    assert lists._user_lists is not None
+    assert lists._item_lists is not None
+    sides = {
+        "T": (lists._user_lists, teacher_UI, scene.data.seen),
+        "item_tau": (lists._item_lists, teacher_UI.T, transposed(scene.data.seen, scene.data.n_items)),
+    }
+    for name, (side, score_NM, seen) in sides.items():
+        rows = seen.indices.split(seen.lengths().tolist())
+        wanted = [best(s.tolist(), 4, frozenset(row.tolist())) for s, row in zip(score_NM, rows, strict=True)]
+        found = side.positive_NK.tolist()
+        assert all(f == w[: len(f)] for f, w in zip(found, wanted, strict=True)) == (name == cold)
+
+
+def test_every_list_is_new_for_every_epoch_and_seed_and_the_same_for_the_same(scene: Scene) -> None:
+    found: list[list[Tensor]] = []
+    for seed, epoch in ((3, 1), (3, 2), (4, 1), (3, 1)):
+        method = make(scene, seed=seed, **ITEM_SHAPE)
         method.start_epoch(scene.student, epoch)
         assert method._user_lists is not None
-        found.append(torch.cat(method._user_lists, dim=1))
-    assert not torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2])
+        assert method._item_lists is not None
+        found.append([*method._user_lists, *method._item_lists])
+    assert all(map(torch.equal, found[0], found[3]))
+    for drawn in zip(*found[:3], strict=True):
+        assert all_differ(drawn)
 
 
 def test_a_distinct_user_counts_alike(scene: Scene) -> None:

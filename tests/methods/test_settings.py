@@ -111,6 +111,12 @@ def test_lists_longer_than_the_catalogue(scene: Scene, name: str, settings: dict
         scene.method(name, **settings)
 
 
+def test_a_list_may_be_as_long_as_the_catalogue(scene: Scene) -> None:
+    scene.method("ce", K=40)
+    scene.method("dcd", K=5, L=5, pool=30)  # its item side ranks 30 users
+    scene.method("rrd", K=5, L=5, pool=9, rho=1.0, item_pool=30)
+
+
 def test_full_ce_has_no_list(scene: Scene) -> None:
     scene.method("ce", K=41, items="all")
 

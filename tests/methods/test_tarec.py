@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from rcekd.methods.tarec import TARecSettings, transport
 from tests.methods.lessons import agree, check, settle, taught
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 
 def moved(p: list[float], q: list[float]) -> float:
@@ -73,6 +73,15 @@ def test_contrast(scene: Scene) -> None:
     expected.backward()
     added = [with_it - without for without, with_it in zip(losses[0][1], losses[1][1], strict=True)]
     agree(losses[1][0] - losses[0][0], added, expected, [table.grad for table in tables])
+
+
+def test_draws_are_new_for_every_epoch_and_seed(scene: Scene) -> None:
+    drawn = []
+    for seed, epoch in ((3, 0), (3, 1), (4, 0)):
+        method = taught(scene, "tarec", seed=seed, K=6, L=5)
+        method.start_epoch(scene.student, epoch)
+        drawn.append(method._item_UW)
+    assert all_differ(drawn)
 
 
 def test_the_assistant_stands_between() -> None:

@@ -14,7 +14,7 @@ from torch.nn.functional import logsigmoid
 from rcekd.methods.unkd import UnKD, UnKDSettings, popularity_groups, quotas
 from tests.methods.loops import check, kept
 from tests.methods.oracle import best
-from tests.methods.scene import Scene
+from tests.methods.scene import Scene, all_differ
 
 G, N, TAU = 3, 12, 2.0
 
@@ -72,6 +72,8 @@ def test_pairs_over_n_stay_as_with_the_authors() -> None:
 def test_rarer_groups_get_more_pairs_when_favoured() -> None:
     assert quotas([90.0, 30.0, 10.0], 30, 0.0) == [10, 10, 10]
     assert quotas([90.0, 30.0, 10.0], 30, 1.0) == [3, 12, 15]
+    # Shares 0.06, 0.41, 0.53, the least of them raised to 0.1, then the root: 0.316, 0.640, 0.728.
+    assert quotas([90.0, 30.0, 10.0], 60, 0.5) == [11, 23, 26]
 
 
 @pytest.mark.parametrize("case", [{}, {"lamda": 1.0}, {"G": 1}, {"pool": 4}, {"tau": 0.01}], ids=str)
@@ -95,6 +97,11 @@ def test_pairs_stay_in_their_group_and_in_the_teachers_order(uneven_scene: Scene
             assert not {better, worse} & scene.hidden(user)
             assert teacher_UI[user, better] > teacher_UI[user, worse]
             assert any({better, worse} <= {*group} for group in groups)
+
+
+def test_pairs_are_new_for_every_epoch_and_seed(scene: Scene) -> None:
+    found = [make(scene, epoch, seed=seed) for seed, epoch in ((3, 1), (3, 2), (4, 1))]
+    assert all_differ([torch.tensor([pairs(method, user) for user in range(30)]) for method in found])
 
 
 def test_the_law_of_the_pairs(scene: Scene) -> None:

@@ -1,8 +1,11 @@
 """How often a user counts, and what the scale of a batch's loss is."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from rcekd.kernels.csr import CSR
 from rcekd.models import Batch
 from tests.methods.scene import Scene
 
@@ -33,6 +36,16 @@ def test_user_weighting_gives_every_user_the_same_over_an_epoch(uneven_scene: Sc
     assert max(weight.values()) == pytest.approx(min(weight.values()), rel=1e-5)
     interactions = uneven_scene.data.train.indices.numel()
     assert sum(weight.values()) == pytest.approx(interactions, rel=1e-5)
+
+
+def test_user_weighting_counts_an_interaction_that_repeats(scene: Scene) -> None:
+    """User 0 has its first item twice more: two more rows of an epoch, and no more weight than others."""
+    train = scene.data.train
+    indptr = torch.cat([train.indptr[:1], train.indptr[1:] + 2])
+    longer = CSR(indptr, torch.cat([train.indices[:1].repeat(2), train.indices]))
+    again = replace(scene, data=replace(scene.data, train=longer, fingerprint="repeats"))
+    weight = rows(again, "user", longer.rows().tolist())
+    assert max(weight.values()) == pytest.approx(min(weight.values()), rel=1e-5)
 
 
 def test_user_weighting_counts_what_a_window_shows(uneven_scene: Scene) -> None:

@@ -68,6 +68,16 @@ def moving(seed: int, width: int, scale: float = 1.0) -> FactorTeacher:
     return FactorTeacher(tables[-1], trajectory=tables)
 
 
+def test_its_moments_are_the_last_that_all_members_have_mixed_alike() -> None:
+    short = moving(2, 5)
+    long = FactorTeacher(teacher(1, 3).tables, trajectory=[teacher(seed, 3).tables for seed in (7, 8, 9)])
+    found = Ensemble([long, short], torch.tensor([[3.0, 1.0]]).expand(30, 2)).trajectory
+    assert len(found) == 2
+    for moment, one, other in zip(found, long.trajectory[1:], short.trajectory, strict=True):
+        wanted = 0.75 * dense(one) + 0.25 * levelled(FactorTeacher(other), FactorTeacher(one))
+        torch.testing.assert_close(dense(moment), wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_a_member_that_scores_nothing_leaves_finite_scores() -> None:
     mute = FactorTeacher(FactorTables(torch.zeros(30, 2), torch.zeros(40, 2)))
     first = teacher(1, 3)

@@ -70,6 +70,7 @@ def test_it_follows_the_scale_of_the_scores(world: tuple[FactorTables, Interacti
 def test_the_judgement_against_a_dense_one(world: tuple[FactorTables, Interactions]) -> None:
     tables, data = world
     scene = held_out(data, most_users=50)
+    assert scene.user_R.diff().unique().tolist() == [8, 9], "evenly over all users"
     found = judge(tables.user_UD[scene.user_R], tables.item_ID[scene.candidate_J], scene, 0.7)
     loss, effective = [], []
     for user in scene.user_R.tolist():
@@ -84,13 +85,16 @@ def test_the_judgement_against_a_dense_one(world: tuple[FactorTables, Interactio
 
 def test_cold_and_seen_validation_items_are_left_out(world: tuple[FactorTables, Interactions]) -> None:
     _, data = world
-    without = replace(data, train=CSR(data.train.indptr, data.train.indices.where(data.train.indices != 5, 6)))
+    first_U = data.valid.indices[data.valid.indptr[:-1]]
+    # Who had read item 5 has read a validation item of theirs instead.
+    without = replace(data, train=CSR(data.train.indptr, data.train.indices.where(data.train.indices != 5, first_U)))
     scene = held_out(without)
     assert 5 not in scene.candidate_J.tolist()
     users = scene.user_R.repeat_interleave(scene.target.lengths())
     pairs = set(zip(users.tolist(), scene.candidate_J[scene.target.indices.long()].tolist(), strict=True))
     valid = set(zip(data.valid.rows().tolist(), data.valid.indices.tolist(), strict=True))
     train = set(zip(without.train.rows().tolist(), without.train.indices.tolist(), strict=True))
+    assert valid & train
     assert pairs == {pair for pair in valid - train if pair[1] != 5}
 
 

@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from rcekd.datasets import Interactions
 from rcekd.errors import DivergedError, InterruptedRun
 from rcekd.models import MF, Batch
+from rcekd.stopwatch import Stopwatch
+from rcekd.training.batches import training_batches
 from rcekd.training.files import write_whole
 from rcekd.training.loop import Task
 from tests.training.workbench import make_task, make_trainer
@@ -53,6 +55,62 @@ def test_the_best_epoch_is_what_is_saved_and_measured(tiny_interactions: Interac
     assert [line["epoch"] for line in lines(tmp_path) if line["best"]][-1] == trained.best_epoch
     for name, tensor in load_file(tmp_path / "model.safetensors").items():
         assert torch.equal(tensor, task.model.state_dict()[name])
+
+
+TAUGHT: list[tuple[str | None, dict[str, Any]]] = [
+    (None, {}),
+    ("ce", {"K": 6, "lambda": 0.3}),
+    ("bd", {"eps_tanh": 0.1, "lambda": 0.3, "lambda_T": 2.0}),
+]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize(("method", "case"), TAUGHT, ids=str)
+def test_it_minimises_the_base_loss_and_lambda_times_the_methods_and_the_methods_own(
+    tiny_interactions: Interactions, tmp_path: Path, method: str | None, case: dict[str, Any], reduction: str
+) -> None:
+    """Two epochs, step by step with torch's Adam; only the last is evaluated, so that it is the best."""
+
+    def task() -> Task:
+        settings = {"epochs": 2, "eval_every": 2, "weight_decay": 0.01, "reduction": reduction}
+        return make_task(tiny_interactions, method=method, case=case, **settings)
+
+    trained, again = task(), task()
+    make_trainer(trained, tmp_path)[0].run()
+    model, taught, batches = again.model, again.method, training_batches(tiny_interactions, None)
+    parameters = list(model.parameters())
+    if taught is not None:
+        taught.meet(model)
+        parameters += taught.trained.parameters()
+    adam = torch.optim.Adam(parameters, lr=0.02, weight_decay=0.01)
+    for epoch, line in enumerate(lines(tmp_path)):
+        if taught is not None:
+            taught.start_epoch(model, epoch)
+        told = torch.zeros(2)
+        for batch in batches.epoch(again.train, 0, epoch, Stopwatch()):
+            base = model.loss(batch)
+            kd = base.new_zeros(()) if taught is None else taught.loss(model, batch)
+            own = None if taught is None else taught.own_loss(batch)
+            loss = base + 0.3 * kd + (0.0 if own is None else own)
+            adam.zero_grad()
+            (loss / len(batch.user_B) if reduction == "mean" else loss).backward()
+            for parameter in parameters:
+                assert parameter.grad is not None
+                parameter.grad = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
+            adam.step()
+            told += torch.stack([base.detach(), kd.detach()])
+        mean_base, mean_kd = (told / len(batches)).tolist()
+        assert line["base_loss"] == pytest.approx(mean_base, rel=1e-4)
+        assert line.get("kd_loss", 0.0) == pytest.approx(mean_kd, rel=1e-4)
+        assert line["loss"] == pytest.approx(mean_base + 0.3 * mean_kd, rel=1e-4)
+    for found, wanted in zip(trained.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_a_lazy_adam_is_another(tiny_interactions: Interactions, tmp_path: Path) -> None:
+    for name in ("adam", "lazy-adam"):
+        make_trainer(make_task(tiny_interactions, optimizer=name, batch_size=4), tmp_path / name)[0].run()
+    assert model_bytes(tmp_path / "adam") != model_bytes(tmp_path / "lazy-adam")
 
 
 def test_early_stopping(tiny_interactions: Interactions, tmp_path: Path) -> None:

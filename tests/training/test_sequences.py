@@ -8,6 +8,7 @@ import torch
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.negatives import sample_negatives
 from rcekd.models import Batch
 from rcekd.stopwatch import Stopwatch
 from rcekd.training.batches import TrainingPairs, training_batches
@@ -63,6 +64,15 @@ def test_negatives_are_unseen(data: Interactions) -> None:
         assert batch.negative_BN.shape == (batch.user_B.numel(), 2)
         for user, negatives in zip(batch.user_B.tolist(), batch.negative_BN.tolist(), strict=True):
             assert not set(rows[user].tolist()) & set(negatives)
+
+
+def test_negatives_are_one_draw_for_the_whole_epoch(data: Interactions) -> None:
+    """Not the same numbers for every batch."""
+    batches = epoch(data, 6, 4, 2)
+    assert len(batches) > 1
+    user_P = torch.cat([batch.user_B for batch in batches])
+    at_once = sample_negatives(user_P, data.seen, data.n_items, 2, seed=4, epoch=2)
+    assert torch.equal(torch.cat([batch.negative_BN for batch in batches]), at_once)
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 32, 1000])

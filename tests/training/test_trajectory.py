@@ -80,7 +80,7 @@ def test_the_loop_keeps_the_moments_before_the_best(tiny_interactions: Interacti
     assert Trajectory(tmp_path / "trajectory").epochs() == [e for e in (2, 4, 6, 8, 10, 12) if e < best]
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 7, 40, 63, 64, 65, 130, 365, 1000])
+@pytest.mark.parametrize("epochs", [1, 2, 7, 40, 63, 64, 65, SPAN, SPAN + 1, 130, 365, 1000])
 def test_a_student_keeps_something_near_every_share_of_its_epochs(tmp_path: Path, epochs: int) -> None:
     moments = Trajectory(tmp_path / "t", geometrically)
     for done in range(epochs + 1):
@@ -94,6 +94,7 @@ def test_a_student_keeps_something_near_every_share_of_its_epochs(tmp_path: Path
         wanted = max(1.0, share * epochs)
         assert min(abs(moment - wanted) for moment in kept) <= max(0.5, wanted / 8)
     assert [moment for moment in kept if 0 < moment < epochs / SPAN] == []
+    assert (1 in kept) == (epochs <= SPAN)
     assert [int(found.user_UD[0, 0]) for found in moments.read()] == kept
 
 

@@ -17,7 +17,7 @@ def rows(count: int, width: int, name: str) -> Tensor:
 
 def slow(student: Tensor, teacher: Tensor, group: Tensor | None = None, *, positive: bool = False) -> Tensor:
     """Σ over ordered pairs, one by one."""
-    total = torch.zeros((), dtype=torch.float64)
+    total = 0.0 * student.double().sum()  # has a gradient where no pair counts
     s, t = (value / value.norm(dim=1, keepdim=True).clamp(min=1e-300) for value in (student, teacher.double()))
     for i in range(len(s)):
         for j in range(len(s)):
@@ -93,6 +93,7 @@ def test_grouped_gap(groups: list[int], positive: bool, block: int) -> None:
     count, group = len(groups), torch.tensor(groups)
     student, teacher = rows(count, 3, "s"), rows(count, 5, "t")
     student[0] = 0.0
+    teacher[-1] = 0.0  # its cosines are 0, which is not positive
     leaf, wanted = student.clone().requires_grad_(), student.double().requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topology, "BLOCK_ROWS", block)
