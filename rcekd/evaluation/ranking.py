@@ -28,8 +28,8 @@ class EvalSettings(Settings):
     )
     history: Literal["train", "train+valid"] = Field(
         default="train",
-        description="what a backbone with a window has read of a user before the test ranking; for validation always "
-        "train, and others learn from train alone",
+        description="what a backbone with a window has read of a user before the test ranking (goes with mask: "
+        "train+valid); for validation always train, and others learn from train alone",
     )
 
 

@@ -51,6 +51,15 @@ def test_notes_say_how_it_was_measured() -> None:
     assert "split random: 30 users × 40 items, 3,000 / 60 / 90 interactions" in notes
     assert "all items ranked, train items masked, averaged over all users" in notes
     assert "75% on ndcg@10, 75% on ndcg@20" in notes
+    assert "has read" not in notes
+
+
+@pytest.mark.parametrize("mask", ["train", "train+valid"])
+def test_validation_items_that_were_read_and_compete_are_told_of(mask: str) -> None:
+    protocol = {"mask": mask, "users": "all", "history": "train+valid"}
+    notes = " ".join(comparison(make_summary() | {"protocol": protocol}).notes)
+    assert "a sequential model has read train+valid before the test ranking" in notes
+    assert ("the validation items compete there" in notes) == (mask == "train")
 
 
 @pytest.mark.parametrize(
