@@ -226,9 +226,14 @@ def test_files_are_written_where_asked(document: Document, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [({"metric": "ndcg@11"}, "did you mean 'ndcg@10'"), ({"against": "rcedk"}, "did you mean 'rcekd'")],
+    [
+        ({"metric": "ndcg@11"}, "did you mean 'ndcg@10'"),
+        ({"against": "rcedk"}, "did you mean 'rcekd'"),
+        ({"against": "teacher"}, "--against 'teacher': no finished cell of this method"),
+    ],
 )
 def test_wrong_wishes_are_one_line(tmp_path: Path, words: dict[str, str], says: str) -> None:
+    add_cell(tmp_path, "teacher", 0.4)
     add_cell(tmp_path, "rcekd", 0.3)
     with pytest.raises(InputError, match=says):
         make_document(tmp_path, tmp_path, **words)
