@@ -127,6 +127,11 @@ def test_names_mean_nothing_to_tex_and_markdown(text: str) -> None:
     assert not re.search(r"(?<!\\)[|*_<>`]|\n", markdown.escape(text))
 
 
+def test_only_the_effect_is_written_as_mathematics() -> None:
+    assert latex.escape("d_z; d_z: Cohen's") == "$d_z$; $d_z$: Cohen's"
+    assert latex.escape("rcekd_zipf, old_d_z") == r"rcekd\_zipf, old\_d\_z"
+
+
 def test_greek_letters_are_written_for_tex() -> None:
     assert latex.escape("α-λτ, Δ ε") == r"$\alpha$-$\lambda$$\tau$, $\Delta$ $\varepsilon$"
     every = [*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x3B1, 0x3CA), 0xB5]
