@@ -127,6 +127,14 @@ def test_names_mean_nothing_to_tex_and_markdown(text: str) -> None:
     assert not re.search(r"(?<!\\)[|*_<>`]|\n", markdown.escape(text))
 
 
+def test_students_alone_are_told_apart_by_their_labels(tmp_path: Path) -> None:
+    for method in ("rcekd", "none"):
+        add_cell(tmp_path, method, 0.3)
+    add_cell(tmp_path, "trained long", 0.2, settings={"method": {"name": "none"}, "train": {"epochs": 99}})
+    rows = make_document(tmp_path, tmp_path).sections[0].quality.rows
+    assert {"student alone (mf 4)", "trained long (mf 4)"} < {row[0].text for row in rows}
+
+
 def test_only_the_effect_is_written_as_mathematics() -> None:
     assert latex.escape("d_z; d_z: Cohen's") == "$d_z$; $d_z$: Cohen's"
     assert latex.escape("rcekd_zipf, old_d_z") == r"rcekd\_zipf, old\_d\_z"
