@@ -49,11 +49,13 @@ def measured_peaks(device: torch.device = devices.CPU, seconds: float = 0.5) -> 
 
 def _fastest(call: Callable[[], object], device: torch.device, seconds: float) -> float:
     """Seconds of the fastest call, waited for."""
-    best, end, warm = float("inf"), time.perf_counter() + seconds, False
-    while not warm or time.perf_counter() < end:
+    end = time.perf_counter() + seconds
+    call()  # the first call is slower than those after it
+    devices.wait(device)
+    best = float("inf")
+    while best == float("inf") or time.perf_counter() < end:
         begin = time.perf_counter()
         call()
         devices.wait(device)
-        best = min(best, time.perf_counter() - begin) if warm else best
-        warm = True
+        best = min(best, time.perf_counter() - begin)
     return best

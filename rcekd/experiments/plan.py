@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rcekd.config import RunSettings, Values, merge, read_config, resolve
 from rcekd.errors import InputError, nearest
+from rcekd.evaluation.ranking import METRICS
 from rcekd.experiments.identity import as_before, digest
 from rcekd.experiments.layers import lasting, nested, with_preset
 from rcekd.settings import Settings
@@ -156,6 +157,20 @@ class Grid(Settings):
                 raise ValueError(f"{figure!r} is no figure{nearest(figure, known)}")
         return figures
 
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, metric: str | None) -> str | None:
+        if metric is not None and metric not in METRICS:
+            raise ValueError(f"{metric!r} is no metric{nearest(metric, METRICS)}")
+        return metric
+
+    @model_validator(mode="after")
+    def _against_one_of_its_methods(self) -> "Grid":
+        labels = [method.label for method in self.methods]
+        if self.against is not None and self.against not in labels:
+            raise ValueError(f"against: {self.against!r} is no label of a method here{nearest(self.against, labels)}")
+        return self
+
     @field_validator("datasets", "pairs", "methods", "variants", "seeds")
     @classmethod
     def _something(cls, value: list[Any]) -> list[Any]:
@@ -300,7 +315,8 @@ def parse_experiment(name: str, values: Values, scale: str | None, where: str) -
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{where}: {key}: {message[0].lower()}{message[1:]}") from error
+        told = [where, *([key] if key else []), message[0].lower() + message[1:]]
+        raise InputError(": ".join(told)) from error
 
 
 def _lasting_paths(value: Any, key: str = "") -> Any:

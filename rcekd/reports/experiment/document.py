@@ -11,6 +11,7 @@ import yaml
 
 from rcekd.errors import InputError, nearest
 from rcekd.evaluation.ranking import METRICS
+from rcekd.experiments.plan import TEACHER
 from rcekd.reports.experiment.blocks import Block, every_block, with_variants
 from rcekd.reports.experiment.evidence import Evidence, read_evidence
 from rcekd.reports.experiment.judging import Comparison, compare
@@ -126,7 +127,7 @@ def _tested(metric: str | None, metrics: list[str], evidence: Evidence) -> str:
 
 
 def _subject(against: str | None, evidence: Evidence) -> str:
-    methods = {entry.labels.method for entry in evidence.placed}
+    methods = {entry.labels.method for entry in evidence.placed} - {TEACHER}  # no student, so never best of them
     if against is not None and against not in methods:
         raise InputError(f"--against {against!r}: no finished cell of this method{nearest(against, methods)}")
     usual = evidence.grid.against if evidence.grid is not None else None

@@ -1,5 +1,6 @@
 """A report as LaTeX: tables to be \\input into a paper, and a document of them that compiles by itself."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -68,7 +69,7 @@ def escape(text: str) -> str:
     """Plain text that means nothing to TeX and stays on its line."""
     signs = SIGNS | {letter: rf"$\{name}$" for letter, name in GREEK.items()}
     plain = "".join(signs.get(sign, sign) for sign in " ".join(text.split()).translate(LATIN))
-    return plain.replace(r"d\_z", "$d_z$")
+    return re.sub(r"(?<![\w\\])d\\_z(?![\w\\])", "$d_z$", plain)  # the effect, not a part of somebody's name
 
 
 def _table(sheet: Sheet) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rcekd.experiments.plan import TEACHER
 from rcekd.reports.experiment import texts
 from rcekd.reports.experiment.blocks import Block, Role, Row
 from rcekd.reports.experiment.judging import best_baselines, best_rows, differ_in_seeds, improvement
@@ -30,11 +31,11 @@ def quality_sheet(name: str, block: Block, metrics: Sequence[str]) -> Sheet:
 
 
 def row_name(row: Row) -> str:
-    """Teacher and student alone with their sizes, a method by its label."""
+    """Teacher and student alone with their sizes, the latter by the label that it was given; a method by its label."""
     if row.role not in (Role.TEACHER, Role.ALONE):
         return row.name
     size = f" ({row.records[0].summary.model} {row.records[0].summary.dim})" if row.records else ""
-    return f"{row.role.value}{size}"
+    return f"{row.role.value if row.name in (TEACHER, 'none') else row.name}{size}"
 
 
 def anchor(name: str, place: int) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcekd.reports.experiment.blocks import Block, Role, Row
-from rcekd.reports.experiment.quality import row_name
 from rcekd.reports.figures import style
 from rcekd.reports.figures.material import panel_title
 
@@ -52,7 +51,7 @@ def _panel(panel: Any, block: Block, rows: Sequence[Row], metric: str) -> None:
         panel.plot(spots, values, "D", color="white", markeredgecolor="black", markersize=4, label="the paper")
     if (teacher := _teacher(block, metric)) is not None:
         panel.axhline(teacher, color="black", linestyle="--", linewidth=1, label="teacher")
-    names = ["alone" if row.role is Role.ALONE else style.plain(row_name(row)) for row in rows]
+    names = ["alone" if row.name == "none" and row.role is Role.ALONE else style.plain(row.name) for row in rows]
     panel.set_xticks(range(len(rows)), names, rotation=40, ha="right", rotation_mode="anchor")
     panel.tick_params(axis="x", length=0)
 

@@ -64,26 +64,35 @@ def _line(panel: Any, points: Sequence[Point], look: dict[str, Any], label: str)
 def _points(material: Material) -> Iterator[Point]:
     """Every finished variant that moves one number, of the method under test."""
     variants = material.evidence.grid.variants if material.evidence.grid is not None else []
-    moved = {variant.label: step for variant in variants if (step := _moved(variant)) is not None}
+    moved = {variant.label: key for variant in variants if (key := _moved(variant)) is not None}
     rows = {(b.dataset, b.pair, b.variant): b.subject for b in material.blocks if b.subject is not None}
     for (dataset, pair, variant), row in rows.items():
-        if variant in moved and (mean := row.mean(material.metric)) is not None:
-            key, value = moved[variant]
+        key, mean = moved.get(variant, ""), row.mean(material.metric)
+        # As it was resolved: in the file 1e-3 is a text, and a number all the same.
+        value = _setting(row.records[0].settings, key)
+        if value is not None and mean is not None:
             usual = rows.get((dataset, pair, ""))
             given = _setting(usual.records[0].settings, key) if usual is not None else None
             yield Point(dataset, pair, key, value, mean, row.deviation(material.metric), given)
 
 
-def _moved(variant: Choice) -> tuple[str, float] | None:
-    """The one setting that a variant moves to a number."""
-    if len(variant.set) != 1:
-        return None
-    ((key, value),) = variant.set.items()
-    return (key, float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _moved(variant: Choice) -> str | None:
+    """The dotted key of the one setting that a variant moves."""
+    keys = list(_keys(variant.set))
+    return keys[0] if len(keys) == 1 else None
+
+
+def _keys(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
 
 
 def _setting(settings: Mapping[str, Any], key: str) -> float | None:
+    """A setting that is a number."""
     node: Any = settings
     for part in key.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
-    return float(node) if isinstance(node, int | float) else None
+    return float(node) if isinstance(node, int | float) and not isinstance(node, bool) else None

@@ -127,6 +127,19 @@ def test_names_mean_nothing_to_tex_and_markdown(text: str) -> None:
     assert not re.search(r"(?<!\\)[|*_<>`]|\n", markdown.escape(text))
 
 
+def test_students_alone_are_told_apart_by_their_labels(tmp_path: Path) -> None:
+    for method in ("rcekd", "none"):
+        add_cell(tmp_path, method, 0.3)
+    add_cell(tmp_path, "trained long", 0.2, settings={"method": {"name": "none"}, "train": {"epochs": 99}})
+    rows = make_document(tmp_path, tmp_path).sections[0].quality.rows
+    assert {"student alone (mf 4)", "trained long (mf 4)"} < {row[0].text for row in rows}
+
+
+def test_only_the_effect_is_written_as_mathematics() -> None:
+    assert latex.escape("d_z; d_z: Cohen's") == "$d_z$; $d_z$: Cohen's"
+    assert latex.escape("rcekd_zipf, old_d_z") == r"rcekd\_zipf, old\_d\_z"
+
+
 def test_greek_letters_are_written_for_tex() -> None:
     assert latex.escape("α-λτ, Δ ε") == r"$\alpha$-$\lambda$$\tau$, $\Delta$ $\varepsilon$"
     every = [*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x3B1, 0x3CA), 0xB5]
@@ -226,9 +239,14 @@ def test_files_are_written_where_asked(document: Document, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [({"metric": "ndcg@11"}, "did you mean 'ndcg@10'"), ({"against": "rcedk"}, "did you mean 'rcekd'")],
+    [
+        ({"metric": "ndcg@11"}, "did you mean 'ndcg@10'"),
+        ({"against": "rcedk"}, "did you mean 'rcekd'"),
+        ({"against": "teacher"}, "--against 'teacher': no finished cell of this method"),
+    ],
 )
 def test_wrong_wishes_are_one_line(tmp_path: Path, words: dict[str, str], says: str) -> None:
+    add_cell(tmp_path, "teacher", 0.4)
     add_cell(tmp_path, "rcekd", 0.3)
     with pytest.raises(InputError, match=says):
         make_document(tmp_path, tmp_path, **words)

@@ -217,6 +217,17 @@ def test_one_setting_at_a_time(tmp_path: Path) -> None:
     assert 10 in usual
 
 
+def test_a_value_counts_however_it_is_written(tmp_path: Path) -> None:
+    """YAML reads 1e-1 as a text, which the settings take for a number; a key may be nested."""
+    sets = {"": {}, "b": {"method.beta": "1e-1"}, "c": {"method": {"beta": 2.5}}}
+    variants = [{"label": label, "set": moved} for label, moved in sets.items()]
+    add_plan(tmp_path, figures=["sensitivity"], methods=["rcekd"], variants=variants)
+    for label, beta in (("", 3.0), ("b", 0.1), ("c", 2.5)):
+        add_cell(tmp_path, "rcekd", 0.3, variant=label, settings={"method": {"name": "rcekd", "beta": beta}})
+    (panel,) = shown(drawn(tmp_path, "sensitivity"))
+    assert list(panel.lines[0].get_xdata()) == [0.1, 2.5]
+
+
 def test_the_overlap_table_stands_in_the_report(tmp_path: Path) -> None:
     tables = [
         {"source": "Table 7", "datasets": ["garden"], "metrics": ["ov@2", "ov@20", "ov@100"],
