@@ -53,24 +53,17 @@ def distill(
         summary = pipeline.resume(resume, env.place)
     else:
         read = options.config_file(config)
-        asked = {} if read is None else read.asked
-        kept = asked.get("kind") != "teacher" and bool(asked.get("keep_trajectory"))  # a teacher's is the teacher's own
+        asked = {} if read is None or read.asked.get("kind") == "teacher" else read.asked  # a teacher's is its own
         name, teacher_dirs = options.split_teachers(teacher, read, assignments)
         layers = options.run_layers(
-            dataset,
-            teacher=name,
-            student=student,
-            method=method,
-            config=read,
-            assignments=assignments,
-            seed=seed,
+            dataset, teacher=name, student=student, method=method, config=read, assignments=assignments, seed=seed
         )
         summary = pipeline.distill(
             resolve(layers),
             env.place,
             with_scratch=with_scratch or bool(asked.get("with_scratch")),
             teacher_dirs=teacher_dirs,
-            keep_trajectory=keep_trajectory or kept,
+            keep_trajectory=keep_trajectory or bool(asked.get("keep_trajectory")),
         )
     env.output.table(run_table(summary))
     env.output.say(f"  run folder: {summary['run_dir']}")

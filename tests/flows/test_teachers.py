@@ -73,7 +73,9 @@ def test_keep_trajectory(rcekd: Command) -> None:
     assert kept["run_dir"] == plain["run_dir"]
     assert (folder / "model.safetensors").read_bytes() == weights
     assert (folder / "trajectory").is_dir()
-    taught = rcekd("distill", "--config", folder / "config.yaml", "--json", "--threads", 1, *small, "--set", "train.epochs=1")
+    taught = rcekd(
+        "distill", "--config", folder / "config.yaml", "--json", "--threads", 1, *small, "--set", "train.epochs=1"
+    )
     assert not (Path(taught.result["run_dir"]) / "moments").exists()  # to keep one was asked of the teacher
     before = (folder / "summary.json").stat().st_mtime_ns
     assert rcekd(*words, *small, "--keep-trajectory").result == kept
