@@ -43,7 +43,8 @@ class Scene:
         return teacher_UI, user_UD, item_ID, user_UD @ item_ID.T
 
 
-def make_scene(data: Interactions, *, users: int = 30, items: int = 40) -> Scene:
+def make_scene(data: Interactions) -> Scene:
+    users, items = 30, 40
     generator = torch.Generator().manual_seed(11)
     user_UD, item_ID = (torch.randn(n, 6, generator=generator) for n in (users, items))
     student = MF(bare(users, items), MFSettings(dim=6), generator)
