@@ -7,8 +7,8 @@ import torch
 import typer
 
 from rcekd.commands import options
-from rcekd.errors import InputError
-from rcekd.reports.serving_costs import FORMATS, costs, draw
+from rcekd.reports.pictures import check_picture
+from rcekd.reports.serving_costs import costs, draw
 from rcekd.serving import seen
 from rcekd.serving.bench import Asked, measure, measured_on, open_all, with_relatives
 
@@ -35,8 +35,8 @@ def serve_bench(
 ) -> None:
     """Size, memory, latency, throughput and quality, exact and through an index, on one thread and on --threads."""
     del debug
-    if plot is not None and plot.suffix.lower() not in FORMATS:
-        raise InputError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
+    if plot is not None:
+        check_picture(plot)
     options.check_folder_of("--plot", plot)
     env = options.environment(
         data_dir=data_dir,

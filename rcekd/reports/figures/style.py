@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from rcekd.errors import InputError
 from rcekd.extras import require
 from rcekd.reports.experiment.blocks import Block
-from rcekd.reports.profiles import COLOURS
+from rcekd.reports.pictures import COLOURS
 from rcekd.training.files import write_bytes
 
 Content = TypeVar("Content")
