@@ -18,9 +18,7 @@ def serve_bench(
     top: Annotated[int, typer.Option("-k", "--top", min=1, help="length of a list")] = 10,
     requests: Annotated[int, typer.Option("--requests", min=1, help="requests for one user's list")] = 1000,
     batch: Annotated[int, typer.Option("--batch", min=1, help="users in a batch")] = 1024,
-    seen_items: Annotated[
-        str, typer.Option("--seen", help="which known items lists leave out: all, train+valid, train, none")
-    ] = "all",
+    seen_items: options.SeenItems = "all",
     only: Annotated[
         bool, typer.Option("--only", help="only these runs, without a student's teacher and student alone")
     ] = False,
