@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -41,6 +42,23 @@ class Scene:
         user_UD = self.student.user.detach().double().requires_grad_()
         item_ID = self.student.item.detach().double().requires_grad_()
         return teacher_UI, user_UD, item_ID, user_UD @ item_ID.T
+
+    def settle(self, method: Method, epoch: int) -> tuple[Tensor, list[Tensor]]:
+        """The batch's loss and the dense gradients of the student's user and item factors."""
+        method.start_epoch(self.student, epoch)
+        loss = method.loss(self.student, self.batch)
+        loss.backward()
+        grads = [self.student.user.grad, self.student.item.grad]
+        return loss.detach(), [grad.to_dense() if grad.is_sparse else grad for grad in grads if grad is not None]
+
+    def assert_loss_is(self, expected: Tensor, leaves: tuple[Tensor, Tensor], method: Method, *, epoch: int) -> None:
+        """The method's loss and gradients are `expected` and its gradients in the leaves of `score_tables`."""
+        loss, grads = self.settle(method, epoch)
+        expected.backward()
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+        for found, leaf in zip(grads, leaves, strict=True):
+            assert leaf.grad is not None
+            torch.testing.assert_close(found.double(), leaf.grad, rtol=1e-5, atol=1e-5 * float(leaf.grad.abs().max()))
 
 
 def make_scene(data: Interactions) -> Scene:
