@@ -86,6 +86,7 @@ def load_checkpoint(path: Path) -> Any:
 
 
 def is_recbole(content: Any) -> bool:
+    """Whether a file of torch.save holds what RecBole's trainer saves."""
     return isinstance(content, Mapping) and content.keys() >= _RECBOLE_KEYS
 
 
