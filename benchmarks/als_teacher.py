@@ -51,9 +51,11 @@ def export(arguments: argparse.Namespace) -> None:
     import polars as pl
 
     from rcekd.commands import options
+    from rcekd.config import resolve
     from rcekd.datasets import load_dataset
 
-    settings = options.run_settings(arguments.dataset, config=None, assignments=arguments.assignments, seed=None)
+    layers = options.run_layers(arguments.dataset, config=None, assignments=arguments.assignments, seed=None)
+    settings = resolve(layers)
     data = load_dataset(settings.dataset, settings.data, data_dir=arguments.data_dir)
     arguments.to.mkdir(parents=True, exist_ok=True)
     for name, part in (("train", data.train), ("valid", data.valid)):

@@ -23,23 +23,23 @@ class Timing(NamedTuple):
         return f"{1e3 * self.best:.3f} ms (median {1e3 * self.middle:.3f})"
 
 
-def measure(call: Callable[[], Any], *, seconds: float = 1.0, most: int = 200) -> Timing:
-    """Time `call` over and over for about `seconds`, at least three and at most `most` times, after one warm-up."""
+def measure(call: Callable[[], Any], *, seconds: float = 1.0) -> Timing:
+    """Time `call` over and over for about `seconds`, at least three and at most 200 times, after one warm-up."""
     call()
     taken: list[float] = []
-    while len(taken) < 3 or (sum(taken) < seconds and len(taken) < most):
+    while len(taken) < 3 or (sum(taken) < seconds and len(taken) < 200):
         start = time.perf_counter()
         call()
         taken.append(time.perf_counter() - start)
     return Timing(min(taken), median(taken))
 
 
-def interleaved(calls: dict[str, Callable[[], Any]], *, rounds: int = 5, seconds: float = 0.3) -> dict[str, Timing]:
+def interleaved(calls: dict[str, Callable[[], Any]], *, rounds: int = 5) -> dict[str, Timing]:
     """Time several calls in turn, so that a busy spell of the machine falls on all of them."""
     runs: dict[str, list[Timing]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            runs[name].append(measure(call, seconds=seconds))
+            runs[name].append(measure(call, seconds=0.3))
     return {name: Timing(min(t.best for t in times), median(t.middle for t in times)) for name, times in runs.items()}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.measure import stamp
 from rcekd.commands import options
 from rcekd.commands.console import Output, TrainingView
+from rcekd.config import resolve
 from rcekd.experiments import pipeline
 from rcekd.experiments.identity import digest
 from rcekd.experiments.place import Place
@@ -48,8 +49,10 @@ def parse() -> argparse.Namespace:
 
 def seed_summary(arguments: argparse.Namespace, place: Place, seed: int) -> dict[str, Any]:
     """The summary of one seed, from its file where it was done before with the same settings."""
-    settings = options.run_settings(
-        arguments.dataset, method=arguments.method, config=None, assignments=arguments.assignments, seed=seed
+    settings = resolve(
+        options.run_layers(
+            arguments.dataset, method=arguments.method, config=None, assignments=arguments.assignments, seed=seed
+        )
     )
     done = arguments.runs_dir / f"done-{digest(settings.to_values())}.json"
     if done.is_file():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from rcekd.reports.figures.style import MARKS, styled
-from rcekd.reports.profiles import COLOURS
+from rcekd.reports.pictures import COLOURS
 
 
 class Point(NamedTuple):

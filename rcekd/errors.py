@@ -11,6 +11,10 @@ UNWRITABLE = {
 }
 
 
+# The exit code of a command that the user has stopped, as shells have it: 128 + SIGINT.
+INTERRUPTED = 130
+
+
 class InputError(Exception):
     """Wrong input. The message is a single line: what is wrong, where (file, line, key), and the remedy.
 
@@ -41,4 +45,4 @@ class DivergedError(InputError):
 
 
 class InterruptedRun(Exception):
-    """The user stopped a run; its state is saved. Commands exit with code 130 and say how to go on."""
+    """The user stopped a run; its state is saved. Commands exit with code INTERRUPTED and say how to go on."""

@@ -12,8 +12,10 @@ from hypothesis import settings
 from torch import Tensor
 
 import rcekd.kernels._native as native
+from rcekd import devices
 from rcekd.datasets.interactions import Interactions, content_fingerprint
 from rcekd.kernels.csr import CSR
+from rcekd.kernels.cuda_library import why_unavailable
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -77,6 +79,16 @@ def rectangle(item_UN: Tensor) -> CSR:
     """A CSR with N items in every row."""
     users, per_user = item_UN.shape
     return CSR(torch.arange(users + 1) * per_user, item_UN.flatten().to(torch.int32))
+
+
+@pytest.fixture
+def gpu() -> torch.device:
+    """The GPU; skips where there is none that torch and the CUDA kernels can use."""
+    found = devices.gpu()
+    reason = found if isinstance(found, str) else why_unavailable()
+    if isinstance(found, str) or reason is not None:
+        pytest.skip(str(reason))
+    return found
 
 
 @pytest.fixture(autouse=True)

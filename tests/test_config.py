@@ -258,14 +258,19 @@ def test_presets_hold_valid_settings() -> None:
     assert settings.to_values()["teacher"]["dim"] == 400
 
 
+def of_preset(dataset: str, pair: str) -> Values:
+    """All settings of RCE-KD between TEACHER-STUDENT by the dataset's preset."""
+    teacher, student = pair.split("-")
+    values = {"dataset": dataset, **preset(dataset, teacher, student, "rcekd")}
+    chosen = {"teacher": {"model": teacher}, "student": {"model": student}}
+    return resolve([("the preset", values), ("models", chosen)]).to_values()
+
+
 @pytest.mark.parametrize("dataset", ["citeulike", "gowalla", "yelp", "ml-100k", "ml-1m"])
 @pytest.mark.parametrize("pair", ["hstu-hstu", "hstu-mf", "sasrec-sasrec"])
 def test_presets_of_the_sequential_pairs(dataset: str, pair: str) -> None:
     """The teacher is the larger of two alike, and RCE-KD's lists are set."""
-    teacher, student = pair.split("-")
-    chosen = [("models", {"teacher": {"model": teacher}, "student": {"model": student}})]
-    values = preset(dataset, teacher, student, "rcekd")
-    settings = resolve([("the preset", {"dataset": dataset, **values}), *chosen]).to_values()
+    (teacher, student), settings = pair.split("-"), of_preset(dataset, pair)
     assert settings["method"]["K"] > 20
     assert settings["train"]["negatives"] == (1 if student == "mf" else 128)
     assert student == "mf" or settings["teacher"]["blocks"] > settings["student"]["blocks"]
@@ -276,10 +281,7 @@ def test_presets_of_the_sequential_pairs(dataset: str, pair: str) -> None:
 @pytest.mark.parametrize("pair", ["mf-mf", "lightgcn-lightgcn", "lightgcn-mf"])
 @pytest.mark.parametrize("dataset", ["citeulike", "gowalla", "yelp", "ml-100k", "ml-1m"])
 def test_presets_of_the_other_pairs(dataset: str, pair: str) -> None:
-    teacher, student = pair.split("-")
-    chosen = [("models", {"teacher": {"model": teacher}, "student": {"model": student}})]
-    values = preset(dataset, teacher, student, "rcekd")
-    settings = resolve([("the preset", {"dataset": dataset, **values}), *chosen]).to_values()
+    settings = of_preset(dataset, pair)
     assert settings["teacher"]["dim"] > settings["student"]["dim"] == 20
 
 

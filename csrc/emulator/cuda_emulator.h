@@ -220,11 +220,6 @@ inline T __shfl_up_sync(unsigned mask, T value, int by) {
     const int lane = emulator::lane();
     return emulator::from_lane(mask, value, lane < by ? lane : lane - by);
 }
-template <class T>
-inline T __shfl_down_sync(unsigned mask, T value, int by) {
-    const int lane = emulator::lane();
-    return emulator::from_lane(mask, value, lane + by > 31 ? lane : lane + by);
-}
 inline unsigned __ballot_sync(unsigned mask, int predicate) {
     const uint64_t* all = emulator::exchange(mask, predicate != 0);
     unsigned bits = 0;
@@ -232,10 +227,7 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
     return bits;
 }
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) == 0xFFFFFFFFu; }
 inline int __clzll(long long x) { return x ? __builtin_clzll((unsigned long long)x) : 64; }
-inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
-inline int __ffsll(long long x) { return __builtin_ffsll(x); }
 inline unsigned __float_as_uint(float x) {
     unsigned bits;
     memcpy(&bits, &x, sizeof bits);

@@ -27,7 +27,7 @@ from rcekd.commands import (
     run as run_command,
 )
 from rcekd.commands.console import print_error
-from rcekd.errors import InterruptedRun, users_to_mend
+from rcekd.errors import INTERRUPTED, InterruptedRun, users_to_mend
 from rcekd.memory import reuse_freed_memory
 
 app = typer.Typer(
@@ -53,8 +53,6 @@ app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
-
-INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> None:

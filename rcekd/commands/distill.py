@@ -53,16 +53,10 @@ def distill(
         summary = pipeline.resume(resume, env.place)
     else:
         read = options.config_file(config)
-        asked = {} if read is None or read.asked.get("kind") == "teacher" else read.asked  # what students are asked
+        asked = {} if read is None or read.asked.get("kind") == "teacher" else read.asked  # a teacher's is its own
         name, teacher_dirs = options.split_teachers(teacher, read, assignments)
         layers = options.run_layers(
-            dataset,
-            teacher=name,
-            student=student,
-            method=method,
-            config=read,
-            assignments=assignments,
-            seed=seed,
+            dataset, teacher=name, student=student, method=method, config=read, assignments=assignments, seed=seed
         )
         summary = pipeline.distill(
             resolve(layers),

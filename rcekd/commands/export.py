@@ -17,9 +17,7 @@ from rcekd.training.run_folder import named
 def export(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="run folder of a teacher or student", callback=named)],
     to: Annotated[Path, typer.Option("--to", help="folder to write; made new, whole or not at all")],
-    seen_items: Annotated[
-        str, typer.Option("--seen", help="which known items lists leave out: all, train+valid, train, none")
-    ] = "all",
+    seen_items: options.SeenItems = "all",
     no_onnx: Annotated[bool, typer.Option("--no-onnx", help="leave the ONNX models out")] = False,
     no_index: Annotated[bool, typer.Option("--no-index", help="leave the usearch index out")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace what the folder holds")] = False,

@@ -7,11 +7,11 @@ import typer
 
 from rcekd.commands import options
 from rcekd.config import resolve
-from rcekd.errors import InputError, nearest
+from rcekd.errors import InputError
 from rcekd.experiments.imported import import_teacher as import_into
 from rcekd.reports.imported import overview
 from rcekd.teachers.importing.build import Temperature
-from rcekd.teachers.importing.request import FORMATS, FormatName, ImportRequest
+from rcekd.teachers.importing.request import FORMATS, ImportRequest, format_named
 
 Files = Annotated[list[Path], typer.Argument(help="one file, or that of the users and that of the items")]
 
@@ -55,7 +55,7 @@ def import_teacher(
     )
     request = ImportRequest(
         files=tuple(files),
-        format=_format(format_name),
+        format=None if format_name is None else format_named(format_name),
         user_key=user_key,
         item_key=item_key,
         item_bias=item_bias,
@@ -73,15 +73,6 @@ def import_teacher(
         env.output.table(table)
     env.output.say(f"  run folder: {summary['run_dir']}")
     env.output.result(summary)
-
-
-def _format(name: str | None) -> FormatName | None:
-    if name is None:
-        return None
-    for known in FORMATS:
-        if name == known:
-            return known
-    raise InputError(f"--format {name!r} is unknown{nearest(name, FORMATS)}")
 
 
 def _temperature(text: str) -> Temperature:

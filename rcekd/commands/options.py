@@ -71,6 +71,9 @@ Method = Annotated[
     ),
 ]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="folder of raw data [RCEKD_DATA_DIR, else cache]")]
+SeenItems = Annotated[
+    str, typer.Option("--seen", help="which known items lists leave out: all, train+valid, train, none")
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="set a dotted key; repeatable")]
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings, like a run's config.yaml")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="seed of the run [0]")]

@@ -9,7 +9,8 @@ from rcekd.commands import options
 from rcekd.config import resolve
 from rcekd.experiments.profiling import Length
 from rcekd.experiments.profiling import profile as measure
-from rcekd.reports.profiles import check_format, draw, profile_table
+from rcekd.reports.pictures import check_picture
+from rcekd.reports.profiles import draw, profile_table
 
 
 def profile(
@@ -40,7 +41,7 @@ def profile(
     for option, file in (("--trace", trace), ("--plot", plot)):
         options.check_folder_of(option, file)
     if plot is not None:
-        check_format(plot)
+        check_picture(plot)
     read = options.config_file(config)
     name, teacher_dirs = options.split_teachers(teacher, read, assignments)
     settings = resolve(

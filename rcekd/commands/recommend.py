@@ -29,9 +29,7 @@ def recommend(
     ] = None,
     top: Annotated[int, typer.Option("-k", "--top", min=1, help="length of a list")] = 10,
     to: Annotated[Path | None, typer.Option("--to", help="FILE.parquet, or with --all a folder")] = None,
-    seen_items: Annotated[
-        str, typer.Option("--seen", help="which known items a list leaves out: all, train+valid, train, none")
-    ] = "all",
+    seen_items: options.SeenItems = "all",
     keep_seen: Annotated[bool, typer.Option("--keep-seen", help="the same as --seen none")] = False,
     titles: Annotated[
         Path | None, typer.Option("--titles", help="table with item ids and titles: CSV, Parquet, RecBole .item")

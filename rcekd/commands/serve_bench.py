@@ -7,8 +7,8 @@ import torch
 import typer
 
 from rcekd.commands import options
-from rcekd.errors import InputError
-from rcekd.reports.serving_costs import FORMATS, costs, draw
+from rcekd.reports.pictures import check_picture
+from rcekd.reports.serving_costs import costs, draw
 from rcekd.serving import seen
 from rcekd.serving.bench import Asked, measure, measured_on, open_all, with_relatives
 
@@ -18,9 +18,7 @@ def serve_bench(
     top: Annotated[int, typer.Option("-k", "--top", min=1, help="length of a list")] = 10,
     requests: Annotated[int, typer.Option("--requests", min=1, help="requests for one user's list")] = 1000,
     batch: Annotated[int, typer.Option("--batch", min=1, help="users in a batch")] = 1024,
-    seen_items: Annotated[
-        str, typer.Option("--seen", help="which known items lists leave out: all, train+valid, train, none")
-    ] = "all",
+    seen_items: options.SeenItems = "all",
     only: Annotated[
         bool, typer.Option("--only", help="only these runs, without a student's teacher and student alone")
     ] = False,
@@ -35,8 +33,8 @@ def serve_bench(
 ) -> None:
     """Size, memory, latency, throughput and quality, exact and through an index, on one thread and on --threads."""
     del debug
-    if plot is not None and plot.suffix.lower() not in FORMATS:
-        raise InputError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
+    if plot is not None:
+        check_picture(plot)
     options.check_folder_of("--plot", plot)
     env = options.environment(
         data_dir=data_dir,

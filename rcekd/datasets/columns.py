@@ -54,8 +54,13 @@ def _find(kind: str, header: Sequence[str], given: str | None, path: Path) -> st
         return None
     if given is not None:
         return _named(kind, header, given, path)
+    return usual_column(header, USUAL[kind])
+
+
+def usual_column(header: Sequence[str], usual: Sequence[str]) -> str | None:
+    """The column of the first of the `usual` names that the header has, as it spells it; None where it has none."""
     by_plain = {plain(name): name for name in reversed(header)}
-    return next((by_plain[usual] for usual in USUAL[kind] if usual in by_plain), None)
+    return next((by_plain[name] for name in usual if name in by_plain), None)
 
 
 def _named(kind: str, header: Sequence[str], given: str, path: Path) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPED = 130  # the exit code of a command that was stopped with its state saved
+from rcekd.errors import INTERRUPTED
+
 START = "from rcekd.commands import main; main()"
 
 
@@ -47,7 +48,7 @@ def describe(code: int) -> str:
 
 def was_stopped(code: int) -> bool:
     """Whether a process ended because it was asked to."""
-    return code in (STOPPED, -signal.SIGINT, -signal.SIGTERM)
+    return code in (INTERRUPTED, -signal.SIGINT, -signal.SIGTERM)
 
 
 @contextmanager

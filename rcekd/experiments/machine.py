@@ -34,21 +34,21 @@ class Peaks(NamedTuple):
     bytes: float
 
 
-def measured_peaks(device: torch.device = devices.CPU, seconds: float = 0.5) -> Peaks:
+def measured_peaks(device: torch.device = devices.CPU) -> Peaks:
     """The best of several float32 matrix products (1024³, 4096³ on a GPU, torch's own) and of several large copies."""
     side, half = (4096, 128 << 20) if device.type == "cuda" else (1024, 32 << 20)
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.randn(side, side, generator=generator).to(device) for _ in range(2))
     product = torch.empty_like(left)
-    product_s = _fastest(lambda: torch.matmul(left, right, out=product), device, seconds)
+    product_s = _fastest(lambda: torch.matmul(left, right, out=product), device)
     source = torch.zeros(half, device=device)
     target = torch.ones_like(source)
-    copy_s = _fastest(lambda: target.copy_(source), device, seconds)
+    copy_s = _fastest(lambda: target.copy_(source), device)
     return Peaks(2 * side**3 / product_s, 2 * 4 * half / copy_s)
 
 
-def _fastest(call: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """Seconds of the fastest call, waited for."""
+def _fastest(call: Callable[[], object], device: torch.device, seconds: float = 0.5) -> float:
+    """Seconds of the fastest call within `seconds`, waited for; at least one is measured."""
     end = time.perf_counter() + seconds
     call()  # the first call is slower than those after it
     devices.wait(device)

@@ -1,12 +1,11 @@
 """Opening a finished run: its settings, data and summary, and its model without a second copy in memory."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rcekd.config import RunSettings, Values, resolve, split_run_config
+from rcekd.config import RunSettings, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.evaluation.ranking import history_of_test
@@ -72,11 +71,11 @@ class FinishedRun:
         return knowledge.tables
 
 
-def open_run(run_dir: Path, place: Place, overrides: Sequence[tuple[str, Values]] = ()) -> FinishedRun:
+def open_run(run_dir: Path, place: Place) -> FinishedRun:
     """A finished run. InputError where the folder is none, has not finished, or its data is no longer what it was."""
     folder = RunFolder(run_dir)
     own, config = split_run_config(folder.read_config())
-    settings = resolve([(str(folder.config_file), config), *overrides])
+    settings = resolve([(str(folder.config_file), config)])
     summary = folder.read_summary()
     data = place.data(settings)
     check_same_data(summary, data, folder, read_as_told=True)

@@ -48,6 +48,8 @@ __all__ = [
 
 
 class Entry(NamedTuple):
+    """A method's settings and how it is built; None for `none`, which is no loss."""
+
     settings: type[MethodSettings]
     build: type[Method] | None
 

@@ -1,7 +1,7 @@
 """What a distillation method supplies: something to do when an epoch starts, and a loss for a batch."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
 from pydantic import Field
@@ -66,6 +66,16 @@ class MethodSettings(Settings):
                     f"{prefix}.{key}={length} is more than the {data.n_items} items of {data.name}; "
                     f"give at most {data.n_items}"
                 )
+
+
+Made = TypeVar("Made")
+
+
+def begun(made: Made | None) -> Made:
+    """What `start_epoch` has made for the epoch. RuntimeError where it has not been called."""
+    if made is None:
+        raise RuntimeError("start_epoch has not been called")
+    return made
 
 
 class ListRows(NamedTuple):

@@ -24,7 +24,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method
+from rcekd.methods.base import Method, begun
 from rcekd.methods.common.item_sets import ragged
 from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import geometric_ranks, take, tournament_places
@@ -76,10 +76,8 @@ class CD(Method):
         self._item_UN = item_UN
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        if self._item_UN is None:
-            raise RuntimeError("start_epoch has not been called")
         user_R, weight_R = self.rows(batch)
-        item_RN = self._item_UN[user_R]
+        item_RN = begun(self._item_UN)[user_R]
         score_RN = list_scores(student.user_factors(user_R), student.item_factors(), item_RN)
         weight_RN = weight_R[:, None] * (item_RN >= 0)
         return binary_cross_entropy_with_logits(score_RN, self._target_UN[user_R], weight_RN, reduction="sum")

@@ -13,7 +13,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.full_cross_entropy import full_cross_entropy
 from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.base import Method, MethodSettings, begun
 from rcekd.methods.common.item_sets import judged_sets
 from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
@@ -78,8 +78,6 @@ class CrossEntropy(Method):
             return full_cross_entropy(
                 user_RD, student.item_factors(), teacher.user_UD[user_R], teacher.item_ID, weight_R, tau=tau
             )
-        if self._sets is None:
-            raise RuntimeError("start_epoch has not been called")
         rows = self.list_rows(student, batch, self._one_1U)
         slots = batch.user_B.numel() * self._settings.top_k
-        return rows.cross_entropy(student.item_factors(), self._sets, tau=tau, slots=slots)
+        return rows.cross_entropy(student.item_factors(), begun(self._sets), tau=tau, slots=slots)

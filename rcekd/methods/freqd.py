@@ -26,7 +26,7 @@ from torch.nn.functional import embedding
 
 from rcekd.datasets import Interactions
 from rcekd.devices import CPU
-from rcekd.methods.base import Method
+from rcekd.methods.base import Method, begun
 from rcekd.methods.common.entities import entities
 from rcekd.methods.common.experts import GatedExperts
 from rcekd.methods.common.feature_settings import FeatureSettings
@@ -112,11 +112,9 @@ class FreqD(Method):
             self._teacher_NT = low_pass(torch.cat(self._tables), self._graph_NN, settings.alpha)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        if self._graph_NN is None:
-            raise RuntimeError("start_epoch has not been called")
         found, n_users = entities(batch), self._tables.n_users
         node_R = torch.cat([found.user_R, found.item_R + n_users])
-        projected_RT = self._projected(student, self._graph_NN, node_R, found.user_R.numel())
+        projected_RT = self._projected(student, begun(self._graph_NN), node_R, found.user_R.numel())
         weight_R = torch.cat([found.place_R.new_ones(found.user_R.numel()), 0.5 * found.place_R])
         return (weight_R * self._distance(projected_RT, embedding(node_R, self._teacher_NT))).sum()
 

@@ -26,7 +26,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.unseen_draws import unseen_draws
-from rcekd.methods.base import Method, MethodSettings, Weighting
+from rcekd.methods.base import Method, MethodSettings, Weighting, begun
 from rcekd.methods.common.item_sets import joined
 from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import ranked_draws
@@ -121,14 +121,12 @@ class RRD(Method):
                 self._item_lists = self._items.draw(s.item_top_k, s.item_draws, s.item_tau, self._seed, epoch)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        if self._user_lists is None:
-            raise RuntimeError("start_epoch has not been called")
         user_R, weight_R = self.rows(batch)
-        item_ID = student.item_factors()
-        loss: Tensor = (weight_R * ranking_loss(student.user_factors(user_R), item_ID, self._user_lists, user_R)).sum()
+        item_ID, user_lists = student.item_factors(), begun(self._user_lists)
+        loss: Tensor = (weight_R * ranking_loss(student.user_factors(user_R), item_ID, user_lists, user_R)).sum()
         if self._item_lists is None:
             return loss
-        item_R = self._chosen_items(batch, user_R, self._user_lists)
+        item_R = self._chosen_items(batch, user_R, user_lists)
         item_loss_R: Tensor = ranking_loss(embedding(item_R, item_ID), student.user_factors(), self._item_lists, item_R)
         share: float = self._settings.item_weight * batch.user_B.numel() / user_R.numel()
         return loss + share * item_loss_R.sum()

@@ -29,7 +29,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, MethodSettings
+from rcekd.methods.base import Method, MethodSettings, begun
 from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import ordered_pairs, take
 from rcekd.models import Backbone, Batch
@@ -83,10 +83,8 @@ class UnKD(Method):
             self._better_UN, self._worse_UN = (torch.cat(side, dim=1) for side in zip(*drawn, strict=True))
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        if self._better_UN is None:
-            raise RuntimeError("start_epoch has not been called")
         user_R, weight_R = self.rows(batch)
-        better_RN = self._better_UN[user_R]
+        better_RN = begun(self._better_UN)[user_R]
         listed_RW = torch.cat([better_RN, self._worse_UN[user_R]], dim=1)
         better_score_RN, worse_score_RN = list_scores(
             student.user_factors(user_R), student.item_factors(), listed_RW

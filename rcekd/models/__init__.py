@@ -37,6 +37,8 @@ __all__ = [
 
 
 class Entry(NamedTuple):
+    """A backbone's settings and how it is built: from data, its settings and a generator of initial values."""
+
     settings: type[ModelSettings]
     build: Callable[[Interactions, Any, torch.Generator], Backbone]
 

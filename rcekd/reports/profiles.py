@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from rcekd.errors import InputError
 from rcekd.extras import require
 from rcekd.reports.comparison import Table
+from rcekd.reports.pictures import COLOURS
 
-FORMATS = (".svg", ".png", ".pdf")
-# Okabe & Ito's colours, told apart with every kind of colour vision, and hatches that say the same in print.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+# They say in print what the colours say.
 HATCHES = ("", "//", "", "..", "\\\\", "", "xx", "")
 
 
@@ -33,12 +31,6 @@ def profile_table(found: dict[str, Any]) -> Table:
         rows.append(("epoch", whole, "", "", "", "", ""))
     columns = ("phase", "ms", "share", "GFLOP/s", "of peak", "GB/s", "of peak")
     return Table(f"{_subject(found)}: one epoch", columns, rows, _notes(found))
-
-
-def check_format(path: Path) -> None:
-    """InputError for a picture of no known kind."""
-    if path.suffix not in FORMATS:
-        raise InputError(f"--plot {path}: expected a name that ends in {', '.join(FORMATS)}")
 
 
 def draw(found: dict[str, Any], path: Path) -> None:

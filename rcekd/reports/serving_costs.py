@@ -3,19 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from rcekd.errors import InputError
 from rcekd.extras import require
 from rcekd.reports.comparison import Table
+from rcekd.reports.pictures import COLOURS
 
-# Okabe & Ito's colours, told apart with every kind of colour vision; the marker says the same again.
+# The marker says again what the colour says.
 STYLES = {
-    "teacher": ("#0072B2", "s"),
-    "imported": ("#0072B2", "D"),
-    "alone": ("#E69F00", "^"),
-    "distill": ("#009E73", "o"),
+    "teacher": (COLOURS[0], "s"),
+    "imported": (COLOURS[0], "D"),
+    "alone": (COLOURS[1], "^"),
+    "distill": (COLOURS[2], "o"),
 }
-_OTHER = ("#CC79A7", "v")
-FORMATS = (".svg", ".png", ".pdf")
+_OTHER = (COLOURS[3], "v")
 
 
 def costs(result: dict[str, Any]) -> Table:
@@ -57,8 +56,6 @@ def _notes(result: dict[str, Any]) -> list[str]:
 
 def draw(result: dict[str, Any], path: Path) -> None:
     """Quality against memory, and against one user's latency on one thread, into a picture (.svg, .png or .pdf)."""
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"--plot {path}: expected a name that ends in {', '.join(FORMATS)}")
     figure = require("matplotlib.figure", "plots", otherwise="leave --plot out").Figure(figsize=(9, 4))
     memory, speed = figure.subplots(1, 2, sharey=True)
     for model in result["models"]:

@@ -6,7 +6,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from rcekd.datasets.binary import one_line, reading_parquet
-from rcekd.datasets.columns import without_type
+from rcekd.datasets.columns import usual_column
 from rcekd.datasets.formats import guess_separator, header_line
 from rcekd.datasets.tables import PARQUET, cast, ids
 from rcekd.errors import InputError
@@ -57,10 +57,8 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _column(table: pl.DataFrame, usual: tuple[str, ...], what: str, path: Path) -> str:
-    plain = {"".join(filter(str.isalnum, without_type(name).lower())): name for name in reversed(table.columns)}
-    for name in usual:
-        if name in plain:
-            return plain[name]
-    raise InputError(
-        f"{path}: no {what} column among {', '.join(map(repr, table.columns[:8]))}; call it {usual[0]} or {usual[1]}"
-    )
+    found = usual_column(table.columns, usual)
+    if found is None:
+        shown = ", ".join(map(repr, table.columns[:8]))
+        raise InputError(f"{path}: no {what} column among {shown}; call it {usual[0]} or {usual[1]}")
+    return found

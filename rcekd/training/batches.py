@@ -69,18 +69,9 @@ class TrainingPairs:
     def whole(self, settings: TrainSettings, seed: int, epoch: int, clock: Stopwatch) -> Batch:
         """All of the epoch's interactions, in an order and with negatives drawn for (seed, epoch)."""
         with clock.phase("negatives"):
-            negative_PN = self.negatives(settings, seed, epoch)
-        return self._in_order(negative_PN, seed, epoch)
-
-    def negatives(self, settings: TrainSettings, seed: int, epoch: int) -> Tensor:
-        """Negatives of every pair for one epoch, int32 [pairs, N]."""
-        return sample_negatives(self.user, self.seen, self.n_items, settings.negatives, seed=seed, epoch=epoch)
-
-    def batches(self, negative_PN: Tensor, settings: TrainSettings, seed: int, epoch: int) -> Iterator[Batch]:
-        """The epoch's batches in an order drawn for (seed, epoch)."""
-        return cut(self._in_order(negative_PN, seed, epoch), settings.batch_size)
-
-    def _in_order(self, negative_PN: Tensor, seed: int, epoch: int) -> Batch:
+            negative_PN = sample_negatives(
+                self.user, self.seen, self.n_items, settings.negatives, seed=seed, epoch=epoch
+            )
         found = self._order_ahead.pop((seed, epoch), None)
         order = self._order(seed, epoch) if found is None else found
         return Batch(self.user[order], self.positive[order], negative_PN[order])

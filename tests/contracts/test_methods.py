@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from rcekd.datasets import Interactions
 from rcekd.methods import METHODS, Method, build_method
 from rcekd.models import MF, Batch, FactorTables, MFSettings, build_model
 from rcekd.teachers import FactorTeacher
@@ -49,10 +48,10 @@ def make_tables(requires_grad: bool = False) -> FactorTables:
 
 
 def make_method(
-    name: str, case: dict[str, Any], tables: FactorTables | None = None, seed: int = 0, student: MF | None = None
+    name: str, case: dict[str, Any], tables: FactorTables | None = None, student: MF | None = None
 ) -> Method:
     knowledge = full_teacher(make_tables() if tables is None else tables)
-    made = build_method(METHODS[name].settings.model_validate(case), knowledge, DATA, seed=seed)
+    made = build_method(METHODS[name].settings.model_validate(case), knowledge, DATA, seed=0)
     assert made is not None
     made.meet(make_student() if student is None else student)
     return made
@@ -64,9 +63,9 @@ def make_student(seed: int = 2) -> MF:
     return model
 
 
-def whole_batch(data: Interactions = DATA) -> Batch:
-    user_B, item_B = data.train.rows(), data.train.indices
-    return Batch(user_B, item_B, ((item_B + 1) % data.n_items)[:, None])
+def whole_batch() -> Batch:
+    user_B, item_B = DATA.train.rows(), DATA.train.indices
+    return Batch(user_B, item_B, ((item_B + 1) % DATA.n_items)[:, None])
 
 
 def settle(method: Method, student: MF, batch: Batch) -> tuple[Tensor, list[Tensor]]:

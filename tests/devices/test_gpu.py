@@ -8,26 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from rcekd import devices
-from rcekd.kernels.cuda_library import why_unavailable
 from tests.contracts.backbones import Case, cases
 from tests.contracts.board import checkerboard
 from tests.devices.pretended.runs import EVERY_METHOD, SHORT, bytes_of, task_of_backbone
 from tests.flows.conftest import Outcome
 from tests.training.workbench import make_task
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("gpu")]
 Command = Callable[..., Outcome]
 DATA = checkerboard(24, 20)
-
-
-@pytest.fixture(autouse=True)
-def gpu() -> torch.device:
-    found = devices.gpu()
-    reason = found if isinstance(found, str) else why_unavailable()
-    if isinstance(found, str) or reason is not None:
-        pytest.skip(str(reason))
-    return found
 
 
 def assert_near(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:

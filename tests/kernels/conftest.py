@@ -14,10 +14,18 @@ THREADS = (1, 2, 3)
 
 @pytest.fixture
 def _settings_kept() -> Iterator[None]:
+    """As tests/conftest.py does, which the thread sanitizer's run leaves out."""
     isa, threads = _native.isa(), torch.get_num_threads()
     yield
     _native.set_isa(isa)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=ISAS)
+def _isa(request: pytest.FixtureRequest, _settings_kept: None) -> None:
+    """The test on every instruction set."""
+    if not _native.set_isa(request.param):
+        pytest.skip(f"this processor has no {request.param}")
 
 
 @pytest.fixture

@@ -36,12 +36,6 @@ OPTIONS = [
 ]
 
 
-@pytest.fixture(params=["scalar", "avx2", "avx512"])
-def _isa(request: pytest.FixtureRequest) -> None:
-    if not _native.set_isa(request.param):
-        pytest.skip(f"this processor has no {request.param}")
-
-
 on_every_isa = pytest.mark.usefixtures("_isa")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rcekd.kernels import reference
 from rcekd.kernels.pool_gap_draws import GapDraws, pool_gap_lists
+from tests.kernels.laws import assert_pairs_follow
 
 # rows, candidates, width, listed: around sixteen lanes, around the lengths where sorting changes its way, and longer
 SHAPES = [
@@ -149,13 +150,7 @@ def test_law_of_ordered_draws(weight: Any, eps: float, direction: Any) -> None:
     of, (found,) = weights(request), sample(rows, [request])
     total = sum(of.values())
     law = {(a, b): of[a] / total * of[b] / (total - of[a]) for a, b in permutations(of, 2)}
-    count = torch.tensor([float(((found[:, 0] == a) & (found[:, 1] == b)).sum()) for a, b in law])
-    assert int(count.sum()) == rows  # nothing outside the law's support
-    expected = rows * torch.tensor(list(law.values()), dtype=torch.float64)
-    rare = expected < 5
-    assert int(count[rare].sum()) <= 6 + 3 * float(expected[rare].sum())
-    expected, count = expected[~rare], count[~rare].double()
-    assert chisquare(count.numpy(), (expected * count.sum() / expected.sum()).numpy()).pvalue > 1e-4
+    assert_pairs_follow(found, law)
 
 
 def test_both_directions_of_one_stream_are_independent() -> None:

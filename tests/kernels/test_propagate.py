@@ -37,8 +37,8 @@ def make_graph(users: int, items: int, share: float, seed: int = 0) -> Bipartite
     return BipartiteGraph.of(CSR.from_pairs(user, item, users), items)
 
 
-def make_tables(users: int, items: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+def make_tables(users: int, items: int, width: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
     return torch.randn(users, width, generator=generator), torch.randn(items, width, generator=generator)
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chisquare
 from torch import Tensor
 
 from rcekd.kernels import reference
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_draws, rank_gap_lists
+from tests.kernels.laws import assert_pairs_follow
 from tests.kernels.scene import history
 
 # users, items, width, the other's width: sizes that cut tiles and panels badly
@@ -119,13 +119,7 @@ def test_law_of_ordered_draws(weight: Any, eps: float, direction: Any, replaceme
     else:
         law = {(a, b): of[a] / total * of[b] / (total - of[a]) for a, b in permutations(of, draws)}
     found = sample(users, GapDraws(draws, weight, eps, direction, 5, replacement))
-    count = torch.tensor([float(((found[:, 0] == a) & (found[:, 1] == b)).sum()) for a, b in law])
-    assert int(count.sum()) == users  # nothing outside the law's support
-    expected = users * torch.tensor(list(law.values()), dtype=torch.float64)
-    rare = expected < 5
-    assert int(count[rare].sum()) <= 6 + 3 * float(expected[rare].sum())
-    expected, count = expected[~rare], count[~rare].double()
-    assert chisquare(count.numpy(), (expected * count.sum() / expected.sum()).numpy()).pvalue > 1e-4
+    assert_pairs_follow(found, law)
 
 
 @pytest.mark.parametrize("weight", ["tanh", "exp"])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rcekd.kernels import _native, reference
+from rcekd.kernels import reference
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.work import counting
@@ -89,12 +89,9 @@ def check_as_a_whole(found: Tensor, plain: Tensor, exact: Tensor) -> None:
     assert error <= 3 * usual + 1e-6 * float(exact.abs().max())
 
 
-@pytest.mark.usefixtures("_settings_kept")
-@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])
+@pytest.mark.usefixtures("_isa")
 @pytest.mark.parametrize("scale", [1e-3, 5.0, 25.0, 1e3])
-def test_scores_of_any_size(isa: str, scale: float) -> None:
-    if not _native.set_isa(isa):
-        pytest.skip(f"no {isa} here")
+def test_scores_of_any_size(scale: float) -> None:
     case = make((40, 333, 20, 97), scale=scale)
     assert all(bool(tensor.isfinite().all()) for tensor in gradients(rest_log_sum, case))
     compare(check_as_a_whole, case)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -47,13 +48,31 @@ class Scene:
         item_ID = self.student.item.detach().double().requires_grad_()
         return teacher_UI, user_UD, item_ID, user_UD @ item_ID.T
 
+    def settle(self, method: Method, epoch: int) -> tuple[Tensor, list[Tensor]]:
+        """The batch's loss and the dense gradients of the student's user and item factors."""
+        method.start_epoch(self.student, epoch)
+        loss = method.loss(self.student, self.batch)
+        loss.backward()
+        grads = [self.student.user.grad, self.student.item.grad]
+        return loss.detach(), [grad.to_dense() if grad.is_sparse else grad for grad in grads if grad is not None]
+
+    def assert_loss_is(self, expected: Tensor, leaves: tuple[Tensor, Tensor], method: Method, *, epoch: int) -> None:
+        """The method's loss and gradients are `expected` and its gradients in the leaves of `score_tables`."""
+        loss, grads = self.settle(method, epoch)
+        expected.backward()
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+        for found, leaf in zip(grads, leaves, strict=True):
+            assert leaf.grad is not None
+            torch.testing.assert_close(found.double(), leaf.grad, rtol=1e-5, atol=1e-5 * float(leaf.grad.abs().max()))
+
 
 def all_differ(drawn: Sequence[Tensor]) -> bool:
     """Whether no two of the draws are the same."""
     return not any(torch.equal(one, other) for one, other in combinations(drawn, 2))
 
 
-def make_scene(data: Interactions, *, users: int = 30, items: int = 40) -> Scene:
+def make_scene(data: Interactions) -> Scene:
+    users, items = 30, 40
     generator = torch.Generator().manual_seed(11)
     user_UD, item_ID = (torch.randn(n, 6, generator=generator) for n in (users, items))
     student = MF(bare(users, items), MFSettings(dim=6), generator)

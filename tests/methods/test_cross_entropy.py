@@ -1,7 +1,5 @@
 """Vanilla CE on the teacher's or the student's top K, and full CE, against loops and dense autograd."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
@@ -13,19 +11,9 @@ from tests.methods.scene import Scene
 K = 8
 
 
-def settle(scene: Scene, **settings: Any) -> tuple[Tensor, list[Tensor]]:
-    method = scene.method("ce", **settings)
-    method.start_epoch(scene.student, 0)
-    loss = method.loss(scene.student, scene.batch)
-    loss.backward()
-    grads = [scene.student.user.grad, scene.student.item.grad]
-    return loss.detach(), [grad.to_dense() if grad.is_sparse else grad for grad in grads if grad is not None]
-
-
 @pytest.mark.parametrize("items", ["teacher", "student", "all"])
 @pytest.mark.parametrize("tau", [1.0, 3.0])
 def test_value_and_gradient(scene: Scene, items: str, tau: float) -> None:
-    loss, grads = settle(scene, items=items, K=K, logit_tau=tau)
     teacher_UI, user_UD, item_ID, student_UI = scene.score_tables()
     expected = torch.zeros((), dtype=torch.float64)
     for user in scene.batch.user_B.tolist():
@@ -35,10 +23,7 @@ def test_value_and_gradient(scene: Scene, items: str, tau: float) -> None:
             "all": list(range(scene.data.n_items)),
         }[items]
         expected = expected + cross_entropy(teacher_UI[user], student_UI[user], chosen, tau)
-    expected.backward()
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    for found, wanted in zip(grads, (user_UD.grad, item_ID.grad), strict=True):
-        torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max()))
+    scene.assert_loss_is(expected, (user_UD, item_ID), scene.method("ce", items=items, K=K, logit_tau=tau), epoch=0)
 
 
 def test_the_student_list_follows_the_student_and_the_teacher_list_does_not(scene: Scene) -> None:

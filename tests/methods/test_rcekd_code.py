@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels.horizon import horizon_draws
+from rcekd.methods import Method
 from tests.methods.oracle import Rules, user_loss
 from tests.methods.scene import Scene
 
@@ -51,24 +52,15 @@ def authors_draws(scene: Scene, **options: Any) -> Tensor:
     return horizon_draws(student_UM, taught_UK, draws=L, seed=SEED, epoch=EPOCH, top_k=K, **code)
 
 
-def settle(scene: Scene, **settings: Any) -> tuple[Tensor, list[Tensor]]:
-    method = scene.method(seed=SEED, variant="code", K=K, L=L, horizon=HORIZON, **settings)
-    method.start_epoch(scene.student, EPOCH)
-    loss = method.loss(scene.student, scene.batch)
-    loss.backward()
-    grads = [scene.student.user.grad, scene.student.item.grad]
-    return loss.detach(), [grad.to_dense() if grad.is_sparse else grad for grad in grads if grad is not None]
+def authors_method(scene: Scene, **settings: Any) -> Method:
+    return scene.method(seed=SEED, variant="code", K=K, L=L, horizon=HORIZON, **settings)
 
 
 @pytest.mark.parametrize(("beta", "tau"), [(3.0, 1.0), (0.5, 1.0), (5.0, 4.0)])
 def test_value_and_gradient(scene: Scene, beta: float, tau: float) -> None:
-    loss, grads = settle(scene, beta=beta, logit_tau=tau)
     teacher_UI, user_UD, item_ID, student_UI = scene.score_tables()
     expected = authors_loss(teacher_UI, student_UI, scene.batch.user_B.long(), authors_draws(scene), beta, tau)
-    expected.backward()
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    for found, wanted in zip(grads, (user_UD.grad, item_ID.grad), strict=True):
-        torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max()))
+    scene.assert_loss_is(expected, (user_UD, item_ID), authors_method(scene, beta=beta, logit_tau=tau), epoch=EPOCH)
 
 
 def test_the_draws_do_fall_on_teacher_items(scene: Scene) -> None:
@@ -95,8 +87,8 @@ def test_each_departure_of_the_loss_switches_alone(
 ) -> None:
     """One setting differs from the code's; the loops with that one rule changed give the loss."""
     tau = 0.5  # sharp enough that another rule gives other draws
-    base, _ = settle(scene, tau=tau)
-    loss, _ = settle(scene, tau=tau, **switch)
+    base, _ = scene.settle(authors_method(scene, tau=tau), EPOCH)
+    loss, _ = scene.settle(authors_method(scene, tau=tau, **switch), EPOCH)
     draw_UL = authors_draws(scene, tau=tau, **of_draws)
     rules = Rules(K, L, **{"overlap": "draws", **{k: v for k, v in switch.items() if k == "overlap"}})
     teacher_UI, _, _, student_UI = scene.score_tables()

@@ -14,6 +14,7 @@ from rcekd.kernels.bipartite import BipartiteGraph
 from rcekd.kernels.reference import bpr_loss
 from rcekd.methods import build_method, find
 from rcekd.models import Batch, LightGCN, LightGCNSettings, build_model, lightgcn
+from rcekd.stopwatch import Stopwatch
 from rcekd.training.batches import TrainingPairs
 from rcekd.training.settings import TrainSettings
 from tests.contracts.board import bare, checkerboard
@@ -30,9 +31,8 @@ def make_model(data: Interactions = DATA, seed: int = 0, **settings: Any) -> Lig
     return model
 
 
-def one_batch(data: Interactions = DATA) -> Batch:
-    pairs, settings = TrainingPairs(data), TrainSettings(batch_size=100)
-    return next(pairs.batches(pairs.negatives(settings, 0, 0), settings, 0, 0))
+def one_batch() -> Batch:
+    return next(TrainingPairs(DATA).epoch(TrainSettings(batch_size=100), 0, 0, Stopwatch()))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import polars as pl
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from rcekd.kernels.topk import topk
 from rcekd.models import FactorTables
 from rcekd.teachers.list_floor import calibrate_lists, expected_margin, floors
 from rcekd.teachers.temperature import calibrate
-from tests.conftest import rectangle
+from tests.teachers.world import world_of
 
 USERS, ITEMS, N, TRUE = 600, 200, 30, 0.4
 
@@ -30,11 +29,7 @@ def world() -> tuple[FactorTables, Interactions]:
 def drawn(logit_UI: Tensor, generator: torch.Generator) -> Interactions:
     train_UN = (torch.arange(USERS) % ITEMS)[:, None]
     valid_UN = torch.multinomial(torch.softmax(logit_UI, 1).scatter(1, train_UN, 0.0), 5, True, generator=generator)
-    empty = CSR(torch.zeros(USERS + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int32))
-    ids = (pl.Series(range(n)) for n in (USERS, ITEMS))
-    return Interactions(
-        "world", "random", USERS, ITEMS, rectangle(train_UN), rectangle(valid_UN), empty, *ids, fingerprint="world"
-    )
+    return world_of(train_UN, valid_UN, ITEMS)
 
 
 def test_the_lists_lead_to_the_temperature_of_the_factors(world: tuple[FactorTables, Interactions]) -> None:

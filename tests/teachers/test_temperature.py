@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import polars as pl
 import pytest
 import torch
 
@@ -12,7 +11,7 @@ from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.models import FactorTables
 from rcekd.teachers.temperature import calibrate, golden_section, held_out, judge, take_rows, warmed
-from tests.conftest import rectangle
+from tests.teachers.world import world_of
 
 USERS, ITEMS, TRUE = 400, 60, 0.25
 
@@ -25,15 +24,7 @@ def world() -> tuple[FactorTables, Interactions]:
     train_UN = (torch.arange(USERS) % ITEMS)[:, None]
     p_UI = torch.softmax(tables.user_UD @ tables.item_ID.T / TRUE, 1).scatter(1, train_UN, 0.0)
     valid_UN = torch.multinomial(p_UI, 4, replacement=True, generator=generator)
-    return tables, interactions(train_UN, valid_UN)
-
-
-def interactions(train_UN: torch.Tensor, valid_UN: torch.Tensor) -> Interactions:
-    empty = CSR(torch.zeros(USERS + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int32))
-    ids = (pl.Series(range(n)) for n in (USERS, ITEMS))
-    return Interactions(
-        "world", "random", USERS, ITEMS, rectangle(train_UN), rectangle(valid_UN), empty, *ids, fingerprint="world"
-    )
+    return tables, world_of(train_UN, valid_UN, ITEMS)
 
 
 def test_scores_beyond_float32_are_refused(world: tuple[FactorTables, Interactions]) -> None:

@@ -18,8 +18,7 @@ SETTINGS = TrainSettings(batch_size=64, negatives=2)
 
 
 def epoch(data: Interactions, seed: int, number: int, settings: TrainSettings = SETTINGS) -> list[Batch]:
-    pairs = TrainingPairs(data)
-    return list(pairs.batches(pairs.negatives(settings, seed, number), settings, seed, number))
+    return list(TrainingPairs(data).epoch(settings, seed, number, Stopwatch()))
 
 
 def equal(left: list[Batch], right: list[Batch]) -> bool:

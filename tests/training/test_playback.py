@@ -17,7 +17,6 @@ from torch import Tensor
 
 from rcekd import devices, work
 from rcekd.datasets import Interactions
-from rcekd.kernels.cuda_library import why_unavailable
 from rcekd.methods import METHODS, Method, build_method, method_settings
 from rcekd.models import MODELS, Backbone, Batch, LightGCNSettings, build_model
 from rcekd.training import recording
@@ -221,12 +220,8 @@ def test_only_what_says_so_is_recorded(tiny_interactions: Interactions) -> None:
 
 
 @pytest.fixture
-def on_gpu() -> Interactions:
-    found = devices.gpu()
-    reason = found if isinstance(found, str) else why_unavailable()
-    if isinstance(found, str) or reason is not None:
-        pytest.skip(str(reason))
-    return checkerboard(60, 50).to(found)
+def on_gpu(gpu: torch.device) -> Interactions:
+    return checkerboard(60, 50).to(gpu)
 
 
 @pytest.mark.gpu

@@ -9,6 +9,7 @@ import polars as pl
 import torch
 
 from rcekd.datasets.features.table import FeatureTable, read_features
+from rcekd.datasets.id_files import first_few
 from rcekd.datasets.interactions import Interactions
 from rcekd.datasets.item_features import ItemFeatures
 from rcekd.errors import InputError
@@ -37,7 +38,7 @@ def aligned(data: Interactions, table: FeatureTable, name: str, where: str) -> I
     if bool(missing_I.all()):
         raise InputError(
             f"{where}: none of the {data.n_items:,} items of {data.name} is in it; check the ids of features {name!r}: "
-            f"the dataset's are like {_shown(data.item_ids)}, the file's like {_shown(table.item_ids)}"
+            f"the dataset's are like {first_few(data.item_ids)}, the file's like {first_few(table.item_ids)}"
         )
     value_IF = torch.from_numpy(table.value_XF[row_I.fill_null(0).to_numpy()])
     value_IF[missing_I] = 0.0
@@ -45,7 +46,3 @@ def aligned(data: Interactions, table: FeatureTable, name: str, where: str) -> I
     for tensor in (value_IF, missing_I):
         digest.update(tensor.numpy().data)
     return ItemFeatures(value_IF, missing_I, digest.hexdigest())
-
-
-def _shown(ids: pl.Series) -> str:
-    return ", ".join(repr(value) for value in ids.head(3).to_list())

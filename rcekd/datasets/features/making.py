@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from rcekd.datasets.binary import read_array
-from rcekd.datasets.features.reading import read_ids
 from rcekd.datasets.features.reduce import reduced
 from rcekd.datasets.features.table import FeatureTable, read_features
-from rcekd.datasets.features.terms import Terms, read_tag_lists, read_texts
+from rcekd.datasets.features.terms import read_tag_lists, read_texts
+from rcekd.datasets.id_files import read_ids
 from rcekd.errors import InputError
 
 
@@ -44,12 +42,9 @@ def make_features(request: FeatureRequest) -> FeatureTable:
     path = request.source
     if request.vectors is not None:
         return _vectors(path, request)
-    terms = read_tag_lists(path) if request.tags is not None else _texts(path, request)
+    texts = request.tags is None
+    terms = read_texts(path, request.item_column, request.text_column) if texts else read_tag_lists(path)
     return reduced(terms, request.width, least=request.least, seed=request.seed, where=str(path))
-
-
-def _texts(path: Path, request: FeatureRequest) -> Terms:
-    return read_texts(path, request.item_column, request.text_column)
 
 
 def _vectors(path: Path, request: FeatureRequest) -> FeatureTable:
@@ -57,5 +52,4 @@ def _vectors(path: Path, request: FeatureRequest) -> FeatureTable:
         return read_features(path, request.item_column)
     if request.item_ids is None:
         raise InputError(f"{path}: which item is which row? give --item-ids FILE with an id a row")
-    ids: pl.Series = read_ids(request.item_ids)
-    return FeatureTable.checked(ids, read_array(path), f"{path} and {request.item_ids}")
+    return FeatureTable.checked(read_ids(request.item_ids), read_array(path), f"{path} and {request.item_ids}")

@@ -1,14 +1,11 @@
-"""Reading a user's tables and ids: columns by their usual names, ids as the datasets have them."""
+"""Columns of a user's table: found by their usual names, ids as the datasets have them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from rcekd.datasets.binary import read_array
-from rcekd.datasets.columns import plain
-from rcekd.datasets.formats import refuse_empty
+from rcekd.datasets.columns import usual_column
 from rcekd.datasets.tables import ids
 from rcekd.errors import InputError, nearest
 
@@ -19,8 +16,7 @@ def pick(header: Sequence[str], usual: Sequence[str], given: str | None, what: s
         if given not in header:
             raise InputError(f"{path}: {option} {given!r} is not a column{nearest(given, header)}")
         return given
-    by_plain = {plain(name): name for name in reversed(header)}
-    found = next((by_plain[name] for name in usual if name in by_plain), None)
+    found = usual_column(header, usual)
     if found is None:
         shown = ", ".join(repr(name) for name in header[:8])
         raise InputError(f"{path}: no {what} column among {shown}; name it with {option}")
@@ -34,21 +30,3 @@ def id_column(table: pl.DataFrame, name: str, path: Path) -> pl.Series:
         row = int(found.is_null().arg_true()[0])
         raise InputError(f"{path}, row {row + 1}: {name} is empty or no id; give every row an item id")
     return found
-
-
-def read_ids(path: Path) -> pl.Series:
-    """An id a row: a .npy vector of integers or text, or a text file with an id a line."""
-    if path.suffix.lower() == ".npy":
-        values = read_array(path)
-        if values.ndim != 1 or values.dtype.kind not in "iuU":
-            raise InputError(f"{path}: expected a vector of integer or text ids, not {values.dtype} {values.shape}")
-        return ids(pl.Series(values.astype(np.int64) if values.dtype.kind in "iu" else values.tolist()))
-    refuse_empty(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text; an id a line is expected") from None
-    text = pl.Series("item", lines, dtype=pl.String).str.strip_chars()
-    if (text == "").any():
-        raise InputError(f"{path}, line {int((text == '').arg_true()[0]) + 1}: blank; line r holds the id of row r")
-    return ids(text)

@@ -12,6 +12,7 @@ from rcekd.datasets.columns import USUAL
 from rcekd.datasets.features.reading import id_column, pick
 from rcekd.datasets.places import whole_file
 from rcekd.datasets.tables import read_table
+from rcekd.datasets.vectors import nested_vectors
 from rcekd.errors import InputError
 
 
@@ -64,26 +65,13 @@ def read_features(path: Path, item_column: str | None = None) -> FeatureTable:
 
 
 def _vectors(table: pl.DataFrame, path: Path) -> Any:
-    nested = [name for name, kind in table.schema.items() if isinstance(kind, pl.List | pl.Array)]
-    if len(nested) > 1:
-        raise InputError(f"{path}: several columns hold vectors ({', '.join(nested)}); keep the one that is to be used")
-    if nested:
-        return _nested(table[nested[0]], path)
+    if (nested_XF := nested_vectors(table, path)) is not None:
+        return nested_XF
     text = all(kind == pl.String for kind in table.schema.values())
     columns = table.columns if text else [name for name, kind in table.schema.items() if kind.is_float()]
     if not columns:
         raise InputError(f"{path}: no column of vectors, and no columns of numbers, beside the item ids")
     return np.column_stack([_numbers(table[name], path) for name in columns])
-
-
-def _nested(column: pl.Series, path: Path) -> Any:
-    inner = getattr(column.dtype, "inner", None)
-    width = column.arr.len() if isinstance(column.dtype, pl.Array) else column.list.len()
-    widths = width.unique().to_list()
-    flat = column.explode()
-    if len(widths) != 1 or not widths[0] or inner is None or not inner.is_numeric() or flat.null_count():
-        raise InputError(f"{path}: the vectors of {column.name!r} must hold equally many numbers, without gaps")
-    return flat.cast(pl.Float32).to_numpy().reshape(-1, widths[0])
 
 
 def _numbers(column: pl.Series, path: Path) -> Any:

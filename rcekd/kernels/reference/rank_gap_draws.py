@@ -10,6 +10,7 @@ from rcekd.kernels.gap import GapDraws
 from rcekd.kernels.reference.gap import PROPOSE, REPLACE, gap_key, gap_words, race, towards
 from rcekd.kernels.reference.philox import below, uniform53
 from rcekd.kernels.reference.scores import chain_scores, require_finite
+from rcekd.kernels.reference.topk import seen_mask
 from rcekd.kernels.reference.unseen import nth_unseen
 
 BLOCK = 64  # users at a time: the twin holds their rows of the score matrix
@@ -18,15 +19,6 @@ BLOCK = 64  # users at a time: the twin holds their rows of the score matrix
 def proposals(unseen: Tensor, draws: int) -> Tensor:
     """How many proposals are made before all weights are computed instead; a multiple of sixteen."""
     return (4 * draws + unseen // 2 + 15) // 16 * 16
-
-
-def _hidden(seen: CSR | None, user_B: Tensor, n_items: int) -> Tensor:
-    """Bool [B, I]: has the user seen the item?"""
-    hidden_BI = torch.zeros(user_B.numel(), n_items, dtype=torch.bool, device=user_B.device)
-    if seen is not None:
-        for row, user in enumerate(user_B.tolist()):
-            hidden_BI[row, seen.indices[seen.indptr[user] : seen.indptr[user + 1]].long()] = True
-    return hidden_BI
 
 
 def _ranks(user_BD: Tensor, item_ID: Tensor, hidden_BI: Tensor, user_B: Tensor) -> Tensor:
@@ -112,7 +104,7 @@ def _block(
     tables: Sequence[Tensor], requests: Sequence[GapDraws], keys: Sequence[int], user_B: Tensor, seen: CSR | None
 ) -> list[Tensor]:
     user_UD, item_ID, other_user_UE, other_item_IE = tables
-    hidden_BI = _hidden(seen, user_B, item_ID.shape[0])
+    hidden_BI = seen_mask(seen, user_B, item_ID.shape[0])
     gap_BI = _ranks(user_UD[user_B], item_ID, hidden_BI, user_B)
     gap_BI = gap_BI - _ranks(other_user_UE[user_B], other_item_IE, hidden_BI, user_B)
     drawn = []

@@ -7,6 +7,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.set_softmax import set_softmax
+from rcekd.methods.common.sampling import first_occurrences
 from rcekd.teachers import TeacherKnowledge
 
 
@@ -21,10 +22,7 @@ def contains(set_UW: Tensor, item_UK: Tensor) -> Tensor:
 
 def drop_repeats(item_UW: Tensor) -> Tensor:
     """The same rows with every second and later occurrence of an item replaced by −1."""
-    value_UW, order_UW = item_UW.sort(dim=1, stable=True)
-    repeat_UW = torch.zeros_like(value_UW, dtype=torch.bool)
-    repeat_UW[:, 1:] = value_UW[:, 1:] == value_UW[:, :-1]
-    return item_UW.masked_fill(torch.zeros_like(repeat_UW).scatter_(1, order_UW, repeat_UW), -1)
+    return item_UW.masked_fill(~first_occurrences(item_UW), -1)
 
 
 def ragged(item_UW: Tensor) -> tuple[Tensor, Tensor]:

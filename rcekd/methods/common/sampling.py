@@ -111,9 +111,15 @@ def _steep_places(ranks: int, scale: float, length_U: Tensor, draws: int, genera
 def first_occurrences(value_UX: Tensor) -> Tensor:
     """Whether a value has not stood in its row before, bool [U, X]."""
     sorted_UX, order_UX = value_UX.sort(dim=1, stable=True)
+    fresh_UX = fresh(sorted_UX)
+    return torch.empty_like(fresh_UX).scatter_(1, order_UX, fresh_UX)
+
+
+def fresh(sorted_UX: Tensor) -> Tensor:
+    """Whether a value of a sorted row is another than the one before it, bool [U, X]."""
     fresh_UX = torch.ones_like(sorted_UX, dtype=torch.bool)
     fresh_UX[:, 1:] = sorted_UX[:, 1:] != sorted_UX[:, :-1]
-    return torch.empty_like(fresh_UX).scatter_(1, order_UX, fresh_UX)
+    return fresh_UX
 
 
 def weighted_places(weight_UM: Tensor, draws: int, generator: torch.Generator) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
 from rcekd.methods.common.item_sets import contains
+from rcekd.methods.common.sampling import fresh
 from rcekd.models import FactorTables
 
 FLOAT32_BITS = 24
@@ -56,12 +57,10 @@ def target(ranking_XUH: Sequence[Tensor], k: int, decay: float) -> Tensor:
 def _heaviest(item_BW: Tensor, weight_W: Tensor, k: int) -> Tensor:
     """The k items of every row whose weights, summed over the places where they stand, are largest."""
     value_BW, order_BW = item_BW.sort(dim=1, stable=True)
-    fresh_BW = torch.ones_like(value_BW, dtype=torch.bool)
-    fresh_BW[:, 1:] = value_BW[:, 1:] != value_BW[:, :-1]
-    group_BW = fresh_BW.cumsum(1) - 1
+    group_BW = fresh(value_BW).cumsum(1) - 1
     sum_BW = weight_W.new_zeros(item_BW.shape).scatter_add_(1, group_BW, weight_W[order_BW])
-    sum_BW.masked_fill_(torch.full_like(item_BW, -1).scatter_(1, group_BW, value_BW) < 0, 0.0)
     label_BW = torch.full_like(item_BW, -1).scatter_(1, group_BW, value_BW)
+    sum_BW.masked_fill_(label_BW < 0, 0.0)
     return label_BW.gather(1, sum_BW.sort(dim=1, descending=True, stable=True).indices[:, :k])
 
 

@@ -6,6 +6,7 @@ NOTHING = "–"
 
 
 def metric(value: float | None) -> str:
+    """A mean of a metric, with as many digits as are judged by."""
     return NOTHING if value is None else f"{value:.{DIGITS}f}"
 
 
@@ -20,25 +21,30 @@ def percent(value: float | None) -> str:
 
 
 def effect(value: float | None) -> str:
+    """Cohen's d_z, to two digits."""
     return NOTHING if value is None else _signed(f"{value:.2f}")
 
 
 def p_value(value: float | None) -> str:
+    """To three digits."""
     if value is None:
         return NOTHING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def interval(ends: tuple[float, float] | None) -> str:
+    """Both ends of a difference, with their signs."""
     return NOTHING if ends is None else f"[{change(ends[0])}, {change(ends[1])}]"
 
 
 def seconds(value: float) -> str:
+    """Fewer digits the longer it takes."""
     digits = 3 if value < 1 else 2 if value < 100 else 0
     return f"{value:,.{digits}f}"
 
 
 def mebibytes(value: int | None) -> str:
+    """Bytes as whole MiB."""
     return NOTHING if value is None else f"{value / 2**20:,.0f}"
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from rcekd.errors import InputError
 from rcekd.extras import require
 from rcekd.reports.experiment.blocks import Block
-from rcekd.reports.profiles import COLOURS
+from rcekd.reports.pictures import COLOURS
 from rcekd.training.files import write_bytes
 
 Content = TypeVar("Content")
@@ -46,9 +46,7 @@ def panels(rows: int, columns: int, *, width: float = WIDTH, height: float = HEI
     return figure, [list(line) for line in figure.subplots(rows, columns, squeeze=False)]
 
 
-def tiled(
-    blocks: Sequence[Block], *, width: float = WIDTH, height: float = HEIGHT
-) -> tuple[Any, list[list[Any]], list[Any]]:
+def tiled(blocks: Sequence[Block], *, width: float, height: float) -> tuple[Any, list[list[Any]], list[Any]]:
     """A figure, its axes, and the panel of each block: a column per dataset, or three columns where there is one."""
     datasets = list(dict.fromkeys(block.dataset for block in blocks))
     if len(datasets) == 1:

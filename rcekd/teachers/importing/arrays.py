@@ -48,6 +48,7 @@ def read_implicit(request: ImportRequest) -> RawFactors:
 
 
 def is_implicit(arrays: dict[str, Any]) -> bool:
+    """Whether an archive holds what implicit's models save."""
     return all(key in arrays for key in IMPLICIT_KEYS)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from rcekd.errors import InputError, nearest
+from rcekd.errors import InputError
 from rcekd.teachers.importing.arrays import IMPLICIT_KEYS, npz_names, read_implicit, read_npy_pair, read_npz
 from rcekd.teachers.importing.raw import RawFactors, RawLists
-from rcekd.teachers.importing.request import FORMATS, FormatName, ImportRequest
+from rcekd.teachers.importing.request import FORMATS, FormatName, ImportRequest, format_named
 from rcekd.teachers.importing.tensors import read_recbole, read_safetensors, read_torch
 from rcekd.teachers.importing.toplists import read_lists
 from rcekd.teachers.importing.vectors import read_vectors
@@ -30,9 +30,7 @@ _TABLES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
 
 def read(request: ImportRequest) -> RawFactors | RawLists:
     """What the files hold. InputError where they cannot be read as the format asked for, or the one they look like."""
-    name = request.format or guess_format(request)
-    if name not in FORMATS:
-        raise InputError(f"--format {name!r} is unknown{nearest(name, FORMATS)}")
+    name = guess_format(request) if request.format is None else format_named(request.format)
     expected = 2 if name in _PAIRS else 1
     if len(request.files) != expected:
         given = ", ".join(str(path) for path in request.files)

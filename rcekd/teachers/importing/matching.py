@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rcekd.datasets import Interactions
+from rcekd.datasets.id_files import first_few
 from rcekd.errors import InputError
 
 PADDING = "[PAD]"  # RecBole's row 0, which belongs to nobody
@@ -89,13 +90,9 @@ def refuse_missing(data: Interactions, found: Match, ids: pl.Series | None, max_
     if found.missing_share <= max_missing:
         return
     ours = data.user_ids if found.side == "user" else data.item_ids
-    theirs = "" if ids is None or not len(ids) else f" and the teacher like {_shown(ids)}"
+    theirs = "" if ids is None or not len(ids) else f" and the teacher like {first_few(ids)}"
     raise InputError(
         f"{found.missing_trained:,} of the {found.trained:,} {found.side}s that {data.name} trains on are not in the "
         f"teacher ({found.missing_share:.1%}, allowed {max_missing:.1%}); check the ids, the dataset's are like "
-        f"{_shown(ours)}{theirs}, or raise --max-missing"
+        f"{first_few(ours)}{theirs}, or raise --max-missing"
     )
-
-
-def _shown(ids: pl.Series) -> str:
-    return ", ".join(repr(value) for value in ids.head(3).to_list())

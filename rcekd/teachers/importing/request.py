@@ -4,8 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from rcekd.errors import InputError, nearest
+
 FormatName = Literal["npy", "npz", "implicit", "safetensors", "torch", "recbole", "vectors", "lists"]
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
+
+
+def format_named(name: str) -> FormatName:
+    """The format of this name. InputError, with the nearest one, where there is none."""
+    for known in FORMATS:
+        if name == known:
+            return known
+    raise InputError(f"--format {name!r} is unknown{nearest(name, FORMATS)}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tables with a header (CSV, TSV, Parquet) and plain lists of ids, as frames."""
+"""Tables with a header (CSV, TSV, Parquet): their columns, and the ids of a teacher's rows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rcekd.datasets.binary import read_array
-from rcekd.datasets.columns import USUAL, plain
-from rcekd.datasets.formats import refuse_empty
+from rcekd.datasets import id_files
+from rcekd.datasets.columns import USUAL, usual_column
 from rcekd.datasets.tables import PARQUET, cast, ids, read_table
 from rcekd.errors import InputError, nearest
 
@@ -21,8 +20,7 @@ def find_column(kind: str, usual: Sequence[str], given: str | None, header: Sequ
         if given not in header:
             raise InputError(f"{path}: --{kind}-column {given!r} is not a column{nearest(given, header)}")
         return given
-    by_plain = {plain(name): name for name in reversed(header)}
-    return next((by_plain[name] for name in usual if name in by_plain), None)
+    return usual_column(header, usual)
 
 
 def numbers(table: pl.DataFrame, column: str, path: Path) -> pl.Series:
@@ -50,22 +48,7 @@ def read_ids(path: Path, side: str) -> pl.Series:
 
     A table has one column of ids in row order, or a column named `row` (or alike) beside it.
     """
-    if path.suffix.lower() == ".npy":
-        values = read_array(path)
-        if values.ndim != 1 or values.dtype.kind not in "iuU":
-            raise InputError(f"{path}: expected a vector of integer or text ids, not {values.dtype} {values.shape}")
-        return ids(pl.Series(values.astype(np.int64) if values.dtype.kind in "iu" else values.tolist()))
-    if path.suffix.lower() in (*PARQUET, ".csv", ".tsv"):
-        return _id_table(path, side)
-    refuse_empty(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text; an id a line is expected") from None
-    text = pl.Series(lines, dtype=pl.String).str.strip_chars()
-    if (text == "").any():
-        raise InputError(f"{path}, line {_first(text == '') + 1}: blank; line r holds the id of row r")
-    return ids(text)
+    return _id_table(path, side) if path.suffix.lower() in (*PARQUET, ".csv", ".tsv") else id_files.read_ids(path)
 
 
 def _id_table(path: Path, side: str) -> pl.Series:

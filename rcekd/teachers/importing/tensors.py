@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from rcekd.datasets.binary import one_line
 from rcekd.datasets.formats import refuse_empty
 from rcekd.errors import InputError
 from rcekd.teachers.importing.inert_pickle import plain_settings, read_checkpoint
@@ -36,7 +37,7 @@ def read_safetensors(request: ImportRequest) -> RawFactors:
             backbone = _own_backbone(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a safetensors file ({' '.join(str(error).split())[:120]})") from error
+        raise InputError(f"{path}: not a safetensors file ({one_line(error)[:120]})") from error
     if backbone not in (None, "mf"):
         raise InputError(
             f"{path}: a {backbone} of rcekd's, whose tables are not the vectors that it scores with; give "
@@ -82,10 +83,11 @@ def load_checkpoint(path: Path) -> Any:
     except pickle.UnpicklingError:
         return read_checkpoint(path)
     except Exception as error:  # torch raises what its readers raise
-        raise InputError(f"{path}: not a file of torch.save ({' '.join(str(error).split())[:120]})") from error
+        raise InputError(f"{path}: not a file of torch.save ({one_line(error)[:120]})") from error
 
 
 def is_recbole(content: Any) -> bool:
+    """Whether a file of torch.save holds what RecBole's trainer saves."""
     return isinstance(content, Mapping) and content.keys() >= _RECBOLE_KEYS
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from rcekd.datasets.columns import USUAL
 from rcekd.datasets.tables import read_table
+from rcekd.datasets.vectors import nested_vectors
 from rcekd.errors import InputError
 from rcekd.teachers.importing.raw import RawFactors, as_table, joined
 from rcekd.teachers.importing.request import ImportRequest
@@ -45,17 +46,8 @@ def _fractions(table: pl.DataFrame) -> list[str]:
 
 def _vectors(table: pl.DataFrame, fractions: list[str], path: Path) -> Any:
     """The one column of vectors, else the columns of fractions in the order given, as an array [rows, D]."""
-    nested = [name for name, kind in table.schema.items() if isinstance(kind, pl.List | pl.Array)]
-    if len(nested) > 1:
-        raise InputError(f"{path}: several columns hold vectors ({', '.join(nested)}); keep the one that is to be used")
-    if not nested:
-        if not fractions:
-            raise InputError(f"{path}: no column of vectors, and no columns of fractions, beside the ids")
-        return table.select(fractions).to_numpy()
-    column = table[nested[0]]
-    inner = getattr(column.dtype, "inner", None)
-    width = column.arr.len() if isinstance(column.dtype, pl.Array) else column.list.len()
-    widths = width.unique().to_list()
-    if len(widths) != 1 or not widths[0] or inner is None or not inner.is_numeric() or column.explode().null_count():
-        raise InputError(f"{path}: the vectors of {nested[0]!r} must hold equally many numbers, without gaps")
-    return column.explode().cast(pl.Float32).to_numpy().reshape(-1, widths[0])
+    if (nested_YD := nested_vectors(table, path)) is not None:
+        return nested_YD
+    if not fractions:
+        raise InputError(f"{path}: no column of vectors, and no columns of fractions, beside the ids")
+    return table.select(fractions).to_numpy()

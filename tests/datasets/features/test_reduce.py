@@ -12,8 +12,8 @@ from rcekd.datasets.features.terms import Terms
 from tests.datasets.features.aid import refused
 
 
-def make_terms(items: int = 60, terms: int = 40, entries: int = 500, seed: int = 0) -> Terms:
-    generator = np.random.default_rng(seed)
+def make_terms(items: int = 60, entries: int = 500) -> Terms:
+    terms, generator = 40, np.random.default_rng(0)
     item, term = generator.integers(0, items, entries), generator.integers(0, terms, entries)
     return Terms.of(pl.Series(range(items)), terms, item, term)
 

@@ -16,8 +16,8 @@ from tests.reports.experiment.folders import add_cell, whole
 stats = pytest.importorskip("scipy.stats")
 
 
-def block_of(folder: Path, subject: str = "rcekd") -> Block:
-    return with_variants(every_block(read_evidence(folder), subject))[0]
+def block_of(folder: Path) -> Block:
+    return with_variants(every_block(read_evidence(folder), "rcekd"))[0]
 
 
 def names(block: Block, metric: str = "ndcg@10") -> tuple[list[str], list[str]]:
