@@ -115,6 +115,7 @@ def test_ranks_are_taken_every_so_often(scene: Scene) -> None:
             first = stock
         assert torch.equal(stock, first) == (epoch < 3)
     assert torch.equal(torch.cat(seen[:3], 1), first)
+    assert torch.equal(seen[3], stock[:, :4])
 
 
 def test_draws_are_new_for_every_epoch_and_seed(scene: Scene) -> None:
