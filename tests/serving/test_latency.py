@@ -1,9 +1,11 @@
 """Clocks."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 import torch
+from torch import Tensor
 
 from rcekd.serving.latency import latency, throughput, visitors
 
@@ -38,8 +40,12 @@ def test_users_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, delays = Clock(monkeypatch), [0.001, 0.5, 0.25, 0.4, 0.125, 0.3]
     for seconds, best, left in ((0.0, 0.25, 2), (1.2, 0.125, 1)):
         passing = iter(delays)
-        rate = throughput(lambda users, passing=passing: clock.tick(next(passing)), torch.arange(100), seconds=seconds)
-        assert rate == pytest.approx(100 / best)
+
+        def answer(users: Tensor, passing: Iterator[float] = passing) -> None:
+            assert users.numel() == 100
+            clock.tick(next(passing))
+
+        assert throughput(answer, torch.arange(100), seconds=seconds) == pytest.approx(100 / best)
         assert len(list(passing)) == left
 
 

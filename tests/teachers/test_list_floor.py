@@ -89,7 +89,7 @@ def test_floors_of_short_and_empty_lists() -> None:
 
 
 def test_its_likelihood_is_that_of_a_softmax_over_what_is_unseen(tiny_interactions: Interactions) -> None:
-    """Every item of the catalogue, one user after the other: its listed score or the floor, nothing where it is seen."""
+    """Every item of the catalogue, user by user: its listed score or the floor, nothing where it is seen."""
     data = tiny_interactions
     generator = torch.Generator().manual_seed(2)
     item_UN, score_UN = topk(*(torch.randn(n, 3, generator=generator) for n in (30, 40)), 9)
