@@ -90,6 +90,7 @@ def test_markdown(document: Document, tmp_path: Path) -> None:
     assert next(line for line in lines if line.startswith("| rrd |")).count("<u>") == 4
     assert re.search(r"\| cd \| – \| – \(0\.0121\) \| – \|", text), "what only the paper has"
     assert "| gain over the best baseline | +" in text
+    assert "| :-- |" + " --: |" * 8 in lines
     assert "![Losses & ranks](../figures/one.svg)" in text
     for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
@@ -114,6 +115,12 @@ def test_latex_is_balanced_and_every_line_has_all_columns(document: Document, tm
     for body in re.findall(r"\\begin{tabular}{([lr]+)}(.*?)\\end{tabular}", text, flags=re.DOTALL):
         lines = [line for line in body[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
         assert {line.count(" & ") + 1 for line in lines} == {len(body[0])}
+    quality, tests = (text[text.index(rf"\label{{tab:{name}}}") :] for name in ("block1", "block1-tests"))
+    assert quality[quality.index(r"\begin{tabular}") :].startswith(r"\begin{tabular}{lrrrrrrrr}")
+    quality = quality[: quality.index(r"\end{tabular}")]
+    after = [line.split(" ")[0] for line in quality.split("\\midrule\n")[1:]]
+    assert after == ["teacher", "student", "rcekd", "gain"], "a line above every group"
+    assert r"\cmidrule(lr){4-9}\cmidrule(lr){10-14}" in tests
     assert r"\textbf{0." in text
     assert r"\underline{0." in text
     assert r"\input{tables}" in latex.as_document(document, "tables", tmp_path)
