@@ -186,6 +186,16 @@ def test_csv_has_every_cell_and_every_row(document: Document) -> None:
     assert rows["cd"]["ndcg@10 paper"] == "0.0121"
     assert 0 < float(rows["rrd"]["seeds t p"]) <= float(rows["rrd"]["seeds t p holm"]) <= 1
     assert rows["rcekd"]["seeds t p"] == ""
+    (section,) = document.sections
+    for row in section.block.rows:
+        assert rows[row.name]["ndcg@20 sd"] == ("" if (sd := row.deviation("ndcg@20")) is None else str(sd))
+    for entry in section.comparisons:
+        line, users = rows[entry.other.name], entry.users
+        assert users is not None
+        assert users.interval is not None
+        assert [line[f"users {end}"] for end in ("low", "high")] == [str(end) for end in users.interval]
+        corrected = [line[f"{test} p holm"] for test in ("seeds t", "seeds wilcoxon", "users t")]
+        assert corrected == [str(p) for p in (entry.t_holm, entry.wilcoxon_holm, entry.users_holm)]
 
 
 def test_csv_has_the_cells_that_stand_only_among_the_variants(tmp_path: Path) -> None:
@@ -216,6 +226,9 @@ def test_times_of_different_machines_are_told_apart(tmp_path: Path) -> None:
     text = as_markdown(make_document(tmp_path, tmp_path), tmp_path)
     assert "0.250 (A) / 1.50 (B)" in text
     assert "times of different machines do not compare: A: big iron; B: small iron" in text
+    wide = as_wide(make_document(tmp_path, tmp_path))
+    times = {line["method"]: line["seconds_per_epoch"] for line in csv.DictReader(io.StringIO(wide))}
+    assert times == {"de": "0.5", "rcekd": ""}
 
 
 def test_times_of_a_gpu_are_told_apart_from_its_host(tmp_path: Path) -> None:

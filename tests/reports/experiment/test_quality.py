@@ -18,6 +18,7 @@ def test_a_baseline_that_is_best_of_all_has_both_marks(tmp_path: Path) -> None:
         add_cell(tmp_path, method, value)
     sheet = quality_sheet("block1", block_of(tmp_path), ["recall@10"])
     assert [row[1].mark for row in sheet.rows] == [Mark.NONE, Mark.BOLD | Mark.UNDERLINED, Mark.NONE]
+    assert [row[1].plain for row in sheet.rows] == ["0.2000", "0.4000*°", "0.3000"]
     assert [[entry.text for entry in row[:2]] for row in sheet.foot] == [["gain over the best baseline", "−25.0 %"]]
 
 
