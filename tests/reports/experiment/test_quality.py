@@ -25,7 +25,9 @@ def test_a_baseline_that_is_best_of_all_has_both_marks(tmp_path: Path) -> None:
 def test_lines_part_the_teacher_the_baselines_and_the_method_under_test(tmp_path: Path) -> None:
     block = block_of(whole(tmp_path, seeds=1))
     assert [row.name for row in block.rows] == ["teacher", "none", "de", "rrd", "rcekd"]
-    assert quality_sheet("block1", block, ["ndcg@10"]).rules == {1, 4}
+    sheet = quality_sheet("block1", block, ["ndcg@10"])
+    assert sheet.rules == {1, 4}
+    assert [row[1].plain.lstrip("0123456789.") for row in sheet.rows] == ["", "", "", "°", "*"]
 
 
 def test_times_of_several_machines_have_no_order(tmp_path: Path) -> None:
