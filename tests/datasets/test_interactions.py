@@ -48,6 +48,16 @@ def test_counts(data: Interactions) -> None:
     }
 
 
+def test_cold_shares_are_of_pairs() -> None:
+    """Of seven items four are never trained on, and every held-out pair is of one of these."""
+    found = timed().counts()
+    assert (found["items_without_train"], found["cold_valid_share"], found["cold_test_share"]) == (4, 1.0, 1.0)
+
+
+def test_seen_with_valid_are_sets(data: Interactions) -> None:
+    assert rows(data.seen_with_valid) == [[0, 1, 2, 3], [0, 1], [1], []]
+
+
 def test_seen_holds_each_item_once_in_order(data: Interactions) -> None:
     assert rows(data.seen) == [[0, 2], [0, 1], [1], []]
     assert data.seen is data.seen

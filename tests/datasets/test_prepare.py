@@ -156,3 +156,16 @@ def test_the_time_of_a_repeated_pair_is_its_first() -> None:
     data = prepared(table, split="time", valid_share=0.0, test_share=0.0)
     assert data.times is not None
     assert data.times.train.tolist() == [10, 20]
+
+
+def test_the_seed_of_a_split_is_the_users() -> None:
+    assert Plan.of(DataSettings(split_seed=7), DataSettings()).split_seed == 7
+
+
+def test_a_pair_that_repeats_within_a_part_keeps_its_earliest_time() -> None:
+    table = [(0, 5, 0, 9), (0, 5, 0, 3), (0, 6, 0, 4), (0, 5, 2, 1)]
+    schema = {"user": pl.Int64, "item": pl.Int64, "part": pl.UInt8, "time": pl.Int64}
+    raw = pl.DataFrame(table, schema=schema, orient="row")
+    data = prepare("toy", raw, Plan.of(DataSettings(valid_share=0.0), DataSettings()))
+    assert data.times is not None
+    assert (data.train.indices.tolist(), data.times.train.tolist(), data.test.indices.tolist()) == ([0, 1], [3, 4], [])

@@ -111,6 +111,8 @@ def times_below(times: list[int], bound: int) -> int:
 def test_given_parts_are_kept() -> None:
     part = np.array([TRAIN, TEST, VALID, TRAIN], dtype=np.uint8)
     assert (cut(rows_of([3, 1], part=part), "given") == part).all()
+    part = np.array([TRAIN] * 30 + [VALID, TEST], dtype=np.uint8)
+    assert (cut(rows_of([32], part=part), "given") == part).all()
 
 
 @given(LENGTHS, SEEDS)
@@ -123,6 +125,19 @@ def test_missing_validation_is_drawn_from_train(lengths: list[int], seed: int) -
         had = before.count(TRAIN)
         assert after.count(TRAIN) == max(min(had, 1), 9 * had // 10)
         assert after.count(VALID) == had - after.count(TRAIN)
+
+
+def test_drawn_validation_is_the_seeds() -> None:
+    rows = rows_of([40], part=np.full(40, TRAIN, dtype=np.uint8))
+    first, again, other = (cut(rows, "given", seed) for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_time_global_may_leave_a_part_empty() -> None:
+    rows = rows_of([10])
+    assert cut(rows, "time-global", valid=0.2, test=0.0).tolist() == [TRAIN] * 8 + [VALID] * 2
+    assert cut(rows, "time-global", valid=0.0, test=0.2).tolist() == [TRAIN] * 8 + [TEST] * 2
 
 
 @pytest.mark.parametrize("split", ["time", "time-global"])

@@ -29,3 +29,10 @@ def test_where_they_are_already_nothing_is_copied() -> None:
     moved = times.to(torch.device("meta"))
     assert {part.device.type for part in moved[:3]} == {"meta"}
     assert moved.digest == times.digest
+
+
+def test_the_digest_is_of_all_three_parts_and_of_where_they_end() -> None:
+    parts = [torch.tensor([1, 2]), torch.tensor([3]), torch.tensor([4])]
+    others = [[*parts[:place], parts[place] + 1, *parts[place + 1 :]] for place in range(3)]
+    others.append([torch.tensor([1]), torch.tensor([2, 3]), parts[2]])
+    assert len({Times.of(*each).digest for each in (parts, *others)}) == 5

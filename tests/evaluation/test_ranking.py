@@ -1,13 +1,25 @@
 """Full-ranking evaluation against pytrec_eval and against a dense ranking, under every protocol."""
 
 from dataclasses import replace
+from unittest.mock import Mock, call
 
+import polars as pl
 import pytest
 import pytrec_eval
 import torch
 
 from rcekd.datasets import Interactions
-from rcekd.evaluation.ranking import CUTOFFS, METRICS, EvalSettings, evaluate, evaluate_valid, per_user, rank
+from rcekd.evaluation.ranking import (
+    CUTOFFS,
+    METRICS,
+    EvalSettings,
+    evaluate,
+    evaluate_model,
+    evaluate_train,
+    evaluate_valid,
+    per_user,
+    rank,
+)
 from rcekd.kernels.csr import CSR
 from rcekd.models import FactorTables
 
@@ -118,6 +130,30 @@ def test_fewer_items_than_the_longest_cutoff() -> None:
     values = per_user(ranked, test)
     assert values["recall@20"].tolist() == [1.0, 1.0]
     assert values["recall@10"].tolist() == [1.0, 1.0]
+
+
+def test_training_items_are_ranked_where_training_is_judged() -> None:
+    """Items 11, 10, … lead: of {0, 1, 2} item 2 alone is among ten, of {3, 4, 5} all are."""
+    train = CSR(torch.tensor([0, 3, 6]), torch.arange(6, dtype=torch.int32))
+    nothing = CSR(torch.zeros(3, dtype=torch.int64), torch.zeros(0, dtype=torch.int32))
+    ids = (pl.Series(range(n)) for n in (2, 12))
+    data = Interactions("toy", "random", 2, 12, train, nothing, nothing, *ids, fingerprint="toy")
+    found = evaluate_train(FactorTables(torch.ones(2, 1), torch.arange(12.0)[:, None]), data, EvalSettings())
+    assert found["recall@10"] == pytest.approx((1 / 3 + 1) / 2)
+    assert found["recall@20"] == 1.0
+
+
+@pytest.mark.parametrize(("history", "window"), [("train", 5), ("train+valid", None), ("train+valid", 5)])
+def test_a_backbone_with_a_window_reads_validation_before_the_test(
+    tiny_interactions: Interactions, history: str, window: int | None
+) -> None:
+    data, settings = tiny_interactions, EvalSettings.model_validate({"history": history})
+    learnt, read = random_tables(data, 0), random_tables(data, 1)
+    model = Mock(window=window)
+    model.tables.side_effect = lambda *history: read if history else learnt
+    again = history != "train" and window is not None
+    assert evaluate_model(model, data, settings) == evaluate(learnt, data, settings, read if again else None)
+    assert model.tables.mock_calls == [call(), call(data.train_with_valid)][: 1 + again]
 
 
 def test_nobody_has_a_target(tiny_interactions: Interactions) -> None:

@@ -21,6 +21,7 @@ def test_holm_on_a_worked_example() -> None:
 
 def test_holm_skips_what_is_not_known_and_stops_at_one() -> None:
     assert holm([None, 0.6, 0.5, None]) == [None, 1.0, 1.0, None]
+    assert holm([None, 0.3, 0.02, None]) == [None, 0.3, 0.04, None]
     assert holm([]) == []
 
 

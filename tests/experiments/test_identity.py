@@ -7,6 +7,7 @@ import torch
 
 from rcekd.config import RunSettings, parse_assignment, resolve
 from rcekd.datasets import Interactions, Times
+from rcekd.datasets.item_features import ItemFeatures
 from rcekd.errors import InputError
 from rcekd.experiments.identity import as_before, digest, student_identity, teacher_identity
 
@@ -90,6 +91,16 @@ def with_times(data: Interactions, start: int) -> Interactions:
         torch.arange(start, start + part.indices.numel()) for part in (data.train, data.valid, data.test)
     )
     return replace(data, times=Times.of(train, valid, test))
+
+
+def test_features_count_where_they_are_read(tiny_interactions: Interactions) -> None:
+    one, other = (
+        replace(tiny_interactions, features={"text": ItemFeatures(torch.ones(40, 2), torch.zeros(40).bool(), digest)})
+        for digest in ("one", "other")
+    )
+    bm3 = ("teacher.model=bm3", "student.model=bm3")
+    assert identities(one) == identities(other) == identities(tiny_interactions), "MF reads none"
+    assert len({*identities(one, *bm3), *identities(other, *bm3)}) == 6
 
 
 HSTU = ("teacher.model=hstu", "student.model=hstu")

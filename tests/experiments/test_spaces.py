@@ -65,6 +65,6 @@ def test_whole_numbers_stay_whole() -> None:
         suggest_categorical = suggest_float
 
     assert Range(low=3, high=9).suggest(Trial(), "K") == 5
-    assert Range(low=3, high=9).contains(4)
+    assert [Range(low=3, high=9).contains(n) for n in (2, 3, 4, 9, 10)] == [False, True, True, True, False]
     assert Range(low=3, high=9).contains(4.0), "a setting of fractions may be searched by whole numbers"
     assert not Range(low=3, high=9).contains(4.5), "a preset's 4.5 would be searched as 4"

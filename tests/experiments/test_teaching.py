@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from rcekd.config import RunSettings, merge, resolve
+from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.experiments.layers import run_settings
 from rcekd.experiments.place import Place
-from rcekd.experiments.teaching import Teaching, _assistant, check_assistant, find_or_train, found
+from rcekd.experiments.teaching import Teaching, _assistant, _best_member, check_assistant, find_or_train, found
 from rcekd.models import FactorTables
 from rcekd.teachers import FactorTeacher, TeacherKnowledge
 from rcekd.teachers.lists import ListTeacher
@@ -28,6 +29,23 @@ def taught(dim: int, knowledge: TeacherKnowledge | None = None) -> Teaching:
 def of_lists(length: int) -> Teaching:
     item_UN = torch.arange(length, dtype=torch.int32).repeat(3, 1)
     return taught(length, ListTeacher(item_UN, -item_UN.float(), torch.full((3,), -1e3), n_items=length))
+
+
+def test_whom_a_user_learns_from_is_the_better_on_the_users_validation_items(tiny_interactions: Interactions) -> None:
+    """Among twenty one member finds the items of the first ten users, the other those of the last ten."""
+    data = tiny_interactions
+    members = []
+    for finds in (range(10), range(20, 30)):
+        score_UI = torch.rand(30, 40, generator=torch.Generator().manual_seed(1))
+        for user in range(30):
+            seen, valid = (
+                part.indices[part.indptr[user] : part.indptr[user + 1]].tolist() for part in (data.seen, data.valid)
+            )
+            others = [item for item in range(40) if item not in (*seen, *valid)]
+            score_UI[user, others[:12]] = 9.0  # above, so that no list of ten tells the members apart
+            score_UI[user, valid] = 5.0 if user in finds else -5.0
+        members.append(FactorTeacher(FactorTables(torch.eye(30), score_UI.T.contiguous())))
+    assert _best_member(members, data).tolist() == [[1.0, 0.0]] * 10 + [[1.0, 1.0]] * 10 + [[0.0, 1.0]] * 10
 
 
 def test_its_width_is_one_that_the_heads_can_share() -> None:

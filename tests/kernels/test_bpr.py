@@ -1,5 +1,6 @@
 """The native BPR loss and gradients against the twin."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -56,6 +57,19 @@ def test_equals_twin(
 ) -> None:
     user, item, *ids = batch(shape)
     compare(assert_as_exact, (user, item, *(i.to(dtype) for i in ids)))
+
+
+@pytest.mark.parametrize("loss", [bpr_loss, reference.bpr_loss], ids=["native", "twin"])
+def test_by_hand(loss: Loss) -> None:
+    """Users (1, 2) and (0, −1) score items (1, 0), (0, 1), (2, 2) as 1, 2, 6 and 0, −1, −2."""
+    user, item = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
+    ids = (torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([[0, 2], [1, 2]]))
+    value, user_grad, _ = gradients(loss, user, item, *ids)
+    gaps = [2.0 - 1.0, 2.0 - 6.0, 0.0 + 1.0, 0.0 + 2.0]
+    assert value.item() == pytest.approx(sum(math.log1p(math.exp(-gap)) / 2 for gap in gaps))
+    # −σ(−gap) / 2 · (positive − negative), for the first user's two negatives.
+    slopes = [-1 / (1 + math.exp(gap)) / 2 for gap in gaps[:2]]
+    assert user_grad[0].tolist() == pytest.approx([-slopes[0] - 2 * slopes[1], slopes[0] - slopes[1]], rel=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1e-4, 30.0, 1e4])

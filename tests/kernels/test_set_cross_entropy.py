@@ -1,5 +1,6 @@
 """The native cross-entropy over item sets, with its gradients, against the twin."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -79,6 +80,21 @@ def test_equals_twin(
     shape: tuple[int, ...], tau: float, assert_as_exact: Callable[[Tensor, Tensor, Tensor], None]
 ) -> None:
     compare(assert_as_exact, make(shape), tau=tau, scale=0.7)
+
+
+@pytest.mark.parametrize("loss", [set_cross_entropy, reference.set_cross_entropy], ids=["native", "twin"])
+def test_by_hand(loss: Callable[..., Tensor]) -> None:
+    """User 2 scores items 0, 1, 2 as 2, 4, 6; its set holds 0 and 2 with 1/4 and 3/4, and counts three times."""
+    user, item = torch.tensor([[5.0], [7.0], [2.0]]), torch.tensor([[1.0], [2.0], [3.0]])
+    sets = ItemSets(torch.tensor([0, 1, 3]), torch.tensor([1, 0, 2]), torch.tensor([1.0, 0.25, 0.75]))
+    case = Case(user, item, sets, torch.tensor([2, 0]), torch.tensor([1, 0]), torch.tensor([3.0, 9.0]))
+    value, user_grad, item_grad = gradients(loss, case, tau=2.0)
+    q = 1 / (1 + math.exp(6 / 2 - 2 / 2))  # of item 0; set 0 holds one item, which costs nothing
+    assert value.item() == pytest.approx(-3 * (0.25 * math.log(q) + 0.75 * math.log(1 - q)), rel=1e-5)
+    assert item_grad.flatten().tolist() == pytest.approx(
+        [3 * (q - 0.25) * 2 / 2, 0.0, 3 * (0.25 - q) * 2 / 2], rel=1e-5, abs=1e-6
+    )
+    assert user_grad.flatten().tolist() == pytest.approx([0.0, 0.0, 3 * (q - 0.25) * (1 - 3) / 2], rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 10.0, 1e3, 1e15])

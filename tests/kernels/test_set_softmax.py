@@ -1,5 +1,6 @@
 """The native softmax over sets against the twin."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +25,14 @@ def test_equals_twin(scale: float, tau: float, assert_as_exact: Callable[[Tensor
     score, indptr = sets(scale)
     exact = reference.set_softmax(score.double(), indptr, tau=tau)
     assert_as_exact(set_softmax(score, indptr, tau=tau), reference.set_softmax(score, indptr, tau=tau), exact)
+
+
+@pytest.mark.parametrize("softmax", [set_softmax, reference.set_softmax], ids=["native", "twin"])
+def test_by_hand(softmax: Callable[..., Tensor]) -> None:
+    prob = softmax(torch.tensor([3.0, 1.0, 7.0, -1.0, 0.0, 1.0]), torch.tensor([0, 2, 2, 3, 6]), tau=2.0)
+    e = math.exp(0.5)
+    two, three = e**3 + e, 1 / e + 1 + e
+    assert prob.tolist() == pytest.approx([e**3 / two, e / two, 1.0, 1 / e / three, 1 / three, e / three])
 
 
 def test_sums_to_one_per_set() -> None:

@@ -11,6 +11,7 @@ from rcekd.errors import InputError
 from rcekd.methods import build_method
 from rcekd.methods.bd import BDSettings
 from rcekd.teachers import FactorTeacher
+from tests.contracts.teacher import full_teacher
 from tests.methods.lessons import agree, check, chi_square, settle, taught
 from tests.methods.oracle import best
 from tests.methods.scene import Scene, all_differ
@@ -78,12 +79,13 @@ def test_a_live_teacher_begins_every_epoch_and_trains(scene: Scene, monkeypatch:
 
 
 def test_a_live_teacher_is_a_copy(scene: Scene) -> None:
-    method = taught(scene, "bd", n=4)
-    before = [table.clone() for table in scene.tables]
+    teacher = full_teacher(scene.tables)
+    method = build_method(BDSettings(), teacher, scene.data, seed=3)
+    assert method is not None
     with torch.no_grad():
         for parameter in method.trained.parameters():
             parameter.add_(1.0)
-    assert all(map(torch.equal, before, scene.tables))
+    assert all(map(torch.equal, scene.tables, teacher.model.tables()))
     assert sum(parameter.numel() for parameter in method.trained.parameters()) == (30 + 40) * 6
 
 
@@ -115,6 +117,7 @@ def test_ranks_are_taken_every_so_often(scene: Scene) -> None:
             first = stock
         assert torch.equal(stock, first) == (epoch < 3)
     assert torch.equal(torch.cat(seen[:3], 1), first)
+    assert torch.equal(seen[3], stock[:, :4])
 
 
 def test_draws_are_new_for_every_epoch_and_seed(scene: Scene) -> None:
@@ -156,6 +159,8 @@ def test_the_student_may_go_first(scene: Scene) -> None:
     method.start_epoch(scene.student, 2)
     assert settle(method, scene)[0].item() > 0
     assert method.own_loss(scene.batch) is not None
+    stock_UL = method.trained.get_buffer("for_student_UL")
+    assert torch.equal(method._for_student_UN, stock_UL[:, :4]), "a stock is used from its beginning"
 
 
 def test_it_needs_a_live_teacher(scene: Scene) -> None:

@@ -31,7 +31,7 @@ def samples(scene: Scene, epoch: int = 0, seed: int = 3, **settings: Any) -> Ten
 
 
 @pytest.mark.parametrize("variant", ["paper", "code"])
-@pytest.mark.parametrize(("t1", "t2", "pool"), [(2.0, 0.0, 3000), (1.0, -0.5, 3000), (2.0, 0.0, N - 2)])
+@pytest.mark.parametrize(("t1", "t2", "pool"), [(2.0, 0.0, 3000), (1.5, -0.5, 3000), (2.0, 0.0, N - 2)])
 def test_value_and_gradient(scene: Scene, variant: str, t1: float, t2: float, pool: int) -> None:
     method = make(scene, variant=variant, t1=t1, t2=t2, R=pool)
     method.start_epoch(scene.student, 2)

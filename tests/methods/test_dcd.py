@@ -68,6 +68,15 @@ def test_each_side_holds_its_errors_and_the_under_rated_stand_in_the_teachers_or
         assert under == sorted(under, key=pool.index)
 
 
+def test_padding_of_a_short_pool_is_never_drawn(scene: Scene) -> None:
+    """With a floor every candidate can be drawn, so that lists are full wherever the pool is long enough."""
+    assert int(scene.data.seen.lengths().min()) > 0  # all pools are padded
+    users = make(scene, variant="code", pool=40)._user_lists
+    assert users is not None
+    assert bool((users.positive_NK >= 0).all())
+    assert bool((users.other_NL >= 0).all())
+
+
 def test_in_the_whole_catalogue_too(scene: Scene) -> None:
     users = make(scene, pool=None)._user_lists
     assert users is not None

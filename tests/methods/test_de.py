@@ -111,6 +111,20 @@ def test_temperature_falls_and_stays() -> None:
     assert anneal.at(10) == anneal.at(500) == pytest.approx(1e-10)
 
 
+def test_an_epoch_is_mixed_at_its_own_temperature(scene: Scene) -> None:
+    method = scene.method("de", E=3, anneal={"epochs": 5})
+    for epoch, temperature in ((0, 1.0), (2, 1e-4), (5, 1e-10)):
+        method.start_epoch(scene.student, epoch)
+        assert method.report() == {"temperature": pytest.approx(temperature)}
+
+
+def test_layers_start_as_torchs_linear_ones_do() -> None:
+    """Uniform within ±1/√fan-in; the draws are 1,500, so that their ends are near."""
+    weight_EDH = GatedExperts(20, 25, 50, torch.Generator().manual_seed(0)).inner_EDH.detach()
+    assert 0.98 * 0.2 < float(weight_EDH.max()) <= 0.2
+    assert -0.2 <= float(weight_EDH.min()) < -0.98 * 0.2
+
+
 @pytest.mark.parametrize("wrong", [{"E": 0}, {"weighting": "user"}, {"anneal": {"end": 0}}, {"K": 3}])
 def test_settings_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

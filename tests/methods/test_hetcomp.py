@@ -59,11 +59,11 @@ def user_loss(
     return ranked + order_loss([student_I[i] for i in plus], rest(parts[0]))
 
 
-@pytest.mark.parametrize("variant", ["paper", "code"])
+@pytest.mark.parametrize(("variant", "top_k"), [("paper", 8), ("code", 8), ("code", 20)])
 @pytest.mark.parametrize("arrived", ["none", "some", "all"])
-def test_value_and_gradient(uneven_scene: Scene, variant: str, arrived: str) -> None:
+def test_value_and_gradient(uneven_scene: Scene, variant: str, top_k: int, arrived: str) -> None:
     scene = uneven_scene
-    given = {**SMALL, "variant": variant}
+    given = {**SMALL, "K": top_k, "variant": variant}
     method, chosen = taught(scene, "hetcomp", **given), HetCompSettings.model_validate(given)
     pointer_XU = method.trained.get_buffer("pointer_XU")
     pointer_XU[:, :: 2 if arrived == "some" else 1] = 0 if arrived == "none" else 2

@@ -10,6 +10,7 @@ from torch import Tensor
 from rcekd.errors import InputError
 from rcekd.methods.pckd import PCKD, PCKDSettings
 from tests.methods.feature_oracle import check, expert_loss, leaves, projector, settle
+from tests.methods.lessons import chi_square
 from tests.methods.oracle import best
 from tests.methods.scene import Scene, all_differ
 
@@ -67,6 +68,15 @@ def test_items_come_from_the_teachers_top_anew_for_every_epoch_and_seed(scene: S
     for user, row in enumerate(first.tolist()):
         assert len(set(row)) == 4
         assert set(row) <= set(best(teacher_UI[user].tolist(), 12))
+
+
+def test_the_first_item_falls_off_with_its_rank(scene: Scene) -> None:
+    """One draw without replacement by e^(−rank/T) is one draw by it; users and epochs together give 1,200."""
+    top_UM = scene.method("pckd", **SMALL)._knowledge.top_items(12)
+    method = started(scene, T=3.0)
+    item_U1 = torch.cat([method._drawn_items(epoch)[:, :1] for epoch in range(40)])
+    place = (top_UM.repeat(40, 1) == item_U1).nonzero()[:, 1]
+    assert chi_square(place.bincount(minlength=12), torch.exp(-torch.arange(12).double() / 3.0)) < 2.5
 
 
 @pytest.mark.parametrize(

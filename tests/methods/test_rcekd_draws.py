@@ -55,6 +55,16 @@ def test_each_departure_taken_back_in_the_code(scene: Scene, switch: dict[str, A
     check(scene, Rules(K, L, **{**CODE, **switch}), {"variant": "code", "horizon": 15, **switch})
 
 
+def test_a_clip_makes_equals_of_what_is_above_it(scene: Scene) -> None:
+    """Unclipped, at this τ, those of largest exponent are certain; clipped, chance takes some user's beyond them."""
+    teacher_UI, _, _, student_UI = scene.score_tables()
+    beyond = 0
+    for user, row in enumerate(drawn(scene, 1e-3, {"clip": 1})):
+        exponent = pool(student_UI[user].tolist(), teacher_UI[user].tolist(), Rules(K, L))
+        beyond += sum(exponent[j] for j in row) < sum(sorted(exponent.values(), reverse=True)[:L])
+    assert beyond > 10
+
+
 @pytest.mark.parametrize("settings", [{}, {"horizon": 15}, {"horizon": 15, "exclude_teacher": False}], ids=str)
 def test_training_items_masked(scene: Scene, settings: dict[str, Any]) -> None:
     check(scene, Rules(K, L, **settings), {"mask": "train", **settings}, masked=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
-from rcekd.models import BM3, Batch, BM3Settings, build_model
+from rcekd.models import BM3, Batch, BM3Settings, bm3, build_model
 from tests.contracts.board import checkerboard, furnished
 
 DATA = furnished(checkerboard(12, 14))
@@ -185,6 +185,18 @@ def test_the_share_that_is_dropped() -> None:
     assert float((first == second).float().mean()) == pytest.approx(0.3**2 + 0.7**2, abs=0.05)
 
 
+def test_every_view_of_every_pair_has_a_mask_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which row of 4,096: a thousand users of one item have nearly as many, and so have a thousand items of a user."""
+    many, one = torch.arange(1000), torch.zeros(1000, dtype=torch.int64)
+    for users, items in ((many, one), (one, many)):
+        assert bm3._pick(users, items, 0).unique().numel() > 850
+    model, views = make(), []
+    dropped = model._dropped
+    monkeypatch.setattr(model, "_dropped", lambda *told, view: views.append(view) or dropped(*told, view=view))
+    model.loss(batch())
+    assert sorted(views) == [0, 1, 2, 3]
+
+
 def test_nothing_is_dropped_when_it_is_judged() -> None:
     model, without = make().eval(), make(dropout=0.0)
     assert torch.equal(model.loss(batch()), without.loss(batch()))
@@ -218,7 +230,8 @@ def test_the_tables_of_its_modalities() -> None:
 
 def test_cold_items_by_their_content() -> None:
     """Only those without training interactions change; they get the direction of their content, at a usual length."""
-    cold = torch.tensor([2, 5])
+    cold = torch.tensor([2, 10])
+    assert DATA.features["text"].missing_I[cold].tolist() == [False, True], "one has an image alone"
     keep = ~torch.isin(DATA.train.indices.long(), cold)
     lengths = torch.bincount(DATA.train.rows()[keep].long(), minlength=DATA.n_users)
     indptr = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
@@ -228,6 +241,7 @@ def test_cold_items_by_their_content() -> None:
     assert torch.equal(by_id[warm], by_content[warm])
     tables = make(data).modality_tables()
     content = tables["image"].item_ID[cold] + tables["text"].item_ID[cold]
+    assert not torch.equal(content[1], by_id[10])
     assert torch.allclose(torch.cosine_similarity(by_content[cold], content), torch.ones(2))
     assert by_content[cold].norm(dim=1).tolist() == pytest.approx([float(by_id[warm].norm(dim=1).mean())] * 2, rel=1e-5)
 

@@ -10,7 +10,8 @@ from rcekd.datasets import History
 from rcekd.errors import InputError
 from rcekd.models import HSTU, HSTUSettings, build_model
 from rcekd.models.hstu import TIME_BUCKETS, pointwise_attention, time_buckets
-from tests.models.sequences import csr, flat, interactions, loud, twins
+from rcekd.models.sequential import Drop
+from tests.models.sequences import counting, csr, flat, interactions, loud, twins
 
 ROWS = [[3, 1, 4, 1, 5], [], [6, 2]]
 # Seconds, days and years apart, two at once, and one out of order.
@@ -45,7 +46,9 @@ def norm(x_TD: Tensor) -> Tensor:
     return (x_TD - x_TD.mean(1, keepdim=True)) / (x_TD.var(1, unbiased=False, keepdim=True) + 1e-6).sqrt()
 
 
-def state_twin(model: HSTU, row: list[int], blocks: int, times: list[int] | None = None) -> Tensor:
+def state_twin(
+    model: HSTU, row: list[int], blocks: int, times: list[int] | None = None, drop: Drop = lambda x: x
+) -> Tensor:
     """The last state of one history."""
     clock = None if times is None else [*times[:1], *times] if times else [0]
     p = twins(model)
@@ -53,6 +56,7 @@ def state_twin(model: HSTU, row: list[int], blocks: int, times: list[int] | None
     last = p["position"].shape[0] - 1
     tokens = [p["start"], *(p["item"][item] for item in row)]
     x = torch.stack([token * math.sqrt(dim) + p["position"][min(t, last)] for t, token in enumerate(tokens)])
+    x = drop(x)
     for b in range(blocks):
         own = {key.removeprefix(f"blocks.{b}."): value for key, value in p.items() if key.startswith(f"blocks.{b}.")}
         product = norm(x) @ own["uvqk"].T
@@ -61,7 +65,7 @@ def state_twin(model: HSTU, row: list[int], blocks: int, times: list[int] | None
         if clock is not None:
             time_bias_TT = torch.stack([own["time_bias_K"][[bucket(now - then) for then in clock]] for now in clock])
         attended = attention_twin(query, key, value, own["bias_HW"], time_bias_TT)
-        x = x + (gate * norm(attended)) @ own["out"].T + own["out_bias"]
+        x = x + drop(gate * norm(attended)) @ own["out"].T + own["out_bias"]
     return x[-1]
 
 
@@ -90,6 +94,13 @@ def test_the_model_is_the_loops(window: int) -> None:
         state = state_twin(model, row, 2)
         wanted = state / state.norm() / math.sqrt(0.1)
         torch.testing.assert_close(tables.user_UD[user].double(), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_stands_before_the_first_block_and_the_way_out_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make(ROWS[:1], blocks=2, heads=2, window=8, tau=1.0)
+    monkeypatch.setattr(model, "dropped", counting())
+    state = state_twin(model, ROWS[0], 2, drop=counting())
+    torch.testing.assert_close(model.tables().user_UD[0].double(), state / state.norm(), rtol=1e-4, atol=1e-5)
 
 
 def test_scores_are_cosines_by_the_temperature() -> None:

@@ -57,6 +57,12 @@ def test_factors_are_the_mean_of_the_dense_powers(layers: int) -> None:
         torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-6)
 
 
+def test_initial_values_are_normal_with_the_deviation_asked_for() -> None:
+    model = make_model(bare(400, 300), dim=50, init_std=0.3)
+    for table in (model.user, model.item):
+        assert table.std().item() == pytest.approx(0.3, rel=0.02)
+
+
 def test_loss_and_gradient_are_those_of_the_dense_formula() -> None:
     model, batch = make_model(), one_batch()
     model.loss(batch).backward()  # type: ignore[no-untyped-call]

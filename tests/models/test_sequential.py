@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rcekd.datasets import History
-from rcekd.models import MODELS, Backbone, build_model
+from rcekd.models import MODELS, Backbone, SASRecSettings, build_model
 from rcekd.models.sequential import SequentialBackbone, next_item_loss
 from tests.models.sequences import batch_of, csr, interactions, loud
 
@@ -174,3 +174,8 @@ def test_losses_by_hand() -> None:
 def test_heads_share_the_width(name: str) -> None:
     with pytest.raises(ValueError, match="dim=8 cannot be shared by heads=3"):
         make(name, heads=3)
+
+
+@pytest.mark.parametrize(("dim", "width"), [(16, 16), (15, 16), (13, 12), (1, 4)])
+def test_another_width_is_the_nearest_that_the_heads_share(dim: int, width: int) -> None:
+    assert SASRecSettings(dim=8, heads=4).of_width(dim).dim == width

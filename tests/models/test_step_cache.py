@@ -40,6 +40,15 @@ def test_a_spent_graph_is_not_used_again() -> None:
         assert model.computed == step
 
 
+def test_a_gradient_through_an_old_value_leaves_its_successor() -> None:
+    model = Doubling()
+    old, new = (model.cache.keep("twice", 2 * model.weight) for _ in range(2))
+    old.sum().backward()
+    assert model.cache.find("twice") is new
+    new.sum().backward()
+    assert model.cache.find("twice") is None
+
+
 def test_it_forgets_when_a_parameter_changes() -> None:
     model = Doubling()
     with torch.no_grad():

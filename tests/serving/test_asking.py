@@ -30,8 +30,8 @@ def test_ids_in_a_file(tmp_path: Path) -> None:
 
 
 def test_histories() -> None:
-    lines = ["1,50, 181\n", "a b\tc\n", "4 5\n", "9\n"]
-    assert parse_histories(lines, "stdin") == [["1", "50", "181"], ["a b", "c"], ["4", "5"], ["9"]]
+    lines = ["1,50, 181\n", "a b\tc\n", "d, e\tf\n", "4 5\n", "9\n"]
+    assert parse_histories(lines, "stdin") == [["1", "50", "181"], ["a b", "c"], ["d, e", "f"], ["4", "5"], ["9"]]
     with pytest.raises(InputError, match="stdin, line 2: no items"):
         parse_histories(["1\n", " \n"], "stdin")
     with pytest.raises(InputError, match="no histories"):

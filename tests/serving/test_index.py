@@ -37,6 +37,32 @@ def test_few_items() -> None:
     assert lists.score_BK[0, :2].tolist() == pytest.approx([2.0, 1.0])
 
 
+def test_all_items_are_equally_long() -> None:
+    item_ID = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 0.0]])
+    built = index.build(item_ID, 1)
+    assert [np.linalg.norm(built.get(item)) for item in range(3)] == pytest.approx([5.0] * 3)
+    assert [built.get(item)[:2].tolist() for item in range(3)] == item_ID.tolist()
+
+
+class ByNumber:
+    """An index of a hundred items that finds them by their numbers, for everybody."""
+
+    def __len__(self) -> int:
+        return 100
+
+    def search(self, vector_BD: np.ndarray, count: int, threads: int) -> BatchMatches:
+        del threads
+        users = len(vector_BD)
+        keys = np.tile(np.arange(count, dtype=np.uint64), (users, 1))
+        return BatchMatches(keys, keys.astype(np.float32), np.full(users, count, np.uint64))
+
+
+def test_it_is_asked_for_as_many_more_as_are_left_out() -> None:
+    leave_out = stacked([torch.arange(0), torch.arange(30), torch.tensor([1])])
+    lists = index.search(ByNumber(), torch.ones(3, 2), 3, leave_out, 1)
+    assert lists.item_BK.tolist() == [[0, 1, 2], [30, 31, 32], [0, 2, 3]]
+
+
 class Poor:
     """An index of ten items that finds two for the first user and three for any other."""
 

@@ -96,3 +96,13 @@ def test_other_scores_are_refused() -> None:
         other = onnx_check.compare(Lists(ours.item_BK, torch.tensor([[4.0, score]])), ours)
         with pytest.raises(InputError, match=r"model\.onnx: scores of onnxruntime differ"):
             onnx_check.require_parity(Path("model.onnx"), other)
+
+
+def test_a_difference_is_relative_to_the_largest_score() -> None:
+    """Of two lists one names other items, and one's scores are off by 0.1 of 4; both end alike."""
+    ours = Lists(torch.tensor([[2, 1, -1], [0, 3, 5]]), torch.tensor([[4.0, 2.0, -torch.inf], [-1.0, -2.0, -3.0]]))
+    theirs = Lists(torch.tensor([[2, 1, -1], [0, 5, 3]]), torch.tensor([[4.0, 2.1, -torch.inf], [-1.0, -2.0, -3.0]]))
+    found = onnx_check.compare(theirs, ours)
+    assert found == pytest.approx((0.1 / 4.0, 1, 2))
+    longer = Lists(ours.item_BK, ours.score_BK.masked_fill(ours.score_BK.isinf(), 1.0))
+    assert onnx_check.compare(longer, ours).largest_difference == float("inf")

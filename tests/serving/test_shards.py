@@ -18,6 +18,7 @@ def test_every_user_is_in_one_shard(users: int, per_shard: int) -> None:
     planned = shards.plan(users, per_shard)
     assert [user for shard in planned for user in range(shard.start, shard.stop)] == list(range(users))
     assert len({shard.name for shard in planned}) == len(planned)
+    assert planned[0].name == f"part-00000-of-{len(planned):05d}.parquet"
 
 
 def test_long_lists_make_small_shards() -> None:

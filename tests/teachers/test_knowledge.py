@@ -6,6 +6,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
 from rcekd.models import FactorTables
 from rcekd.teachers import FactorTeacher
+from tests.contracts.teacher import full_teacher
 
 
 def make_tables(requires_grad: bool = False) -> FactorTables:
@@ -21,6 +22,7 @@ def test_top_items_against_a_sort(tiny_interactions: Interactions) -> None:
     score_UI[seen.rows().long(), seen.indices.long()] = -torch.inf
     assert torch.equal(teacher.top_items(7, seen).long(), score_UI.topk(7).indices)
     assert teacher.top_items(7) is teacher.top_items(7)
+    assert torch.equal(teacher.top_items(4), teacher.top_items(7)[:, :4])
 
 
 def test_lists_are_not_taken_for_those_of_other_seen_items_that_are_gone() -> None:
@@ -51,3 +53,14 @@ def test_it_keeps_no_graph() -> None:
     teacher = FactorTeacher(make_tables(requires_grad=True))
     assert (teacher.n_users, teacher.n_items) == (30, 40)
     assert not any(table.requires_grad for table in teacher.tables)
+
+
+def test_a_temperature_divides_every_score_but_a_live_models() -> None:
+    teacher = full_teacher(make_tables())
+    warmed = teacher.at(4.0)
+    pairs = [(teacher.tables, warmed.tables), *zip(teacher.trajectory, warmed.trajectory, strict=True)]
+    pairs += [(tables, warmed.modalities[name]) for name, tables in teacher.modalities.items()]
+    for before, after in pairs:
+        torch.testing.assert_close(after.user_UD @ after.item_ID.T, before.user_UD @ before.item_ID.T / 4.0)
+    assert warmed.model is teacher.model
+    assert warmed.gives == teacher.gives

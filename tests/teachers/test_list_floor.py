@@ -81,3 +81,22 @@ def test_floors_of_short_and_empty_lists() -> None:
     score_UN = torch.tensor([[3.0, 2.0, 1.0], [9.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     assert floors(item_UN, score_UN, 0.5).tolist() == [0.5, 8.5, -0.5]
     assert expected_margin(item_UN, score_UN, 10) == 1.0
+
+
+def test_its_likelihood_is_that_of_a_softmax_over_what_is_unseen(tiny_interactions: Interactions) -> None:
+    """Every item of the catalogue, user by user: its listed score or the floor, nothing where it is seen."""
+    data = tiny_interactions
+    generator = torch.Generator().manual_seed(2)
+    item_UN, score_UN = topk(*(torch.randn(n, 3, generator=generator) for n in (30, 40)), 9)
+    found, margin = calibrate_lists(item_UN, score_UN, data, tau=1.0)
+    loss = []
+    for user in range(30):
+        logit_I = (score_UN[user, -1] - margin).expand(40).scatter(0, item_UN[user].long(), score_UN[user])
+        logit_I = logit_I.scatter(0, rows(data.seen)[user].long(), -torch.inf)
+        loss += (logit_I.logsumexp(0) - logit_I[rows(data.valid)[user].long()]).tolist()
+    assert found.before is not None
+    assert found.before.nll == pytest.approx(sum(loss) / len(loss), rel=1e-5)
+
+
+def rows(part: CSR) -> list[Tensor]:
+    return list(part.indices.split(part.lengths().tolist()))

@@ -28,6 +28,7 @@ def test_it_says_what_the_lists_say() -> None:
     assert lists.gives == {"lists", "scores"}
     assert torch.equal(lists.top_items(7), factors.top_items(7))
     assert lists.top_items(7) is lists.top_items(7)
+    assert torch.equal(lists.top_items(5), factors.top_items(5))
 
 
 def test_listed_items_have_their_score_and_all_others_the_floor() -> None:

@@ -32,3 +32,12 @@ def test_patience() -> None:
 
 def test_patience_zero_never_stops() -> None:
     assert not BestEpoch(stale=10**6).exhausted(0)
+
+
+def test_the_last_epoch_is_kept_as_it_was() -> None:
+    best, weight = BestEpoch(), torch.zeros(1)
+    for epoch in range(2):
+        weight.fill_(epoch)
+        best.keep_last(epoch, {"w": weight})
+    weight.fill_(9)
+    assert (best.epoch, best.value, best.weights["w"].tolist()) == (1, float("-inf"), [1.0])

@@ -106,15 +106,17 @@ def test_a_batch_holds_users_of_similar_length_and_others_every_epoch(tiny_inter
     train = CSR(indptr, items.to(torch.int32))
     data = replace(tiny_interactions, n_users=users, train=train, valid=none, test=none)
     sequences, settings = TrainingSequences(data, 50), SETTINGS.model_copy(update={"batch_size": 512})
-    padded, mates, order = 0, [], []
+    padded, mates, order, spread = 0, [], [], 0.0
     for number in range(2):
         cut = sequences.cut(settings, 0, number)
         groups = cut.user_V.split(torch.bincount(cut.batch_V).tolist())
         padded = sum(int(lengths[group].max()) * group.numel() for group in groups)
         assert padded < 1.25 * len(sequences)
+        spread = sum(int(lengths[group].max() - lengths[group].min()) for group in groups) / len(groups)
         mates.append({frozenset(group.tolist()) for group in groups})
         order.append([float(lengths[group].float().mean()) for group in groups])
     assert not mates[0] & mates[1]
+    assert spread > 3, "sorted within pools alone, so that a batch is not of one length"
     rising = sum(a <= b for a, b in zip(order[0], order[0][1:], strict=False)) / (len(order[0]) - 1)
     assert 0.3 < rising < 0.7, "long and short batches alternate at random"
     assert len(order[0]) > 4 * POOL_BATCHES

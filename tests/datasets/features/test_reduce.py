@@ -29,6 +29,17 @@ def test_tfidf_by_hand() -> None:
     assert np.allclose(value_XT.to_dense().numpy(), expected)
 
 
+def test_an_item_without_a_term_left_counts_among_all() -> None:
+    """Of four items the last has a rare term alone: that two of four have term 1 is what makes it rarer than term 0."""
+    item, term = np.array([0, 1, 2, 0, 1, 3]), np.array([0, 0, 0, 1, 1, 2])
+    rows, value_XT = tfidf(Terms.of(pl.Series(["a", "b", "c", "d"]), 3, item, term), least=2)
+    common, rare = 1 + math.log(5 / 4), 1 + math.log(5 / 3)
+    assert rows.tolist() == [0, 1, 2]
+    assert value_XT.to_dense()[0].tolist() == pytest.approx(
+        [common / math.hypot(common, rare), rare / math.hypot(common, rare)]
+    )
+
+
 def test_an_item_without_a_term_left_has_no_vector() -> None:
     item, term = np.array([0, 1, 2, 0, 1]), np.array([0, 0, 1, 2, 2])
     table = reduced(Terms.of(pl.Series(["a", "b", "c"]), 3, item, term), 1)

@@ -96,6 +96,7 @@ def test_the_block_of_variants_names_what_failed_of_those_it_stands_for(tmp_path
     [
         ({"dataset__fingerprint": "e" * 64}, "data boardfffffffffff"),
         ({"protocol__mask": "train+valid"}, "protocol mask train, users all"),
+        ({"protocol__history": "train+valid"}, "mask train, users all, history train+valid"),
     ],
 )
 def test_what_does_not_compare_is_refused_by_name(tmp_path: Path, change: dict[str, str], says: str) -> None:

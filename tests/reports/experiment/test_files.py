@@ -90,6 +90,7 @@ def test_markdown(document: Document, tmp_path: Path) -> None:
     assert next(line for line in lines if line.startswith("| rrd |")).count("<u>") == 4
     assert re.search(r"\| cd \| – \| – \(0\.0121\) \| – \|", text), "what only the paper has"
     assert "| gain over the best baseline | +" in text
+    assert "| :-- |" + " --: |" * 8 in lines
     assert "![Losses & ranks](../figures/one.svg)" in text
     for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
@@ -114,6 +115,12 @@ def test_latex_is_balanced_and_every_line_has_all_columns(document: Document, tm
     for body in re.findall(r"\\begin{tabular}{([lr]+)}(.*?)\\end{tabular}", text, flags=re.DOTALL):
         lines = [line for line in body[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
         assert {line.count(" & ") + 1 for line in lines} == {len(body[0])}
+    quality, tests = (text[text.index(rf"\label{{tab:{name}}}") :] for name in ("block1", "block1-tests"))
+    assert quality[quality.index(r"\begin{tabular}") :].startswith(r"\begin{tabular}{lrrrrrrrr}")
+    quality = quality[: quality.index(r"\end{tabular}")]
+    after = [line.split(" ")[0] for line in quality.split("\\midrule\n")[1:]]
+    assert after == ["teacher", "student", "rcekd", "gain"], "a line above every group"
+    assert r"\cmidrule(lr){4-9}\cmidrule(lr){10-14}" in tests
     assert r"\textbf{0." in text
     assert r"\underline{0." in text
     assert r"\input{tables}" in latex.as_document(document, "tables", tmp_path)
@@ -192,6 +199,16 @@ def test_csv_has_every_cell_and_every_row(document: Document) -> None:
     assert rows["cd"]["ndcg@10 paper"] == "0.0121"
     assert 0 < float(rows["rrd"]["seeds t p"]) <= float(rows["rrd"]["seeds t p holm"]) <= 1
     assert rows["rcekd"]["seeds t p"] == ""
+    (section,) = document.sections
+    for row in section.block.rows:
+        assert rows[row.name]["ndcg@20 sd"] == ("" if (sd := row.deviation("ndcg@20")) is None else str(sd))
+    for entry in section.comparisons:
+        line, users = rows[entry.other.name], entry.users
+        assert users is not None
+        assert users.interval is not None
+        assert [line[f"users {end}"] for end in ("low", "high")] == [str(end) for end in users.interval]
+        corrected = [line[f"{test} p holm"] for test in ("seeds t", "seeds wilcoxon", "users t")]
+        assert corrected == [str(p) for p in (entry.t_holm, entry.wilcoxon_holm, entry.users_holm)]
 
 
 def test_csv_has_the_cells_that_stand_only_among_the_variants(tmp_path: Path) -> None:
@@ -222,6 +239,9 @@ def test_times_of_different_machines_are_told_apart(tmp_path: Path) -> None:
     text = as_markdown(make_document(tmp_path, tmp_path), tmp_path)
     assert "0.250 (A) / 1.50 (B)" in text
     assert "times of different machines do not compare: A: big iron; B: small iron" in text
+    wide = as_wide(make_document(tmp_path, tmp_path))
+    times = {line["method"]: line["seconds_per_epoch"] for line in csv.DictReader(io.StringIO(wide))}
+    assert times == {"de": "0.5", "rcekd": ""}
 
 
 def test_times_of_a_gpu_are_told_apart_from_its_host(tmp_path: Path) -> None:

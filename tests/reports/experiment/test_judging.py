@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rcekd.errors import InputError
+from rcekd.evaluation.significance import holm
 from rcekd.reports.experiment.blocks import Block, every_block, with_variants
 from rcekd.reports.experiment.evidence import read_evidence
 from rcekd.reports.experiment.judging import best_baselines, best_rows, caveats, compare, improvement
@@ -75,6 +76,9 @@ def test_comparisons_are_scipy_s_over_common_seeds_with_holm_over_the_rows(tmp_p
     assert found["rrd"].users.t == pytest.approx(stats.ttest_rel(*users).pvalue)
     raw = [entry.seeds.t for entry in found.values()]  # type: ignore[union-attr]
     assert min(entry.t_holm or 0 for entry in found.values()) == pytest.approx(4 * min(raw))  # type: ignore[type-var]
+    tests = [(entry.seeds, entry.users) for entry in found.values()]
+    assert [entry.wilcoxon_holm for entry in found.values()] == holm([seeds.wilcoxon for seeds, _ in tests if seeds])
+    assert [entry.users_holm for entry in found.values()] == holm([users.t for _, users in tests if users])
     notes = " ".join(caveats(block, list(found.values())))
     assert "with 5 seeds the least p that Wilcoxon's test can give is 0.0625" in notes
     assert "not all rows have the same seeds" in notes

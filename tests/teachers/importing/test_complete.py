@@ -55,6 +55,15 @@ def test_unknown_items_are_last_for_everybody(seed: int, missing: set[int], scal
     torch.testing.assert_close(found_UI, expected, rtol=0, atol=1e-5 * scale)
 
 
+@pytest.mark.parametrize("score", [0.0, 3.0, -1e6, 1e6])
+def test_unknown_items_are_last_where_all_known_ones_tie(score: float) -> None:
+    """No range of scores to go a share of below: far from 0 a small step would be lost to rounding."""
+    found = complete(torch.ones(2, 1), torch.full((2, 1), score), torch.arange(2), torch.tensor([0, -1, 1]))
+    assert FactorTeacher(found).top_items(3).tolist() == [[0, 2, 1]] * 2
+    score_UI = found.user_UD @ found.item_ID.T
+    assert bool((score_UI[:, 1] < score).all())
+
+
 def test_a_teacher_of_strangers() -> None:
     with pytest.raises(InputError, match="knows none of the dataset's users or items"):
         complete(*tables(), torch.full((30,), -1), rows(40, []))

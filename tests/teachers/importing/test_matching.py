@@ -1,11 +1,14 @@
 """A teacher's ids against the dataset's: rows found, missing, unknown, and when an import is refused."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 import torch
 
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
+from rcekd.kernels.csr import CSR
 from rcekd.teachers.importing.matching import match, refuse_missing
 
 
@@ -50,8 +53,11 @@ def test_too_many_missing_are_refused(tiny_interactions: Interactions) -> None:
 
 
 def test_what_was_never_trained_on_is_not_held_against_a_teacher(tiny_interactions: Interactions) -> None:
-    trained_I = torch.bincount(tiny_interactions.train.indices, minlength=40) > 0
-    trained_I[7] = False
-    ids = pl.Series((trained_I.nonzero()[:, 0] + 100).tolist())
-    found = match(tiny_interactions, "item", ids, len(ids), "f")
-    assert (found.missing, found.missing_trained) == (1 + int((~trained_I).sum()) - 1, 1)
+    """Items 7 and 8 are in valid and test alone; of the 38 others one is missing."""
+    data = tiny_interactions
+    keep = ~torch.isin(data.train.indices, torch.tensor([7, 8], dtype=torch.int32))
+    data = replace(data, train=CSR.from_pairs(data.train.rows()[keep], data.train.indices[keep], 30))
+    ids = pl.Series([100 + item for item in range(40) if item not in (7, 9)])
+    found = match(data, "item", ids, 38, "f")
+    assert (found.missing, found.trained, found.missing_trained) == (2, 38, 1)
+    assert found.missing_share == pytest.approx(1 / 38)

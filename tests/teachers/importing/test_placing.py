@@ -40,8 +40,16 @@ def test_a_user_without_a_list_gets_the_others_mean() -> None:
     """The mean over users of score − floor, 0 where unlisted: item 4 has (2 + 0) / 2, item 1 (1 + 3) / 2."""
     item_UN = torch.tensor([[4, 1, -1], [-1, -1, -1], [1, 3, -1]], dtype=torch.int32)
     score_UN = torch.tensor([[7.0, 6.0, 0.0], [0.0, 0.0, 0.0], [2.0, 1.0, 0.0]])
-    floor_U = torch.tensor([5.0, 0.0, -1.0])
+    floor_U = torch.tensor([5.0, -0.5, -1.0])
     item_UN, score_UN, floor_U = fill_missing(item_UN, score_UN, floor_U, 6)
     assert item_UN.tolist() == [[4, 1, -1], [1, 3, 4], [1, 3, -1]]
     assert score_UN[1].tolist() == [2.0, 1.0, 1.0]
     assert floor_U.tolist() == [5.0, 0.0, -1.0]
+
+
+def test_such_a_list_ends_where_nothing_is_above_the_floor() -> None:
+    item_UN = torch.tensor([[2, 0, 1], [-1, -1, -1]], dtype=torch.int32)
+    score_UN = torch.tensor([[4.0, 3.0, 1.0], [0.0, 0.0, 0.0]])
+    item_UN, score_UN, _ = fill_missing(item_UN, score_UN, torch.tensor([1.0, 0.0]), 5)
+    assert item_UN[1].tolist() == [2, 0, -1]
+    assert score_UN[1].tolist() == [3.0, 2.0, 0.0]

@@ -1,5 +1,7 @@
 """How much of a teacher concerns what its users already have."""
 
+import math
+
 import pytest
 import torch
 
@@ -28,3 +30,17 @@ def test_against_a_dense_computation(tiny_interactions: Interactions) -> None:
     score_UN[5, 7:] = -torch.inf
     mass_U = (torch.softmax(score_UN, 1) * seen_UI.gather(1, item_UN.clamp(min=0).long())).sum(1)
     assert list_mass(item_UN, score_UN, tiny_interactions) == pytest.approx(float(mass_U[kept_U].mean()), rel=1e-5)
+
+
+def test_padding_is_neither_listed_nor_believed_in(tiny_interactions: Interactions) -> None:
+    """Users 0 and 1: one of two listed items seen, with e² of e² + e¹; an unseen one alone. All others have no list."""
+    met = int(tiny_interactions.seen.indices[0])
+    new = next(item for item in range(0, 40, 2) if item not in tiny_interactions.seen.indices[:10].tolist())
+    item_UN = torch.full((30, 2), -1, dtype=torch.int32)
+    item_UN[0], item_UN[1, 0] = torch.tensor([met, new]), 0  # user 1 likes odd items
+    score_UN = torch.zeros(30, 2)
+    score_UN[0] = torch.tensor([2.0, 1.0])
+    assert listed_share(item_UN, tiny_interactions) == pytest.approx(1 / 3)
+    assert list_mass(item_UN, score_UN, tiny_interactions) == pytest.approx(math.e / (math.e + 1) / 2)
+    item_UN[1, 0] = int(tiny_interactions.seen.indices[10])
+    assert list_mass(item_UN, score_UN, tiny_interactions) == pytest.approx((math.e / (math.e + 1) + 1) / 2)
