@@ -48,10 +48,10 @@ def make_tables(requires_grad: bool = False) -> FactorTables:
 
 
 def make_method(
-    name: str, case: dict[str, Any], tables: FactorTables | None = None, student: MF | None = None
+    name: str, case: dict[str, Any], tables: FactorTables | None = None, student: MF | None = None, *, seed: int = 0
 ) -> Method:
     knowledge = full_teacher(make_tables() if tables is None else tables)
-    made = build_method(METHODS[name].settings.model_validate(case), knowledge, DATA, seed=0)
+    made = build_method(METHODS[name].settings.model_validate(case), knowledge, DATA, seed=seed)
     assert made is not None
     made.meet(make_student() if student is None else student)
     return made
