@@ -24,8 +24,8 @@ from rcekd.kernels.csr import CSR
 from rcekd.models import FactorTables
 
 
-def random_tables(data: Interactions) -> FactorTables:
-    generator = torch.Generator().manual_seed(0)
+def random_tables(data: Interactions, seed: int = 0) -> FactorTables:
+    generator = torch.Generator().manual_seed(seed)
     return FactorTables(
         torch.randn(data.n_users, 5, generator=generator), torch.randn(data.n_items, 5, generator=generator)
     )
