@@ -105,7 +105,8 @@ def closed(summaries: list[dict[str, Any]]) -> Callable[[str], str]:
 
     def share(metric: str) -> str:
         mean = {key: statistics.mean(s[key]["test"][metric] for s in summaries) for key, _ in MODELS}
-        return f"{metric} {(mean['student'] - mean['alone']) / (mean['teacher'] - mean['alone']):.0%}"
+        gap = mean["teacher"] - mean["alone"]
+        return f"{metric} {(mean['student'] - mean['alone']) / gap:.0%}" if gap > 0 else f"{metric} no gap to close"
 
     return share
 
