@@ -1,7 +1,6 @@
 // Draws weighted by rank gaps, without replacement: the earliest of the times E / w (race.h), in logarithms and in
 // double precision. Only the draws are ordered, and only where their order matters.
 #pragma once
-#include <algorithm>
 
 #include "arena.h"
 #include "philox_lanes.h"
