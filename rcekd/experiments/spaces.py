@@ -1,5 +1,6 @@
 """Search spaces: which settings a sweep tries, and where each space comes from (presets/spaces.yaml)."""
 
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,7 +64,7 @@ class Choices(Settings):
     def _check_values(cls, values: list[Scalar]) -> list[Scalar]:
         if not values:
             raise ValueError("give at least one value")
-        return values
+        return [_as_number(value) for value in values]
 
     def contains(self, value: object) -> bool:
         return value in self.values
@@ -71,6 +72,12 @@ class Choices(Settings):
     def suggest(self, trial: Chooser, key: str) -> Scalar:
         chosen: Scalar = trial.suggest_categorical(key, self.values)
         return chosen
+
+
+def _as_number(value: Scalar) -> Scalar:
+    """1e-2 as a number: without a point YAML takes it for text, which would be equal to no setting."""
+    is_power = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value)
+    return float(str(value)) if is_power else value
 
 
 Space = dict[str, Range | Choices]

@@ -68,3 +68,12 @@ def test_whole_numbers_stay_whole() -> None:
     assert [Range(low=3, high=9).contains(n) for n in (2, 3, 4, 9, 10)] == [False, True, True, True, False]
     assert Range(low=3, high=9).contains(4.0), "a setting of fractions may be searched by whole numbers"
     assert not Range(low=3, high=9).contains(4.5), "a preset's 4.5 would be searched as 4"
+
+
+def test_powers_of_ten_are_numbers_as_in_the_settings(tmp_path: Path) -> None:
+    """YAML reads 1e-2 as text; the preset's 0.01 must be found among the values, or a sweep does not begin with it."""
+    (tmp_path / "space.yaml").write_text("method.lambda: [1e-2, 3E+1, 0.5]\nmethod.variant: [paper, code]\n")
+    space = given_space(tmp_path / "space.yaml")
+    assert space["method.lambda"] == Choices(values=[0.01, 30.0, 0.5])
+    assert space["method.lambda"].contains(0.01)
+    assert space["method.variant"] == Choices(values=["paper", "code"])
