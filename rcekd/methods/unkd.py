@@ -7,9 +7,9 @@
 
 so that the student cannot lower the loss by preferring what is popular. Drawn anew each epoch.
 
-The authors' chengang95/UnKD fills in what the text leaves open, and is followed (its sampler was read; its grouping
-is taken from a port of it): an item that overflows its group opens the next, the last group joins the one before
-where it holds less than half its share, never-trained items are in no group; n_g = round(n · share_g) with share_g ∝
+The authors' chengang95/UnKD (sample.py, dataloader.py) fills in what the text leaves open, and is followed: the most
+popular item is first, an item that overflows its group opens the next, the last group joins the one before where it
+holds no more than half its share, never-trained items are in no group; n_g = round(n · share_g) with share_g ∝
 f_g^lamda, f_g = (largest + smallest − own) mean popularity of the groups, made to add up to 1, rounded to two places
 and at least 0.1; what is missing to n goes to the first groups, what is over stays: n = 30 in four groups of equal
 shares is 4 · round(7.5) = 32 pairs. Their README's run leaves lamda at 0: equal shares.
