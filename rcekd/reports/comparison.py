@@ -1,20 +1,10 @@
 """The table that a distillation ends with: teacher, student alone, distilled student, side by side."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from rcekd.reports.table import Table
+
 METRIC_COLUMNS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table of ready-made cells. `notes` say what the numbers were measured by."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    notes: list[str]
 
 
 def run_table(summary: dict[str, Any]) -> Table:

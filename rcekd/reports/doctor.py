@@ -19,7 +19,7 @@ from rcekd.kernels import _native
 from rcekd.kernels.cuda_library import why_unavailable
 from rcekd.kernels.self_check import self_check
 from rcekd.machine import available_memory, cores
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 CORE = ("rcekd", "torch", "numpy", "polars", "pydantic", "typer", "safetensors")
 ISAS = ("scalar", "avx2", "avx512")

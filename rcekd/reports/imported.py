@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from rcekd.reports.comparison import Table, single
+from rcekd.reports.comparison import single
+from rcekd.reports.table import Table
 
 
 def overview(summary: dict[str, Any]) -> list[Table]:
