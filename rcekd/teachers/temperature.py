@@ -85,15 +85,7 @@ def held_out(data: Interactions, most_users: int = MOST_USERS) -> HeldOut:
     if user_R.numel() > most_users:
         user_R = user_R[torch.linspace(0, user_R.numel() - 1, most_users).long().to(user_R.device)]
     seen = CSR(data.seen.indptr, number_I[data.seen.indices.long()].to(torch.int32))
-    return HeldOut(user_R, take_rows(targets, user_R), trained_I.nonzero()[:, 0], take_rows(seen, user_R))
-
-
-def take_rows(rows: CSR, row_R: Tensor) -> CSR:
-    """The chosen rows, in the order asked for."""
-    length_R = rows.lengths()[row_R]
-    indptr = torch.cat([length_R.new_zeros(1), length_R.cumsum(0)])
-    entry = torch.arange(int(indptr[-1]), device=indptr.device) - indptr[:-1].repeat_interleave(length_R)
-    return CSR(indptr, rows.indices[rows.indptr[row_R].repeat_interleave(length_R) + entry])
+    return HeldOut(user_R, targets.take(user_R), trained_I.nonzero()[:, 0], seen.take(user_R))
 
 
 def calibrate(tables: FactorTables, data: Interactions) -> Calibration:
