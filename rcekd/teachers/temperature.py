@@ -98,7 +98,8 @@ def calibrate(tables: FactorTables, data: Interactions) -> Calibration:
         return UNJUDGED
     item_JD = tables.item_ID[scene.candidate_J]
     user_RD = tables.user_UD[scene.user_R]
-    return propose(lambda tau: judge(user_RD, item_JD, scene, tau), _spread(user_RD, item_JD), scene)
+    spread = float(score_spread(FactorTables(user_RD, item_JD)).mean())
+    return propose(lambda tau: judge(user_RD, item_JD, scene, tau), spread, scene)
 
 
 def propose(judged: Callable[[float], Judgement], spread: float, scene: HeldOut) -> Calibration:
@@ -179,9 +180,10 @@ def _entries(rows: CSR, begin: int, end: int) -> tuple[Tensor, Tensor]:
     return row, rows.indices[indptr[0] : indptr[-1]].long()
 
 
-def _spread(user_RD: Tensor, item_JD: Tensor) -> float:
-    """Standard deviation of a user's scores over the candidates, mean over users, from the items' covariance."""
-    centred_JD = item_JD.double() - item_JD.double().mean(0)
-    covariance_DD = centred_JD.T @ centred_JD / item_JD.shape[0]
-    variance_R = ((user_RD.double() @ covariance_DD) * user_RD.double()).sum(1)
-    return float(variance_R.clamp(min=0.0).sqrt().mean())
+def score_spread(tables: FactorTables) -> Tensor:
+    """Standard deviation of every user's scores over the items, float64 [U], from the items' covariance."""
+    item_ID = tables.item_ID.double()
+    centred_ID = item_ID - item_ID.mean(0)
+    covariance_DD = centred_ID.T @ centred_ID / max(len(item_ID), 1)
+    user_UD = tables.user_UD.double()
+    return ((user_UD @ covariance_DD) * user_UD).sum(1).clamp(min=0.0).sqrt()

@@ -222,4 +222,4 @@ def _fixed(temperature: Temperature) -> float:
 
 
 def _chosen(temperature: Temperature, calibration: Calibration) -> float:
-    return calibration.temperature or 1.0 if temperature == "auto" else _fixed(temperature)
+    return (calibration.temperature or 1.0) if temperature == "auto" else _fixed(temperature)
