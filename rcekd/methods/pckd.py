@@ -85,7 +85,7 @@ class PCKD(DE):
             self._list_UQ = self._drawn_items(epoch)
 
     def _drawn_items(self, epoch: int) -> Tensor:
-        """int32 [U, Q]: items of the teacher's top mxK without replacement, by the largest of Gumbel-perturbed weights."""
+        """int32 [U, Q]: Q of the teacher's top mxK without replacement, by the largest Gumbel-perturbed weights."""
         pool_UM = self._knowledge.top_items(self._settings.pool)
         place_M = torch.arange(pool_UM.shape[1], dtype=torch.float32, device=pool_UM.device)
         noise_UM = gumbel(self._seed, "pckd.items", epoch, *pool_UM.shape).to(pool_UM.device)
