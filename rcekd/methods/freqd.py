@@ -20,7 +20,7 @@ after propagation, where the authors' code takes its ID table.
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -61,13 +61,6 @@ class FreqDSettings(FeatureSettings):
     )
     neighbours: PositiveInt = Field(default=5, alias="K", description="K: neighbours of a node (graph=neighbours)")
     distance: Literal["cosine", "squared"] = Field(default="cosine", description="1 − cos, or ‖·‖²")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_variant(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {**VARIANTS.get(str(values.get("variant", "interactions")), {}), **values}
 
 
 class FreqD(Method):
