@@ -75,7 +75,7 @@ def held_out(data: Interactions, most_users: int = MOST_USERS) -> HeldOut:
     Items never trained on are left out on both sides: no teacher can have learnt them, and their validation items
     would only make the temperature as flat as it takes to reach them.
     """
-    trained_I = torch.bincount(data.train.indices, minlength=data.n_items) > 0
+    trained_I = data.trained_I
     number_I = torch.cumsum(trained_I, 0) - 1
     user_E, item_E = data.valid.rows().long(), data.valid.indices.long()
     seen_key = data.seen.rows().long() * data.n_items + data.seen.indices.long()
