@@ -81,7 +81,7 @@ class MethodSettings(Settings):
 Made = TypeVar("Made")
 
 
-def begun(made: Made | None) -> Made:
+def require_started(made: Made | None) -> Made:
     """What `start_epoch` has made for the epoch. RuntimeError where it has not been called."""
     if made is None:
         raise RuntimeError("start_epoch has not been called")

@@ -26,7 +26,7 @@ from torch.nn.functional import embedding
 
 from rcekd.datasets import Interactions
 from rcekd.devices import CPU
-from rcekd.methods.base import Method, begun
+from rcekd.methods.base import Method, require_started
 from rcekd.methods.common.entities import entities
 from rcekd.methods.common.experts import GatedExperts
 from rcekd.methods.common.feature_settings import FeatureSettings
@@ -107,7 +107,7 @@ class FreqD(Method):
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         found, n_users = entities(batch), self._tables.n_users
         node_R = torch.cat([found.user_R, found.item_R + n_users])
-        projected_RT = self._projected(student, begun(self._graph_NN), node_R, found.user_R.numel())
+        projected_RT = self._projected(student, require_started(self._graph_NN), node_R, found.user_R.numel())
         weight_R = torch.cat([found.place_R.new_ones(found.user_R.numel()), 0.5 * found.place_R])
         return (weight_R * self._distance(projected_RT, embedding(node_R, self._teacher_NT))).sum()
 

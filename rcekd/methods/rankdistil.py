@@ -25,7 +25,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.unseen_draws import unseen_draws
-from rcekd.methods.base import Method, MethodSettings, begun
+from rcekd.methods.base import Method, MethodSettings, require_started
 from rcekd.methods.common.item_sets import hidden_items, joined, padded_scores
 from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
@@ -110,7 +110,7 @@ class RankDistil(Method):
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         settings = self._settings
         user_R, weight_R = self.rows(batch)
-        item_RW = torch.cat([begun(self._pool_UN)[user_R], self._other_UL[user_R]], dim=1)
+        item_RW = torch.cat([require_started(self._pool_UN)[user_R], self._other_UL[user_R]], dim=1)
         score_RW = list_scores(student.user_factors(user_R), student.item_factors(), item_RW) / settings.logit_tau
         order_RSN = self._order_USN[user_R].long()
         rest_RSL = torch.arange(order_RSN.shape[2], item_RW.shape[1], device=item_RW.device).expand(

@@ -90,7 +90,7 @@ def _machine() -> dict[str, Any]:
         "cores": here.present,
         "usable_cores": here.usable,
         "core_limit": here.quota,
-        "worth_threads": here.worth,
+        "worth_threads": here.worth_starting,
         "threads": torch.get_num_threads(),
         "available_bytes": available_memory(),
     }
