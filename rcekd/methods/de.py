@@ -5,7 +5,7 @@ For the distinct users and items of a batch, t the teacher's and s the student's
     L(e) = ‖ t_e − Σ_m z_m E_m(s_e) ‖²
     L = Σ_users L(u) + ½ (Σ_positives L(i) + Σ_negatives L(j))
 
-a plain sum, each distinct entity once: the authors' own scale, and that of λ. The text was not to be had; public code
+a plain sum, each distinct entity once: the authors' own scale, and that of λ. The text could not be read; public code
 (SeongKu-Kang/DE-RRD_CIKM20, Models/DE.py, and woriazzc's port) squares the norm, and so does this. The authors draw
 Gumbel noise anew in every call; here it is drawn once per entity and epoch, a function of (seed, epoch, entity), so
 that batches do not matter. T falls over `anneal.epochs`, where theirs falls over all epochs of the run and one epoch

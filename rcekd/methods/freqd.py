@@ -5,7 +5,7 @@ of the Laplacian, weights low ones more. For the distinct users and items of a b
 
     L = Σ_users d + ½ (Σ_positives d + Σ_negatives d),    d_e = 1 − cos([H T]_e, P([H S]_e))
 
-a plain sum, each distinct entity once. The text was not to be had. The authors' repository (woriazzc/KDs) holds two
+a plain sum, each distinct entity once. The text could not be read. The authors' repository (woriazzc/KDs) holds two
 algorithms of this name. Its later state, whose CiteULike settings are the defaults here (α 0.2, λ 0.5), is the above: Ã
 the normalised bipartite graph of training interactions, and H on the student before P. An earlier one, known from its
 Gowalla settings (K 5, α 0.5) and a description, joins each user to the K users with the most items in common, and

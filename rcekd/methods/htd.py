@@ -9,7 +9,7 @@ Over the distinct users and items of a batch, P_g the mean of group g's members 
     L = α (entities + groups) + (1 − α) Σ ‖t_e − Σ_m z_m E_m(s_e)‖²
 
 plain sums, each distinct entity once, as in the authors' code (SeongKu-Kang/Topology_Distillation_KDD21, model.py); the
-text was not to be had. That code takes the student's prototypes for constants, so that with `prototypes` its group term
+text could not be read. That code takes the student's prototypes for constants, so that with `prototypes` its group term
 has no gradient; `through_prototypes` lets the gradient through, and `prototypes` without it is refused. Dropping pairs
 of negative teacher cosine is the code's: `negative: keep` takes them in. The noise is DE's: per entity and epoch.
 """

@@ -11,7 +11,7 @@ for every user and epoch by p ∝ e^(−rank/T) without replacement:
 s is a constant in the regulariser: only the projectors move. Training items may be drawn. As in the authors' code
 (class CPD in woriazzc/KDs), it is a sum per training interaction beside DE's sums per distinct entity. There, Gumbel
 noise is drawn anew for the regulariser, so that y' belongs to another φ than the loss; here one noise per entity and
-epoch serves both. The text was not to be had; its hybrid of the two regularisers, of which that code has no trace, is
+epoch serves both. The text could not be read; its hybrid of the two regularisers, of which that code has no trace, is
 not offered.
 """
 

@@ -6,8 +6,8 @@ the cross-entropy between the teacher's and the student's k-Plackett distributio
     π ~ Plackett–Luce(t / τᵀ) over the list, by sorting t/τᵀ + Gumbel noise;   L_u = mean over S samples of
     Σ_{j ≤ k} [ log Σ_{m ≥ j} e^{s_π(m) / τ} − s_π(j) / τ ]
 
-Items that come late in π stand only under the logarithm: a high score there costs. The paper's text was out of reach
-(its abstract, the library's definition and RCE-KD's summary were not), so what follows is ours: a list for a catalogue
+Items that come late in π stand only under the logarithm: a high score there costs. The paper's text could not be read
+(its abstract, the library's definition and RCE-KD's summary could), so what follows is ours: a list for a catalogue
 is the teacher's top n together with L uniform draws from the rest, which stand at the end of every π; permutations and
 draws are made anew each epoch, so S = 1, not the library's 8, is an unbiased loss; the library drops lists whose
 labels sum to 0 or less, which would drop users by the sign of their scores. The paper's other variants (binary,

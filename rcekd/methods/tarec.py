@@ -2,7 +2,7 @@
 
 "Bridging the Gap: Teacher-Assisted Wasserstein Knowledge Distillation for Efficient Multi-Modal Recommendation". Its
 abstract names three parts: two stages of distillation through a teacher assistant; the Wasserstein distance between
-logit distributions in place of the KL divergence; contrastive distillation of embeddings. No formula was within reach
+logit distributions in place of the KL divergence; contrastive distillation of embeddings. No formula could be found
 (the code was on an anonymous host that is gone; woriazzc/RCEKD tabulates TARec and has no code for it), so this is
 TARec in kind, and results with it ought to say so. What is chosen here:
 
