@@ -21,7 +21,6 @@ from rcekd.experiments.place import Place
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
 from rcekd.serving.fold_in import cross_fitted, features, fit
-from rcekd.serving.rows import taken
 from rcekd.training.loop import Silent
 
 UNSEEN_WEIGHTS = (0.0, 0.01, 0.1, 1.0)
@@ -46,11 +45,11 @@ def bench(run: FinishedRun, with_least_squares: bool) -> list[str]:
     """The run's rows of the table."""
     data, (user_UD, item_ID) = run.data, run.tables
     known = (data.seen.lengths() > 0).nonzero().flatten()
-    history, user_ND = taken(data.seen, known), user_UD[known]
+    history, user_ND = data.seen.take(known), user_UD[known]
 
     def judge(vector_ND: Tensor, held_out: CSR) -> float:
         item_NK, _ = topk(vector_ND.float().contiguous(), item_ID, 10, seen=history)
-        targets = taken(held_out, known)
+        targets = held_out.take(known)
         return float(ndcg(hits(item_NK, targets), targets.lengths(), 10).mean())
 
     chosen = fit(run.tables, data)

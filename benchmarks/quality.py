@@ -17,11 +17,11 @@ from benchmarks.measure import stamp
 from rcekd.commands import options
 from rcekd.commands.console import Output, TrainingView
 from rcekd.config import resolve
+from rcekd.evaluation.ranking import METRICS
 from rcekd.experiments import pipeline
 from rcekd.experiments.identity import digest
 from rcekd.experiments.place import Place
 
-METRICS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
 MODELS = (("teacher", "teacher"), ("alone", "student alone"), ("student", "student, {method}"))
 
 

@@ -2,7 +2,7 @@
 
 raw file ─ datasets ─> Interactions ─ models ─> trained teacher ─ teachers ─> TeacherKnowledge
                             │                                                       │
-                            └──────────> training <── methods (RCE-KD, CE) <────────┘
+                            └──────────> training <── methods (RCE-KD, …) <─────────┘
                                             │  watched by evaluation
                                         run folder ─> experiments ─> reports
 kernels, the native core, lie under all of it; commands (`rcekd distill`, …) are the roof.

@@ -22,7 +22,7 @@ class InputError(Exception):
     """
 
 
-def users_to_mend(error: BaseException) -> str | None:
+def user_message(error: BaseException) -> str | None:
     """The line for an error that is wrong input, or a file that cannot be written; None for a fault of ours."""
     if isinstance(error, InputError):
         return str(error)

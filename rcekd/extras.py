@@ -29,7 +29,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
 
 
 def require(module: str, extra: str, *, otherwise: str = "") -> Any:
-    """The module `module`, which the extra `extra` of pyproject.toml installs. InputError where it is not there.
+    """The module `module`, which the extra `extra` of pyproject.toml installs. InputError where it cannot be imported.
 
     otherwise: what the user can do instead of installing it, e.g. "give --no-onnx".
     """
@@ -38,5 +38,6 @@ def require(module: str, extra: str, *, otherwise: str = "") -> Any:
     except ImportError as error:
         instead = f", or {otherwise}" if otherwise else ""
         raise InputError(
-            f"this needs {module.split('.')[0]}, which is not here ({error}): pip install 'rcekd[{extra}]'{instead}"
+            f"this needs {module.split('.')[0]}, which cannot be imported ({error}): "
+            f"pip install 'rcekd[{extra}]'{instead}"
         ) from error

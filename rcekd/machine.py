@@ -17,7 +17,7 @@ class Cores(NamedTuple):
     quota: float | None
 
     @property
-    def worth(self) -> int:
+    def worth_starting(self) -> int:
         """Threads worth starting: no more than there are cores for."""
         return max(1, min(self.usable, int(self.quota) if self.quota else self.usable))
 

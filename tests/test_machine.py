@@ -62,7 +62,7 @@ def test_the_share_of_cores(tmp_path: Path, files: dict[str, str], quota: float 
     ("here", "worth"), [(Cores(8, 4, None), 4), (Cores(8, 8, 2.5), 2), (Cores(8, 8, 0.5), 1), (Cores(8, 2, 6.0), 2)]
 )
 def test_threads_worth_starting(here: Cores, worth: int) -> None:
-    assert here.worth == worth
+    assert here.worth_starting == worth
 
 
 @pytest.mark.parametrize(

@@ -78,17 +78,17 @@ struct LaneTable {
                 if (mask >> bit & 1) lane[mask][n++] = (uint8_t)bit;
     }
 };
-static constexpr LaneTable kLanes;
+static constexpr LaneTable kLaneTable;
 // Appends the lanes of s that mask names to score, and first + lane to id; returns how many. Up to a whole vector past
 // them is overwritten.
 inline int append(float* score, int32_t* id, Vec s, int32_t first, uint32_t mask) {
-    const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLanes.lane[mask]));
+    const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLaneTable.lane[mask]));
     _mm256_storeu_ps(score, _mm256_permutevar8x32_ps(s.x, order));
     _mm256_storeu_si256((__m256i*)id, _mm256_add_epi32(_mm256_set1_epi32(first), order));
     return __builtin_popcount(mask);
 }
 inline int append(float* score, Vec s, uint32_t mask) {
-    const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLanes.lane[mask]));
+    const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)kLaneTable.lane[mask]));
     _mm256_storeu_ps(score, _mm256_permutevar8x32_ps(s.x, order));
     return __builtin_popcount(mask);
 }

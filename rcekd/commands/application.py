@@ -27,7 +27,7 @@ from rcekd.commands import (
     run as run_command,
 )
 from rcekd.commands.console import print_error
-from rcekd.errors import INTERRUPTED, InterruptedRun, users_to_mend
+from rcekd.errors import INTERRUPTED, InterruptedRun, user_message
 from rcekd.memory import reuse_freed_memory
 
 app = typer.Typer(
@@ -86,7 +86,7 @@ def run(arguments: list[str]) -> int:
 
 def explain(error: Exception) -> tuple[str, int]:
     """The line and the exit code for an error."""
-    if (told := users_to_mend(error)) is not None:
+    if (told := user_message(error)) is not None:
         return told, 2
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
         return f"{error.format_message()} (see rcekd --help)", 2

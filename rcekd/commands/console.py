@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 from rcekd.training.checkpoint import Progress as TrainingProgress
 from rcekd.training.settings import TrainSettings
 

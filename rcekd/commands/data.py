@@ -10,7 +10,7 @@ from rcekd.commands.data_features import features
 from rcekd.config import resolve
 from rcekd.datasets import CATALOG, Interactions, load_dataset
 from rcekd.errors import InputError
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 app = typer.Typer(help="Datasets: what is known, what one holds, and preparation alone.")
 

@@ -13,7 +13,7 @@ from rcekd.datasets.features.attach import aligned
 from rcekd.datasets.features.making import FeatureRequest, make_features
 from rcekd.datasets.features.table import FeatureTable, write_features
 from rcekd.errors import InputError
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 Out = Annotated[Path, typer.Argument(help="the file to write, a .parquet")]
 Tags = Annotated[Path | None, typer.Option("--tags", help="tag lists: line t is a count, then the items with tag t")]

@@ -92,8 +92,7 @@ class Interactions:
     @cached_property
     def seen_with_valid(self) -> CSR:
         """Train and valid rows together as sets: what the sterner masking takes out of the test ranking."""
-        row = torch.cat([self.train.rows(), self.valid.rows()])
-        return CSR.from_pairs(row, torch.cat([self.train.indices, self.valid.indices]), self.n_users).sorted_unique()
+        return self.train_with_valid.rows.sorted_unique()
 
     @property
     def train_history(self) -> History:
@@ -136,20 +135,21 @@ class Interactions:
             "density": interactions / max(self.n_users * self.n_items, 1),
             "cold_valid_share": self._cold_share(self.valid),
             "cold_test_share": self._cold_share(self.test),
-            "items_without_train": int((~self._trained_I).sum()),
+            "items_without_train": int((~self.trained_I).sum()),
             "users_without_train": int((lengths["train"] == 0).sum()),
             "users_without_test": int((lengths["test"] == 0).sum()),
             "users_single": int((total == 1).sum()),
         }
 
     @cached_property
-    def _trained_I(self) -> Tensor:
+    def trained_I(self) -> Tensor:
+        """Which items occur in train, bool [I]; the others are cold."""
         return torch.bincount(self.train.indices, minlength=self.n_items) > 0
 
     def _cold_share(self, part: CSR) -> float:
         if not part.indices.numel():
             return 0.0
-        return float((~self._trained_I[part.indices.long()]).double().mean())
+        return float((~self.trained_I[part.indices.long()]).double().mean())
 
 
 def content_fingerprint(parts: tuple[CSR, CSR, CSR], user_ids: pl.Series, item_ids: pl.Series) -> str:

@@ -76,7 +76,7 @@ def _teacher_of(run: FinishedRun, place: Place) -> TeacherKnowledge:
         raise InputError(f"{run.path}: a run of kind {run.kind}; give the folder of a student that was distilled")
     own, _ = split_run_config(run.folder.read_config())
     folders = [Path(path) for path in own.get("teacher_dirs", [])]
-    found = teaching.found(run.settings, run.data, place, folders)
+    found = teaching.find(run.settings, run.data, place, folders)
     if student_identity(run.settings, run.data, found.summary["identity"]) != run.summary["identity"]:
         raise InputError(f"{found.summary['run_dir']}: not the teacher that {run.path} learnt from; distil again")
     return found.knowledge

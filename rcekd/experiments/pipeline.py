@@ -174,15 +174,15 @@ def _distill_locked(
     check_needs(settings.method, teacher.knowledge)
     teaching.check_assistant(teacher, settings)
     scratch = runs.student_alone(settings, data, place, train=bool(own.get("with_scratch")))
-    nearest = teaching.assisted(teacher, settings, data, place)
-    method = build_method(settings.method, nearest.knowledge, data, seed=settings.seed)
+    tutor = teaching.assisted(teacher, settings, data, place)  # the assistant where there is one, else the teacher
+    method = build_method(settings.method, tutor.knowledge, data, seed=settings.seed)
     title = f"{settings.method.name} {data.name} → {settings.student.model}"
-    identity, keep = nearest.summary["identity"], bool(own.get("keep_trajectory"))
+    identity, keep = tutor.summary["identity"], bool(own.get("keep_trajectory"))
     task = runs.student_task(settings, data, method, identity, title, keep_moments=keep)
     extra = {"teacher": model_part(teacher.summary) | {"temperatures": [teacher.temperature]}}
     extra |= {"method": settings.method.model_dump(mode="json", by_alias=True)}
     extra |= {"alone": model_part(scratch)} if scratch else {}
-    extra |= {"assistant": model_part(nearest.summary)} if nearest is not teacher else {}
+    extra |= {"assistant": model_part(tutor.summary)} if tutor is not teacher else {}
     return runs.train_in(folder, "distill", task, settings, place, extra)
 
 

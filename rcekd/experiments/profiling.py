@@ -27,7 +27,7 @@ from rcekd.training.loop import Silent, Task, Trainer
 from rcekd.training.run_folder import RunFolder
 from rcekd.training.settings import TrainSettings
 
-HEARTBEAT = 1e9  # seconds between saved states: none falls into a measured epoch
+NEVER_SAVED = 1e9  # seconds between saved states: none falls into a measured epoch
 TEACHER_EPOCHS = 3
 
 
@@ -127,7 +127,7 @@ def _teacher(
     if folders or _is_there(settings, runs.teacher_folder(settings, data, place.runs_dir)):
         return teaching.find_or_train(settings, data, replace(place, observer=Silent()), folders), "trained"
     model = build_model(settings.teacher.backbone, data, seed=settings.teacher_seed)
-    few = settings.teacher.train.model_copy(update={"epochs": TEACHER_EPOCHS, "checkpoint_seconds": HEARTBEAT})
+    few = settings.teacher.train.model_copy(update={"epochs": TEACHER_EPOCHS, "checkpoint_seconds": NEVER_SAVED})
     folder = RunFolder(scratch / "teacher")
     folder.create({"kind": "profile"})
     task = Task("teacher", model, data, few, settings.eval, settings.teacher_seed, "profile", keep_trajectory=True)
@@ -150,7 +150,7 @@ def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, e
     if teacher is not None:
         check_needs(settings.method, teacher.knowledge)
         method = build_method(settings.method, teacher.knowledge, data, seed=settings.seed)
-    train = settings.train.model_copy(update={"epochs": epochs, "patience": 0, "checkpoint_seconds": HEARTBEAT})
+    train = settings.train.model_copy(update={"epochs": epochs, "patience": 0, "checkpoint_seconds": NEVER_SAVED})
     weight = settings.method.weight
     return Task("profile", model, data, train, settings.eval, settings.seed, "profile", method, weight)
 

@@ -27,7 +27,7 @@ from rcekd.experiments.journal import open_journal
 from rcekd.experiments.layers import Layer, nested, of_one_variant
 from rcekd.experiments.place import Place
 from rcekd.experiments.spaces import Space
-from rcekd.experiments.working import PATIENCE
+from rcekd.experiments.working import POLL_SECONDS
 from rcekd.extras import require
 from rcekd.streams import stream_seed
 from rcekd.training.checkpoint import Progress
@@ -193,7 +193,7 @@ class Sweep:
                 if not said and place.tell is not None:
                     place.tell(f"trial {trial.number} waits: {busy}")
                 said = True
-            time.sleep(PATIENCE)
+            time.sleep(POLL_SECONDS)
 
     def _describe(self, trial: Any) -> dict[str, Any]:
         values = trial.intermediate_values

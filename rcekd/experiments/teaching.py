@@ -47,7 +47,7 @@ def find_or_train(settings: RunSettings, data: Interactions, place: Place, folde
     return tempered(found[0] if len(found) == 1 else mixed(found, settings, data), settings, data)
 
 
-def found(settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path]) -> Teaching:
+def find(settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path]) -> Teaching:
     """The teacher, or its assistant, that a finished run learnt from. InputError where it is gone; nothing is trained.
 
     folders: of the teachers that were given to the run.

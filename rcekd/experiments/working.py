@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from rcekd.datasets import CATALOG, Interactions
-from rcekd.errors import InputError, InterruptedRun, users_to_mend
+from rcekd.errors import InputError, InterruptedRun, user_message
 from rcekd.evaluation.ranking import mask_of_test, per_user, rank
 from rcekd.experiments import analysing, pipeline
 from rcekd.experiments.cells import CellFolder
@@ -21,7 +21,7 @@ from rcekd.training.checkpoint import ForeignCheckpoint
 from rcekd.training.run_folder import BusyFolder, RunFolder
 
 # Seconds between looks at what another process is doing.
-PATIENCE = 1.0
+POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def work(cells: Sequence[Cell], folder: CellFolder, place: Place, tell: Tell) ->
     while left:
         waiting = [cell for cell in left if not _settled(cell, folder, place, tell, before[cell.identity])]
         if waiting and len(waiting) == len(left):  # others are at work on all that is left
-            time.sleep(PATIENCE)
+            time.sleep(POLL_SECONDS)
         left = waiting
 
 
@@ -141,7 +141,7 @@ def _try(cell: Cell, folder: CellFolder, place: Place, tell: Tell) -> bool:
     except InterruptedRun:
         raise
     except Exception as error:  # one cell's fault, of whatever kind, is not the others'
-        told = users_to_mend(error)
+        told = user_message(error)
         text = told or f"{type(error).__name__}: {error}"
         folder.fail(cell, text, ours=told is None)
         tell(News(cell, "failed", time.monotonic() - begun, text))

@@ -34,6 +34,14 @@ class CSR(NamedTuple):
         row = torch.arange(self.n_rows, dtype=torch.int32, device=self.indices.device)
         return row.repeat_interleave(self.lengths())
 
+    def take(self, row_R: Tensor) -> "CSR":
+        """The listed rows (int [R]), in that order, repeats included."""
+        row_R = row_R.long()
+        length_R = self.lengths()[row_R]
+        indptr = torch.cat([length_R.new_zeros(1), length_R.cumsum(0)])
+        within = torch.arange(int(indptr[-1]), device=indptr.device) - indptr[:-1].repeat_interleave(length_R)
+        return CSR(indptr, self.indices[self.indptr[row_R].repeat_interleave(length_R) + within])
+
     def sorted_unique(self) -> "CSR":
         """The same rows as sets: ascending, each entry once."""
         span = int(self.indices.max()) + 1 if self.indices.numel() else 1

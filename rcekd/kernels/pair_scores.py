@@ -15,7 +15,9 @@ def pair_scores(
 ) -> Tensor:
     """Score of (user_R[r], items[e]) for every e in indptr[r]:indptr[r + 1], [entries]; no gradient.
 
-    In float32 every score is one FMA chain in ascending dimension, bit for bit that of the top-K scan.
+    Factors [U, D] and [I, D]; user_R int [R], indptr int64 [R + 1], items int [entries]. In float32 every score is one
+    FMA chain in ascending dimension, bit for bit that of the top-K scan. Raises TypeError or ValueError for wrong
+    dtypes, shapes or ids.
     """
     check_tables(user_factor_UD, item_factor_ID)
     check_indptr("indptr", indptr, items.numel())

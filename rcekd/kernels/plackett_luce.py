@@ -48,7 +48,7 @@ def plackett_luce(score_RW: Tensor, mask_RW: Tensor, *, positives: int) -> Tenso
 
 
 class _PlackettLuce(Function):
-    """The slopes fall off in forward; backward only scales them."""
+    """The slopes are made in forward, together with the loss; backward only scales them."""
 
     @staticmethod
     def forward(ctx: Any, score_RW: Tensor, mask_RW: Tensor, positives: int) -> Tensor:

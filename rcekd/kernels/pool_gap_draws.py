@@ -94,7 +94,7 @@ def _pool_gap_draws_cpu(
         as_structs((draws, flags, eps, keys), item_NL),
         torch.get_num_threads(),
     )
-    scan_inputs.raise_for(status, _numbers(rows_N, pool_NM), bad_row)
+    scan_inputs.raise_for_status(status, _numbers(rows_N, pool_NM), bad_row)
     return item_NL
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rcekd.kernels import _native, cuda_library, reference, scan_inputs
-from rcekd.kernels.checks import as_ids, check_ascending_rows, check_indptr, check_tables, is_native
+from rcekd.kernels.checks import as_ids, check_ascending_rows, check_tables, is_native
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.gap import Direction, GapDraws, Weight
 from rcekd.kernels.gap_requests import as_array, as_operands, as_structs, check_request, empty_lists
@@ -75,7 +75,9 @@ def rank_gap_lists(
         raise ValueError(f"the other model has {others[0]} users and {others[1]} items, not {users} and {items}")
     for request in requests:
         check_request(request)
-    seen = None if seen is None else _check_seen(seen, users, items)
+    seen = scan_inputs.seen_items(seen, users, items, user_UD.device)
+    if seen is not None:
+        check_ascending_rows("seen", *seen)
     users_B = torch.arange(users, device=user_UD.device) if users_B is None else users_B
     users_B = as_ids("users_B", users_B, users, dims=1)
     tables = user_UD, item_ID, other_user_UE, other_item_IE
@@ -119,7 +121,7 @@ def _rank_gap_draws_cpu(
         as_structs((draws, flags, eps, keys), item_BL),
         torch.get_num_threads(),
     )
-    scan_inputs.raise_for(status, users_B, bad_row)
+    scan_inputs.raise_for_status(status, users_B, bad_row)
     return item_BL
 
 
@@ -167,12 +169,3 @@ _operation = register(
     _rank_gap_draws_cpu,
     _rank_gap_draws_cuda,
 )
-
-
-def _check_seen(seen: CSR, users: int, items: int) -> CSR:
-    check_indptr("seen.indptr", seen.indptr, seen.indices.numel())
-    if seen.n_rows != users:
-        raise ValueError(f"seen has {seen.n_rows} rows, not one for each of {users} users")
-    indices = as_ids("seen.indices", seen.indices, items, dims=1)
-    check_ascending_rows("seen", seen.indptr, indices)
-    return CSR(seen.indptr.contiguous(), indices)

@@ -38,7 +38,10 @@ def rest_log_sum(user_RD: Tensor, item_ID: Tensor, user_R: Tensor, left_out: CSR
 
 
 class _RestLogSum(Function):
-    """The users' gradient per unit of the sum's, their mean item, falls off in forward; the items' is made backward."""
+    """Forward also makes every row's mean item, which is the users' gradient per unit of the sum's.
+
+    The items' gradient takes a second pass over the scores, in backward.
+    """
 
     @staticmethod
     def forward(ctx: Any, user_RD: Tensor, item_ID: Tensor, user_R: Tensor, indptr: Tensor, items: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def raise_for_bad_row(users_B: Tensor, bad_row: Tensor) -> None:
         raise not_finite(int(users_B[row]))
 
 
-def raise_for(status: int, users_B: Tensor, bad_row: int) -> None:
+def raise_for_status(status: int, users_B: Tensor, bad_row: int) -> None:
     """Turn the core's status into the exception the doors promise."""
     if status == _NAN:
         raise not_finite(int(users_B[bad_row]))

@@ -27,8 +27,6 @@ from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.propagate import layer_mean
 from rcekd.kernels.rank_gap_draws import rank_gap_lists
-from rcekd.kernels.reference.closure import closure as closure_twin
-from rcekd.kernels.reference.topk import topk as topk_twin
 from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.set_softmax import set_softmax
@@ -190,8 +188,8 @@ def _both(run: Run, native: Any, twin: Any) -> tuple[Callable[[], Answer], Calla
 
 CHECKS: Mapping[str, tuple[Callable[[], Answer], Callable[[], Answer]]] = MappingProxyType(
     {
-        "topk": _both(_topk, topk, topk_twin),
-        "closure": _both(_closure, closure, closure_twin),
+        "topk": _both(_topk, topk, reference.topk),
+        "closure": _both(_closure, closure, reference.closure),
         "adam": _both(_adam, adam_step_, reference.adam_step_),
         "bpr": _both(_bpr, bpr_loss, reference.bpr_loss),
         "batch_rows": _both(_batch_rows, batch_rows, reference.batch_rows),

@@ -11,7 +11,11 @@ from rcekd.work import report
 
 @torch.no_grad()
 def set_softmax(score: Tensor, indptr: Tensor, *, tau: float = 1.0) -> Tensor:
-    """softmax(score / τ) within each set `score[indptr[r]:indptr[r + 1]]`, [entries]; no gradient."""
+    """softmax(score / τ) within each set `score[indptr[r]:indptr[r + 1]]`, [entries]; no gradient.
+
+    score: floating point [entries]; indptr: int64 [sets + 1]. Raises TypeError or ValueError for wrong dtypes or
+    shapes, or a τ by which float32 scores cannot be divided.
+    """
     check_strided("score", score)
     if not score.is_floating_point():
         raise TypeError(f"score must be floating point, not {score.dtype}")

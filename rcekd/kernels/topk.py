@@ -3,12 +3,10 @@
 import torch
 from torch import Tensor
 
-import rcekd.kernels._native as _native
-from rcekd.kernels import cuda_library, scan_inputs
+from rcekd.kernels import _native, cuda_library, reference, scan_inputs
 from rcekd.kernels.checks import check_ascending_rows, check_count, has_kernels
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.library import address, register
-from rcekd.kernels.reference.topk import topk as reference_topk
 from rcekd.work import report
 
 
@@ -29,7 +27,7 @@ def topk(
     users_B = scan_inputs.chosen_users(users_B, user_factor_UD.shape[0], device)
     seen = scan_inputs.seen_items(seen, user_factor_UD.shape[0], item_factor_ID.shape[0], device)
     if not has_kernels(device):
-        return reference_topk(user_factor_UD, item_factor_ID, k, users_B=users_B, seen=seen)
+        return reference.topk(user_factor_UD, item_factor_ID, k, users_B=users_B, seen=seen)
     indptr, indices = seen if seen is not None else (None, None)
     found: tuple[Tensor, Tensor] = _topk(user_factor_UD, item_factor_ID, k, users_B, indptr, indices)
     return found
@@ -61,7 +59,7 @@ def _topk_cpu(
         score_BK.data_ptr(),
         torch.get_num_threads(),
     )
-    scan_inputs.raise_for(status, users_B, bad_row)
+    scan_inputs.raise_for_status(status, users_B, bad_row)
     return item_BK, score_BK
 
 

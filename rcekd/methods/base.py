@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from rcekd.datasets import Interactions
@@ -35,6 +35,16 @@ class MethodSettings(Settings):
             "(the 1/|U| Σ_u of the papers); or once per batch that the user occurs in"
         ),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_variant(cls, values: Any) -> Any:
+        """A setting that is not given has the value of the chosen variant."""
+        if not cls.VARIANTS or not isinstance(values, dict):
+            return values
+        chosen = cls.VARIANTS.get(str(values.get("variant", cls.model_fields["variant"].default)), {})
+        given = {key for key in chosen if key in values or cls.model_fields[key].alias in values}
+        return {**{key: value for key, value in chosen.items() if key not in given}, **values}
 
     @classmethod
     def variant_keys(cls) -> frozenset[str]:
@@ -71,7 +81,7 @@ class MethodSettings(Settings):
 Made = TypeVar("Made")
 
 
-def begun(made: Made | None) -> Made:
+def require_started(made: Made | None) -> Made:
     """What `start_epoch` has made for the epoch. RuntimeError where it has not been called."""
     if made is None:
         raise RuntimeError("start_epoch has not been called")

@@ -8,8 +8,8 @@ Every r epochs, with R the ranks of a user's unseen items (1 is best), lists are
 
     student  L_base + λ_S · Σ BCE(σ(s), σ(t/τ)),      teacher  L_base + λ_T · Σ BCE(σ(t), σ(s/τ))
 
-the other's score without a gradient and only it tempered. The direction of the gaps is the paper's as recalled, not
-read: its text was out of reach. The authors' code (WonbinKweon/BD_WWW2021) counts ranks from the bottom, so with the
+the other's score without a gradient and only it tempered. The direction of the gaps is the paper's from memory, as
+its text could not be read. The authors' code (WonbinKweon/BD_WWW2021) counts ranks from the bottom, so with the
 same formulas it draws what the receiver ranks too *high*: `variant: code` turns the direction round. There the BPR
 form also takes the drawn item as the base loss's negative; here the base loss keeps its own.
 

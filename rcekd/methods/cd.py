@@ -24,7 +24,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, begun
+from rcekd.methods.base import Method, require_started
 from rcekd.methods.common.item_sets import ragged
 from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import geometric_ranks, take, tournament_places
@@ -77,7 +77,7 @@ class CD(Method):
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         user_R, weight_R = self.rows(batch)
-        item_RN = begun(self._item_UN)[user_R]
+        item_RN = require_started(self._item_UN)[user_R]
         score_RN = list_scores(student.user_factors(user_R), student.item_factors(), item_RN)
         weight_RN = weight_R[:, None] * (item_RN >= 0)
         return binary_cross_entropy_with_logits(score_RN, self._target_UN[user_R], weight_RN, reduction="sum")

@@ -13,7 +13,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.full_cross_entropy import full_cross_entropy
 from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, MethodSettings, begun
+from rcekd.methods.base import Method, MethodSettings, require_started
 from rcekd.methods.common.item_sets import judged_sets
 from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
@@ -80,4 +80,4 @@ class CrossEntropy(Method):
             )
         rows = self.list_rows(student, batch, self._one_1U)
         slots = batch.user_B.numel() * self._settings.top_k
-        return rows.cross_entropy(student.item_factors(), begun(self._sets), tau=tau, slots=slots)
+        return rows.cross_entropy(student.item_factors(), require_started(self._sets), tau=tau, slots=slots)

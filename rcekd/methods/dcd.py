@@ -31,7 +31,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.pool_gap_draws import pool_gap_lists
 from rcekd.kernels.rank_gap_draws import GapDraws, rank_gap_lists
-from rcekd.methods.base import Method, Weighting, begun
+from rcekd.methods.base import Method, Weighting, require_started
 from rcekd.methods.common.ordering import descending
 from rcekd.methods.common.ranges import Steepness
 from rcekd.methods.common.sampling import blocks, in_order, take, weighted_places
@@ -206,7 +206,7 @@ class DCD(Method):
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         user_R, weight_R = self.rows(batch)
-        item_ID, user_lists = student.item_factors(), begun(self._user_lists)
+        item_ID, user_lists = student.item_factors(), require_started(self._user_lists)
         loss: Tensor = (weight_R * ranking_loss(student.user_factors(user_R), item_ID, user_lists, user_R)).sum()
         if self._item_lists is None:
             return loss

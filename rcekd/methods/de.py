@@ -5,7 +5,7 @@ For the distinct users and items of a batch, t the teacher's and s the student's
     L(e) = ‖ t_e − Σ_m z_m E_m(s_e) ‖²
     L = Σ_users L(u) + ½ (Σ_positives L(i) + Σ_negatives L(j))
 
-a plain sum, each distinct entity once: the authors' own scale, and that of λ. The text was not to be had; public code
+a plain sum, each distinct entity once: the authors' own scale, and that of λ. The text could not be read; public code
 (SeongKu-Kang/DE-RRD_CIKM20, Models/DE.py, and woriazzc's port) squares the norm, and so does this. The authors draw
 Gumbel noise anew in every call; here it is drawn once per entity and epoch, a function of (seed, epoch, entity), so
 that batches do not matter. T falls over `anneal.epochs`, where theirs falls over all epochs of the run and one epoch
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from rcekd.datasets import Interactions
-from rcekd.methods.base import Method, begun
+from rcekd.methods.base import Method, require_started
 from rcekd.methods.common.entities import Entities, entities, gather, rows_of
 from rcekd.methods.common.experts import GatedExperts, Noise, draw_noise
 from rcekd.methods.common.feature_settings import ExpertSettings
@@ -82,12 +82,12 @@ class DE(Method):
     def project_users(self, user_RD: Tensor, user_R: Tensor) -> Tensor:
         """The student's vectors of users `user_R` in the teacher's space, [R, d_T]."""
         teacher_RT = embedding(user_R, self._tables.user_UD)
-        return self._project(self._users, user_RD, teacher_RT, begun(self._noise).user_UE[user_R])
+        return self._project(self._users, user_RD, teacher_RT, require_started(self._noise).user_UE[user_R])
 
     def project_items(self, item_RD: Tensor, item_R: Tensor) -> Tensor:
         """The same for items."""
         teacher_RT = embedding(item_R, self._tables.item_ID)
-        return self._project(self._items, item_RD, teacher_RT, begun(self._noise).item_IE[item_R])
+        return self._project(self._items, item_RD, teacher_RT, require_started(self._noise).item_IE[item_R])
 
     def _project(self, experts: GatedExperts, student_RD: Tensor, teacher_RT: Tensor, noise_RE: Tensor) -> Tensor:
         projected_RT: Tensor = experts(student_RD, experts.choose(teacher_RT, noise_RE, self._temperature))

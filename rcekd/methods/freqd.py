@@ -5,7 +5,7 @@ of the Laplacian, weights low ones more. For the distinct users and items of a b
 
     L = Σ_users d + ½ (Σ_positives d + Σ_negatives d),    d_e = 1 − cos([H T]_e, P([H S]_e))
 
-a plain sum, each distinct entity once. The text was not to be had. The authors' repository (woriazzc/KDs) holds two
+a plain sum, each distinct entity once. The text could not be read. The authors' repository (woriazzc/KDs) holds two
 algorithms of this name. Its later state, whose CiteULike settings are the defaults here (α 0.2, λ 0.5), is the above: Ã
 the normalised bipartite graph of training interactions, and H on the student before P. An earlier one, known from its
 Gowalla settings (K 5, α 0.5) and a description, joins each user to the K users with the most items in common, and
@@ -20,13 +20,13 @@ after propagation, where the authors' code takes its ID table.
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn.functional import embedding
 
 from rcekd.datasets import Interactions
 from rcekd.devices import CPU
-from rcekd.methods.base import Method, begun
+from rcekd.methods.base import Method, require_started
 from rcekd.methods.common.entities import entities
 from rcekd.methods.common.experts import GatedExperts
 from rcekd.methods.common.feature_settings import FeatureSettings
@@ -61,13 +61,6 @@ class FreqDSettings(FeatureSettings):
     )
     neighbours: PositiveInt = Field(default=5, alias="K", description="K: neighbours of a node (graph=neighbours)")
     distance: Literal["cosine", "squared"] = Field(default="cosine", description="1 − cos, or ‖·‖²")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_variant(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {**VARIANTS.get(str(values.get("variant", "interactions")), {}), **values}
 
 
 class FreqD(Method):
@@ -114,7 +107,7 @@ class FreqD(Method):
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         found, n_users = entities(batch), self._tables.n_users
         node_R = torch.cat([found.user_R, found.item_R + n_users])
-        projected_RT = self._projected(student, begun(self._graph_NN), node_R, found.user_R.numel())
+        projected_RT = self._projected(student, require_started(self._graph_NN), node_R, found.user_R.numel())
         weight_R = torch.cat([found.place_R.new_ones(found.user_R.numel()), 0.5 * found.place_R])
         return (weight_R * self._distance(projected_RT, embedding(node_R, self._teacher_NT))).sum()
 

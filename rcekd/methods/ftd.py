@@ -5,7 +5,7 @@ Over the distinct users and items of a batch, users and items together in one li
     L = Σ_{i, j} (cos(t_i, t_j) − cos(s_i, s_j))²
 
 over all n² ordered pairs, as the authors' code (SeongKu-Kang/Topology_Distillation_KDD21, model.py) sums it; the text
-was not to be had. It grows with n², so λ belongs to a batch size. No width is projected: cosines need none.
+could not be read. It grows with n², so λ belongs to a batch size. No width is projected: cosines need none.
 """
 
 from typing import ClassVar, Literal

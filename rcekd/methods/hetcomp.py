@@ -33,7 +33,7 @@ from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.rest_log_sum import rest_log_sum
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, Weighting, begun
+from rcekd.methods.base import Method, Weighting, require_started
 from rcekd.methods.common import trajectories
 from rcekd.methods.common.item_sets import joined
 from rcekd.methods.common.ranges import Temperature
@@ -135,7 +135,7 @@ class HetComp(Method):
                 self._set_targets()
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        begun(self._heads or None)
+        require_started(self._heads or None)
         user_R, weight_R = self.rows(batch)
         plus_RK, minus_RK = self._plus_UK[user_R], self._minus_UK[user_R]
         user_RD, item_ID = student.user_factors(user_R), student.item_factors()

@@ -9,7 +9,7 @@ Over the distinct users and items of a batch, P_g the mean of group g's members 
     L = α (entities + groups) + (1 − α) Σ ‖t_e − Σ_m z_m E_m(s_e)‖²
 
 plain sums, each distinct entity once, as in the authors' code (SeongKu-Kang/Topology_Distillation_KDD21, model.py); the
-text was not to be had. That code takes the student's prototypes for constants, so that with `prototypes` its group term
+text could not be read. That code takes the student's prototypes for constants, so that with `prototypes` its group term
 has no gradient; `through_prototypes` lets the gradient through, and `prototypes` without it is refused. Dropping pairs
 of negative teacher cosine is the code's: `negative: keep` takes them in. The noise is DE's: per entity and epoch.
 """
@@ -20,13 +20,11 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
-from rcekd.datasets import Interactions
 from rcekd.methods.common.entities import Entities, entities, gather, rows_of
 from rcekd.methods.common.feature_settings import ExpertSettings
 from rcekd.methods.common.topology import grouped_gap, unit_rows
 from rcekd.methods.de import DE
 from rcekd.models import Backbone, Batch
-from rcekd.teachers import TeacherKnowledge
 
 
 class HTDSettings(ExpertSettings):
@@ -59,16 +57,14 @@ class HTD(DE):
     cost: ClassVar[str] = "DE's and Σ over groups of n_g²·(D + Dᵀ) + 2K·n·(D + Dᵀ) a step"
     use: ClassVar[str] = "a student far narrower than its teacher"
 
-    def __init__(self, settings: HTDSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
-        super().__init__(settings, teacher, data, seed)
-        self._topology = settings
+    _settings: HTDSettings
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         found = entities(batch)
         user_RD, item_RD = gather(student, found)
         gates = self.distance(found, user_RD, item_RD, torch.ones_like(found.place_R))
         topology = self._gaps(found, torch.cat([user_RD, item_RD]))
-        return self._topology.alpha * topology + (1.0 - self._topology.alpha) * gates
+        return self._settings.alpha * topology + (1.0 - self._settings.alpha) * gates
 
     def _gaps(self, found: Entities, student_RD: Tensor) -> Tensor:
         """Entity-level and group-level topology."""
@@ -76,11 +72,11 @@ class HTD(DE):
         teacher_RT = torch.cat([user_RT, item_RT])
         group_R = torch.cat([self._users.assign(user_RT), self._items.assign(item_RT) + self._settings.experts])
         spaces = unit_rows(student_RD), unit_rows(teacher_RT)
-        within = grouped_gap(*spaces, group_R, positive=self._topology.negative == "drop")
+        within = grouped_gap(*spaces, group_R, positive=self._settings.negative == "drop")
         present_G, group_R = torch.unique(group_R, return_inverse=True)
-        member_RD = student_RD if self._topology.through_prototypes else student_RD.detach()
+        member_RD = student_RD if self._settings.through_prototypes else student_RD.detach()
         heads = [unit_rows(means(rows, group_R, len(present_G))) for rows in (member_RD, teacher_RT)]
-        others = heads if self._topology.groups == "prototypes" else spaces
+        others = heads if self._settings.groups == "prototypes" else spaces
         gap_GR = heads[0] @ others[0].T - heads[1] @ others[1].T
         return within + gap_GR.square().sum()
 

@@ -11,7 +11,7 @@ for every user and epoch by p ∝ e^(−rank/T) without replacement:
 s is a constant in the regulariser: only the projectors move. Training items may be drawn. As in the authors' code
 (class CPD in woriazzc/KDs), it is a sum per training interaction beside DE's sums per distinct entity. There, Gumbel
 noise is drawn anew for the regulariser, so that y' belongs to another φ than the loss; here one noise per entity and
-epoch serves both. The text was not to be had; its hybrid of the two regularisers, of which that code has no trace, is
+epoch serves both. The text could not be read; its hybrid of the two regularisers, of which that code has no trace, is
 not offered.
 """
 
@@ -70,11 +70,12 @@ class PCKD(DE):
     cost: ClassVar[str] = "DE's, and the same again for users and up to B·Q items, a step"
     use: ClassVar[str] = "as DE, where its projectors disturb what the student ranks"
 
+    _settings: PCKDSettings
+
     def __init__(self, settings: PCKDSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
         super().__init__(settings, teacher, data, seed)
         settings.check_catalogue(data)
         self._weighting = "interaction"  # of the regulariser
-        self._own = settings
         self._knowledge = teacher
         self._list_UQ: Tensor
 
@@ -84,18 +85,19 @@ class PCKD(DE):
             self._list_UQ = self._drawn_items(epoch)
 
     def _drawn_items(self, epoch: int) -> Tensor:
-        """Q places of the teacher's list without replacement (the largest of Gumbel-perturbed weights), [U, Q]."""
-        pool_UM = self._knowledge.top_items(self._own.pool)
+        """int32 [U, Q]: Q of the teacher's top mxK without replacement, by the largest Gumbel-perturbed weights."""
+        pool_UM = self._knowledge.top_items(self._settings.pool)
         place_M = torch.arange(pool_UM.shape[1], dtype=torch.float32, device=pool_UM.device)
         noise_UM = gumbel(self._seed, "pckd.items", epoch, *pool_UM.shape).to(pool_UM.device)
-        key_UM = noise_UM - place_M / self._own.rank_tau
-        return pool_UM.gather(1, key_UM.masked_fill(pool_UM < 0, -torch.inf).topk(self._own.draws, dim=1).indices)
+        key_UM = noise_UM - place_M / self._settings.rank_tau
+        return pool_UM.gather(1, key_UM.masked_fill(pool_UM < 0, -torch.inf).topk(self._settings.draws, dim=1).indices)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         found = entities(batch)
         user_RD, item_RD = gather(student, found)
         features = self.distance(found, user_RD, item_RD, 0.5 * found.place_R)
-        return features + self._own.alpha * self._regulariser(user_RD.detach(), student.item_factors().detach(), batch)
+        regulariser = self._regulariser(user_RD.detach(), student.item_factors().detach(), batch)
+        return features + self._settings.alpha * regulariser
 
     def _regulariser(self, user_RD: Tensor, item_ID: Tensor, batch: Batch) -> Tensor:
         """The sum over a batch's interactions; user_RD: its distinct users, ascending."""
@@ -111,9 +113,9 @@ class PCKD(DE):
 
     def _consistency(self, own_RQ: Tensor, projected_RQ: Tensor, absent_RQ: Tensor) -> Tensor:
         """How little the projected scores agree with the student's own, [R]."""
-        if self._own.regulariser == "pair":
+        if self._settings.regulariser == "pair":
             gap_R = (projected_RQ[:, 0] - projected_RQ[:, 1]) * (own_RQ[:, 0] - own_RQ[:, 1])
             return -logsigmoid(gap_R).masked_fill(absent_RQ.any(1), 0.0)
-        target_RQ = torch.softmax((own_RQ / self._own.tau).masked_fill(absent_RQ, -torch.inf), dim=1)
-        log_q_RQ = torch.log_softmax((projected_RQ / self._own.tau).masked_fill(absent_RQ, -torch.inf), dim=1)
+        target_RQ = torch.softmax((own_RQ / self._settings.tau).masked_fill(absent_RQ, -torch.inf), dim=1)
+        log_q_RQ = torch.log_softmax((projected_RQ / self._settings.tau).masked_fill(absent_RQ, -torch.inf), dim=1)
         return -(target_RQ * log_q_RQ.masked_fill(absent_RQ, 0.0)).sum(1)

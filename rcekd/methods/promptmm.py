@@ -32,7 +32,7 @@ from torch.nn.functional import cosine_similarity, embedding, logsigmoid
 from rcekd.datasets import Interactions
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.unseen_draws import unseen_draws
-from rcekd.methods.base import Method, MethodSettings, begun
+from rcekd.methods.base import Method, MethodSettings, require_started
 from rcekd.methods.common.item_sets import padded_scores
 from rcekd.methods.common.projection import projection
 from rcekd.methods.common.ranges import Temperature
@@ -130,7 +130,7 @@ class PromptMM(Method):
         settings = self._settings
         user_B, positive_B, negative_BN, weight_B = self._ordered(batch)
         user_BD, item_ID = student.user_factors(user_B), student.item_factors()
-        shown_BW = torch.cat([positive_B[:, None], negative_BN, begun(self._negative_UN)[user_B]], dim=1)
+        shown_BW = torch.cat([positive_B[:, None], negative_BN, require_started(self._negative_UN)[user_B]], dim=1)
         score_BW = list_scores(user_BD, item_ID, shown_BW) / settings.tau
         fused_BW = self._judged(self._fused, user_B, shown_BW)
         n_pairs = negative_BN.shape[1]

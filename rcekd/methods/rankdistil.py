@@ -6,8 +6,8 @@ the cross-entropy between the teacher's and the student's k-Plackett distributio
     π ~ Plackett–Luce(t / τᵀ) over the list, by sorting t/τᵀ + Gumbel noise;   L_u = mean over S samples of
     Σ_{j ≤ k} [ log Σ_{m ≥ j} e^{s_π(m) / τ} − s_π(j) / τ ]
 
-Items that come late in π stand only under the logarithm: a high score there costs. The paper's text was out of reach
-(its abstract, the library's definition and RCE-KD's summary were not), so what follows is ours: a list for a catalogue
+Items that come late in π stand only under the logarithm: a high score there costs. The paper's text could not be read
+(its abstract, the library's definition and RCE-KD's summary could), so what follows is ours: a list for a catalogue
 is the teacher's top n together with L uniform draws from the rest, which stand at the end of every π; permutations and
 draws are made anew each epoch, so S = 1, not the library's 8, is an unbiased loss; the library drops lists whose
 labels sum to 0 or less, which would drop users by the sign of their scores. The paper's other variants (binary,
@@ -25,7 +25,7 @@ from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.plackett_luce import plackett_luce
 from rcekd.kernels.unseen_draws import unseen_draws
-from rcekd.methods.base import Method, MethodSettings, begun
+from rcekd.methods.base import Method, MethodSettings, require_started
 from rcekd.methods.common.item_sets import hidden_items, joined, padded_scores
 from rcekd.methods.common.ranges import Temperature
 from rcekd.models import Backbone, Batch
@@ -110,7 +110,7 @@ class RankDistil(Method):
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         settings = self._settings
         user_R, weight_R = self.rows(batch)
-        item_RW = torch.cat([begun(self._pool_UN)[user_R], self._other_UL[user_R]], dim=1)
+        item_RW = torch.cat([require_started(self._pool_UN)[user_R], self._other_UL[user_R]], dim=1)
         score_RW = list_scores(student.user_factors(user_R), student.item_factors(), item_RW) / settings.logit_tau
         order_RSN = self._order_USN[user_R].long()
         rest_RSL = torch.arange(order_RSN.shape[2], item_RW.shape[1], device=item_RW.device).expand(

@@ -23,7 +23,7 @@ from rcekd.kernels.closure import closure
 from rcekd.kernels.horizon import horizon_draws
 from rcekd.kernels.set_cross_entropy import ItemSets
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, Weighting, begun
+from rcekd.methods.base import Method, Weighting, require_started
 from rcekd.methods.common.gamma import GammaSettings, gamma_of
 from rcekd.methods.common.item_sets import contains, drop_repeats, judged_sets
 from rcekd.methods.common.ranges import Bound, ClosureTemperature, Temperature
@@ -148,7 +148,7 @@ class RCEKD(Method):
         self._scale_GU, self._width = torch.stack(scales), sum(item_UW.shape[1] for item_UW in lists)
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        sets, rows = begun(self._sets), self.list_rows(student, batch, self._scale_GU)
+        sets, rows = require_started(self._sets), self.list_rows(student, batch, self._scale_GU)
         slots = batch.user_B.numel() * self._width
         return rows.cross_entropy(student.item_factors(), sets, tau=self._settings.logit_tau, slots=slots)
 

@@ -6,8 +6,8 @@
     w = a in the first epochs, then w_r = a_r b_r / Σ a b
 
 where n_r of Q random unobserved items score above P_r. P is fixed, the Q items are redrawn each epoch, r̂ follows the
-student step by step, and no gradient passes through w. Whose paper divides a·b by its sum is recalled, not read; the
-code of the UnKD paper (chengang95/UnKD) does so.
+student step by step, and no gradient passes through w. That the paper divides a·b by its sum is from memory, not read;
+the code of the UnKD paper (chengang95/UnKD) does so.
 
 `variant: code`, the authors' graytowne/rank_distill (read): a·b is left as it is, so that the loss shrinks as the
 student learns the list; r̂ = ⌊I · share⌋ against r − 1. Both codes draw the Q items with replacement (the authors per

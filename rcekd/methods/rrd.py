@@ -26,7 +26,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.unseen_draws import unseen_draws
-from rcekd.methods.base import Method, MethodSettings, Weighting, begun
+from rcekd.methods.base import Method, MethodSettings, Weighting, require_started
 from rcekd.methods.common.item_sets import joined
 from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import ranked_draws
@@ -122,7 +122,7 @@ class RRD(Method):
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         user_R, weight_R = self.rows(batch)
-        item_ID, user_lists = student.item_factors(), begun(self._user_lists)
+        item_ID, user_lists = student.item_factors(), require_started(self._user_lists)
         loss: Tensor = (weight_R * ranking_loss(student.user_factors(user_R), item_ID, user_lists, user_R)).sum()
         if self._item_lists is None:
             return loss

@@ -2,7 +2,7 @@
 
 "Bridging the Gap: Teacher-Assisted Wasserstein Knowledge Distillation for Efficient Multi-Modal Recommendation". Its
 abstract names three parts: two stages of distillation through a teacher assistant; the Wasserstein distance between
-logit distributions in place of the KL divergence; contrastive distillation of embeddings. No formula was within reach
+logit distributions in place of the KL divergence; contrastive distillation of embeddings. No formula could be found
 (the code was on an anonymous host that is gone; woriazzc/RCEKD tabulates TARec and has no code for it), so this is
 TARec in kind, and results with it ought to say so. What is chosen here:
 
@@ -29,7 +29,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.unseen_draws import unseen_draws
-from rcekd.methods.base import Method, MethodSettings, begun
+from rcekd.methods.base import Method, MethodSettings, require_started
 from rcekd.methods.common.item_sets import hidden_items, joined, padded_scores
 from rcekd.methods.common.projection import projection
 from rcekd.methods.common.ranges import Temperature
@@ -120,7 +120,7 @@ class TARec(Method):
             self._item_UW, self._logit_UW = item_UW.gather(1, order_UW), logit_UW / settings.logit_tau
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
-        begun(self._top_UK)
+        require_started(self._top_UK)
         user_R, weight_R = self.rows(batch)
         item_RW = self._item_UW[user_R]
         user_RD, item_ID = student.user_factors(user_R), student.item_factors()

@@ -29,7 +29,7 @@ from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.list_scores import list_scores
 from rcekd.kernels.topk import topk
-from rcekd.methods.base import Method, MethodSettings, begun
+from rcekd.methods.base import Method, MethodSettings, require_started
 from rcekd.methods.common.ranges import Temperature
 from rcekd.methods.common.sampling import ordered_pairs, take
 from rcekd.models import Backbone, Batch
@@ -84,7 +84,7 @@ class UnKD(Method):
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         user_R, weight_R = self.rows(batch)
-        better_RN = begun(self._better_UN)[user_R]
+        better_RN = require_started(self._better_UN)[user_R]
         listed_RW = torch.cat([better_RN, self._worse_UN[user_R]], dim=1)
         better_score_RN, worse_score_RN = list_scores(
             student.user_factors(user_R), student.item_factors(), listed_RW

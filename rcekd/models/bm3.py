@@ -131,12 +131,12 @@ class BM3(Backbone):
         item_ID = self._predicted(self._embedded().item_ID)
         if self._settings.cold == "id":
             return item_ID
-        seen_I = (torch.bincount(self._data.train.indices, minlength=self._data.n_items) > 0).to(item_ID.device)
+        trained_I = self._data.trained_I.to(item_ID.device)
         known_MI = torch.stack([self._features(name)[1] for name in self.modality])
         content_ID = torch.stack([self._predicted_content(name) for name in self.modality]).sum(0)
         content_ID = content_ID / content_ID.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        content_ID = content_ID * item_ID[seen_I].norm(dim=1).mean()
-        return torch.where((~seen_I & known_MI.any(0))[:, None], content_ID, item_ID)
+        content_ID = content_ID * item_ID[trained_I].norm(dim=1).mean()
+        return torch.where((~trained_I & known_MI.any(0))[:, None], content_ID, item_ID)
 
     def _predicted_content(self, name: str) -> Tensor:
         """h̃_m of all items, [I, D]; zeros where there are no features."""

@@ -7,7 +7,7 @@ Where times are read, the start stands at the time of the first item that is rea
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
@@ -56,7 +56,7 @@ class SequentialBackbone(Backbone):
     def __init__(self, data: Interactions, settings: SequentialSettings, generator: torch.Generator) -> None:
         super().__init__()
         self._reads_times = settings.reads_times(data)
-        self._train = _Shared(data)
+        self._data = data
         self._window = settings.window
         self._heads = settings.heads
         self._cache = StepCache(self)
@@ -100,7 +100,7 @@ class SequentialBackbone(Backbone):
 
     def user_factors(self, users_B: Tensor | None = None) -> Tensor:
         if users_B is None:
-            return self.factors_after(self._train.history)
+            return self.factors_after(self._data.train_history)
         if not users_B.numel():
             return self.item.new_zeros(0, self.dim)
         state_RTD, row_B, length_B = self._read(users_B.long())
@@ -139,7 +139,7 @@ class SequentialBackbone(Backbone):
 
         The base loss and the distillation loss ask for the same users: the states are kept until the step is over.
         """
-        history = self._train.history
+        history = self._data.train_history
         user_R, state_RTD = self._cache.find("users"), self._cache.find("states")
         row_B = None if user_R is None or state_RTD is None else _find(user_R, user_B)
         if row_B is None or state_RTD is None:
@@ -167,16 +167,6 @@ class SequentialBackbone(Backbone):
     def _last(self, read: Histories) -> Tensor:
         state_RTD = self._states(read)
         return self.factors(state_RTD[torch.arange(state_RTD.shape[0], device=state_RTD.device), read.length_R])
-
-
-class _Shared:
-    """The training rows: copies of a model share them."""
-
-    def __init__(self, data: Interactions) -> None:
-        self.history = data.train_history
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
 
 
 def _with_start(time_RT: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 SETS = {"student_top": "Qˢ", "mixed": "A", "teacher_top": "Qᵀ", "catalogue": "I"}
 BOUNDS = {"": "log NDCG ≥ −CE + log C (Theorems 4.1 and 4.4)", "sharp_": "log NDCG ≥ −CE (the sharper one)"}

@@ -1,20 +1,9 @@
 """The table that a distillation ends with: teacher, student alone, distilled student, side by side."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-METRIC_COLUMNS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table of ready-made cells. `notes` say what the numbers were measured by."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    notes: list[str]
+from rcekd.evaluation.ranking import METRICS
+from rcekd.reports.table import Table
 
 
 def run_table(summary: dict[str, Any]) -> Table:
@@ -32,15 +21,15 @@ def comparison(summary: dict[str, Any]) -> Table:
     if "alone" in summary:
         models.append(("student alone", summary["alone"]))
     models.append((f"student, {summary['method']['name']}", student))
-    columns = ("", *METRIC_COLUMNS, "parameters", "smaller", "s/epoch", "epochs", "peak memory")
+    columns = ("", *METRICS, "parameters", "smaller", "s/epoch", "epochs", "peak memory")
     rows = [_row(label, model, teacher) for label, model in models]
     return Table(f"{summary['dataset']['name']}, test", columns, rows, _notes(summary))
 
 
 def single(summary: dict[str, Any], label: str) -> Table:
     """Quality on both held-out sets, for one model."""
-    rows = [(part, *(f"{summary[part][metric]:.4f}" for metric in METRIC_COLUMNS)) for part in ("valid", "test")]
-    return Table(f"{label}, {summary['dataset']['name']}", ("", *METRIC_COLUMNS), rows, _notes(summary))
+    rows = [(part, *(f"{summary[part][metric]:.4f}" for metric in METRICS)) for part in ("valid", "test")]
+    return Table(f"{label}, {summary['dataset']['name']}", ("", *METRICS), rows, _notes(summary))
 
 
 def gap_closed(summary: dict[str, Any], metric: str) -> float | None:
@@ -56,7 +45,7 @@ def gap_closed(summary: dict[str, Any], metric: str) -> float | None:
 def _row(label: str, model: dict[str, Any], teacher: dict[str, Any]) -> tuple[str, ...]:
     return (
         f"{label} ({model['model']} {model['dim']})",
-        *(f"{model['test'][metric]:.4f}" for metric in METRIC_COLUMNS),
+        *(f"{model['test'][metric]:.4f}" for metric in METRICS),
         f"{model['parameters']:,}",
         f"{teacher['parameters'] / model['parameters']:.0f}×",
         f"{model['seconds_per_epoch']:.2f}",

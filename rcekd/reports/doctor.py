@@ -19,7 +19,7 @@ from rcekd.kernels import _native
 from rcekd.kernels.cuda_library import why_unavailable
 from rcekd.kernels.self_check import self_check
 from rcekd.machine import available_memory, cores
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 CORE = ("rcekd", "torch", "numpy", "polars", "pydantic", "typer", "safetensors")
 ISAS = ("scalar", "avx2", "avx512")
@@ -90,7 +90,7 @@ def _machine() -> dict[str, Any]:
         "cores": here.present,
         "usable_cores": here.usable,
         "core_limit": here.quota,
-        "worth_threads": here.worth,
+        "worth_threads": here.worth_starting,
         "threads": torch.get_num_threads(),
         "available_bytes": available_memory(),
     }

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 
 def export_table(card: dict[str, Any], folder: str) -> Table:

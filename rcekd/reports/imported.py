@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from rcekd.reports.comparison import Table, single
+from rcekd.reports.comparison import single
+from rcekd.reports.table import Table
 
 
 def overview(summary: dict[str, Any]) -> list[Table]:
@@ -48,7 +49,7 @@ def _scale(report: dict[str, Any]) -> Table:
         lists = report["lists"]
         rows.append(("items outside a list score, below its last", f"{lists['floor_margin']:.3f}"))
         notes.append(
-            f"{lists['entries']:,} list entries, {lists['dropped']:,} of items the dataset has not got, "
+            f"{lists['entries']:,} list entries, {lists['dropped']:,} of items the dataset does not have, "
             f"{lists['seen_share']:.1%} of items their user trains on"
         )
         if lists["short"]:

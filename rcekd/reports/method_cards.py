@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from rcekd.methods import Entry
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 
 def card(name: str, entry: Entry) -> dict[str, Any]:

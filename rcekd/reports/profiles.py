@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from rcekd.extras import require
-from rcekd.reports.comparison import Table
 from rcekd.reports.pictures import COLOURS
+from rcekd.reports.table import Table
 
 # They say in print what the colours say.
 HATCHES = ("", "//", "", "..", "\\\\", "", "xx", "")

@@ -8,7 +8,7 @@ from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.forecast import Forecast, forecast
 from rcekd.experiments.plan import Cell
 from rcekd.experiments.working import News
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 
 def status(cells: Sequence[Cell], folder: CellFolder) -> dict[str, Any]:

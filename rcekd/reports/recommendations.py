@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 MOST_ROWS = 100
 

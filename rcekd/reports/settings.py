@@ -12,7 +12,7 @@ from rcekd.config import RunSettings
 from rcekd.datasets import CATALOG
 from rcekd.experiments.layers import Layer
 from rcekd.provenance import Sourced, sources
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 PRESET = "preset"
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rcekd.datasets import CATALOG
+from rcekd.evaluation.ranking import METRICS
 from rcekd.experiments.opening import FinishedRun
 
 LEFT_OUT = {
@@ -11,7 +12,6 @@ LEFT_OUT = {
     "train": "train items",
     "none": "nothing",
 }
-METRICS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
 
 
 def facts(run: FinishedRun, measured: dict[str, Any]) -> dict[str, Any]:

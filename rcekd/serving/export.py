@@ -18,7 +18,7 @@ from rcekd.serving.example import SCORE_PY
 from rcekd.serving.fold_in import FoldIn, fit
 from rcekd.serving.folder import whole_folder
 from rcekd.serving.latency import latency, visitors
-from rcekd.serving.rows import between, taken
+from rcekd.serving.rows import between
 from rcekd.serving.seen import Seen, seen_between, seen_of
 from rcekd.serving.top import Lists, rank
 from rcekd.training.files import write_json, write_text
@@ -129,7 +129,7 @@ def _write_onnx(folder: Path, run: FinishedRun, map_: FoldIn, seen: Seen) -> dic
     onnx_graph.write_user_model(folder / "model.onnx", stored)
     onnx_graph.write_history_model(folder / "history.onnx", stored, map_.power, map_.typical)
     users = onnx_check.spread(data.n_users, MOST_COMPARED)
-    left_out, history = seen_of(data, seen, users), taken(data.seen, users)
+    left_out, history = seen_of(data, seen, users), data.seen.take(users)
     sources = {
         "model.onnx": ("user", users.long().numpy(), tables.user_UD[users.long()]),
         "history.onnx": ("history", onnx_check.padded(history), map_(history, tables.item_ID)),

@@ -20,7 +20,6 @@ from rcekd.evaluation.metrics import hits, ndcg
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
 from rcekd.models import FactorTables
-from rcekd.serving.rows import taken
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 POWERS = (1.0, 0.5)
@@ -72,12 +71,12 @@ def fit(tables: FactorTables, data: Interactions) -> FoldIn:
     fitted to all. Users without a training interaction teach nothing and are left out.
     """
     taught = _spread((data.seen.lengths() > 0).nonzero().flatten(), MOST_TAUGHT)
-    user_ND, history = tables.user_UD[taught], taken(data.seen, taught)
+    user_ND, history = tables.user_UD[taught], data.seen.take(taught)
     typical = float(history.lengths().double().mean()) if taught.numel() else 1.0
     judged_J = _spread((data.valid.lengths()[taught] > 0).nonzero().flatten(), MOST_JUDGED)
     ridge, power, valid, trained = USUAL_RIDGE, USUAL_POWER, None, None
     if judged_J.numel():
-        judge = _Judge(tables.item_ID, taken(history, judged_J), taken(data.valid_targets, taught[judged_J]))
+        judge = _Judge(tables.item_ID, history.take(judged_J), data.valid_targets.take(taught[judged_J]))
         found: list[tuple[float, float, float]] = []
         for tried in POWERS:
             feature_ND = features(history, tables.item_ID, tried, typical)

@@ -15,7 +15,6 @@ from torch import Tensor
 from rcekd.extras import require
 from rcekd.kernels.csr import CSR
 from rcekd.serving.ids import UNKNOWN
-from rcekd.serving.rows import taken
 from rcekd.serving.top import Lists
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 32, 200, 200
@@ -50,7 +49,7 @@ def search(index: Any, user_BD: Tensor, k: int, leave_out: CSR, threads: int) ->
     for group in torch.split(lengths.argsort(), _GROUP) if lengths.numel() else ():
         wanted = min(k + int(lengths[group].max()), len(index))
         found = _search(index, user_BD[group], wanted, threads)
-        found.score_BK.masked_fill_(_in_rows(found.item_BK, taken(leave_out, group)), -torch.inf)
+        found.score_BK.masked_fill_(_in_rows(found.item_BK, leave_out.take(group)), -torch.inf)
         best, place = found.score_BK.topk(min(k, found.score_BK.shape[1]), dim=1)
         item_BK[group, : best.shape[1]] = found.item_BK.gather(1, place).masked_fill(best == -torch.inf, UNKNOWN)
         score_BK[group, : best.shape[1]] = best

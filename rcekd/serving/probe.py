@@ -20,7 +20,7 @@ from torch import Tensor
 from rcekd.kernels.csr import CSR
 from rcekd.serving import index
 from rcekd.serving.latency import latency, throughput, visitors
-from rcekd.serving.rows import between, taken
+from rcekd.serving.rows import between
 from rcekd.serving.top import Lists, rank
 
 
@@ -53,7 +53,7 @@ class Served:
     def _left_out(self, users: Tensor) -> CSR:
         if users.numel() == 1:
             return between(self.seen, int(users), int(users) + 1)
-        return taken(self.seen, users)
+        return self.seen.take(users)
 
 
 def measure(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Cutting rows out of a CSR."""
+"""A CSR from consecutive rows of another, and from rows one by one."""
 
 import torch
 from torch import Tensor
@@ -10,15 +10,6 @@ def between(rows: CSR, start: int, stop: int) -> CSR:
     """Rows start … stop − 1; the entries are a view."""
     offset = rows.indptr[start : stop + 1]
     return CSR(offset - offset[0], rows.indices[int(offset[0]) : int(offset[-1])])
-
-
-def taken(rows: CSR, row_B: Tensor) -> CSR:
-    """The listed rows, in that order, repeats included."""
-    start_B = rows.indptr[row_B.long()]
-    length_B = rows.lengths()[row_B.long()]
-    indptr = torch.cat([length_B.new_zeros(1), length_B.cumsum(0)])
-    within = torch.arange(int(indptr[-1])) - indptr[:-1].repeat_interleave(length_B)
-    return CSR(indptr, rows.indices[start_B.repeat_interleave(length_B) + within])
 
 
 def stacked(rows: list[Tensor]) -> CSR:

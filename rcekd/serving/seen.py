@@ -8,7 +8,7 @@ from torch import Tensor
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
-from rcekd.serving.rows import between, taken
+from rcekd.serving.rows import between
 
 Seen = Literal["all", "train+valid", "train", "none"]
 _PARTS: dict[Seen, tuple[str, ...]] = {
@@ -34,7 +34,7 @@ def seen_between(data: Interactions, seen: Seen, start: int, stop: int) -> CSR:
 
 def seen_of(data: Interactions, seen: Seen, user_B: Tensor) -> CSR:
     """The same for listed users, a row for each."""
-    return _together([taken(getattr(data, part), user_B) for part in _PARTS[seen]], user_B.numel())
+    return _together([getattr(data, part).take(user_B) for part in _PARTS[seen]], user_B.numel())
 
 
 def _together(parts: list[CSR], n_rows: int) -> CSR:

@@ -12,6 +12,7 @@ from torch import Tensor
 from rcekd.errors import InputError
 from rcekd.models import FactorTables
 from rcekd.teachers.knowledge import FactorTeacher, Need, TeacherKnowledge, missing
+from rcekd.teachers.temperature import score_spread
 
 
 class Ensemble(FactorTeacher):
@@ -30,9 +31,9 @@ class Ensemble(FactorTeacher):
         if weight_UT is None:
             weight_UT = torch.ones(members[0].n_users, len(members), device=members[0].tables.user_UD.device)
         weight_UT = weight_UT / weight_UT.sum(1, keepdim=True)
-        wanted_U = spread(members[0].tables)
+        wanted_U = score_spread(members[0].tables).float()
         users = [
-            member.tables.user_UD * (weight_UT[:, t] * _ratio(wanted_U, spread(member.tables)))[:, None]
+            member.tables.user_UD * (weight_UT[:, t] * _ratio(wanted_U, score_spread(member.tables).float()))[:, None]
             for t, member in enumerate(members)
         ]
         items = [member.tables.item_ID for member in members]
@@ -72,15 +73,6 @@ def check_members(members: Sequence[TeacherKnowledge]) -> None:
                 f"teacher {number} knows {member.n_users} users × {member.n_items} items, "
                 f"the first {members[0].n_users} × {members[0].n_items}; give teachers of one dataset"
             )
-
-
-def spread(tables: FactorTables) -> Tensor:
-    """Standard deviation of every user's scores over the catalogue, float32 [U], from the items' covariance."""
-    item_ID = tables.item_ID.double()
-    centred_ID = item_ID - item_ID.mean(0)
-    covariance_DD = centred_ID.T @ centred_ID / max(len(item_ID), 1)
-    user_UD = tables.user_UD.double()
-    return ((user_UD @ covariance_DD) * user_UD).sum(1).clamp(min=0).sqrt().float()
 
 
 def _ratio(wanted_U: Tensor, found_U: Tensor) -> Tensor:

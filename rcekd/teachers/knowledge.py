@@ -80,7 +80,7 @@ class TeacherKnowledge(ABC):
 
 
 def missing(need: Need) -> InputError:
-    """The error of asking a teacher for what it has not got."""
+    """The error of asking a teacher for what it does not have."""
     return InputError(f"this teacher has no {need}; {REMEDIES[need]}")
 
 

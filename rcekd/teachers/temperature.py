@@ -75,7 +75,7 @@ def held_out(data: Interactions, most_users: int = MOST_USERS) -> HeldOut:
     Items never trained on are left out on both sides: no teacher can have learnt them, and their validation items
     would only make the temperature as flat as it takes to reach them.
     """
-    trained_I = torch.bincount(data.train.indices, minlength=data.n_items) > 0
+    trained_I = data.trained_I
     number_I = torch.cumsum(trained_I, 0) - 1
     user_E, item_E = data.valid.rows().long(), data.valid.indices.long()
     seen_key = data.seen.rows().long() * data.n_items + data.seen.indices.long()
@@ -85,15 +85,7 @@ def held_out(data: Interactions, most_users: int = MOST_USERS) -> HeldOut:
     if user_R.numel() > most_users:
         user_R = user_R[torch.linspace(0, user_R.numel() - 1, most_users).long().to(user_R.device)]
     seen = CSR(data.seen.indptr, number_I[data.seen.indices.long()].to(torch.int32))
-    return HeldOut(user_R, take_rows(targets, user_R), trained_I.nonzero()[:, 0], take_rows(seen, user_R))
-
-
-def take_rows(rows: CSR, row_R: Tensor) -> CSR:
-    """The chosen rows, in the order asked for."""
-    length_R = rows.lengths()[row_R]
-    indptr = torch.cat([length_R.new_zeros(1), length_R.cumsum(0)])
-    entry = torch.arange(int(indptr[-1]), device=indptr.device) - indptr[:-1].repeat_interleave(length_R)
-    return CSR(indptr, rows.indices[rows.indptr[row_R].repeat_interleave(length_R) + entry])
+    return HeldOut(user_R, targets.take(user_R), trained_I.nonzero()[:, 0], seen.take(user_R))
 
 
 def calibrate(tables: FactorTables, data: Interactions) -> Calibration:
@@ -106,7 +98,8 @@ def calibrate(tables: FactorTables, data: Interactions) -> Calibration:
         return UNJUDGED
     item_JD = tables.item_ID[scene.candidate_J]
     user_RD = tables.user_UD[scene.user_R]
-    return propose(lambda tau: judge(user_RD, item_JD, scene, tau), _spread(user_RD, item_JD), scene)
+    spread = float(score_spread(FactorTables(user_RD, item_JD)).mean())
+    return propose(lambda tau: judge(user_RD, item_JD, scene, tau), spread, scene)
 
 
 def propose(judged: Callable[[float], Judgement], spread: float, scene: HeldOut) -> Calibration:
@@ -187,9 +180,10 @@ def _entries(rows: CSR, begin: int, end: int) -> tuple[Tensor, Tensor]:
     return row, rows.indices[indptr[0] : indptr[-1]].long()
 
 
-def _spread(user_RD: Tensor, item_JD: Tensor) -> float:
-    """Standard deviation of a user's scores over the candidates, mean over users, from the items' covariance."""
-    centred_JD = item_JD.double() - item_JD.double().mean(0)
-    covariance_DD = centred_JD.T @ centred_JD / item_JD.shape[0]
-    variance_R = ((user_RD.double() @ covariance_DD) * user_RD.double()).sum(1)
-    return float(variance_R.clamp(min=0.0).sqrt().mean())
+def score_spread(tables: FactorTables) -> Tensor:
+    """Standard deviation of every user's scores over the items, float64 [U], from the items' covariance."""
+    item_ID = tables.item_ID.double()
+    centred_ID = item_ID - item_ID.mean(0)
+    covariance_DD = centred_ID.T @ centred_ID / max(len(item_ID), 1)
+    user_UD = tables.user_UD.double()
+    return ((user_UD @ covariance_DD) * user_UD).sum(1).clamp(min=0.0).sqrt()

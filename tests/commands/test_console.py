@@ -3,7 +3,7 @@
 import pytest
 
 from rcekd.commands.console import Output, TrainingView, describe_epoch, print_error
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 from rcekd.training.checkpoint import Progress
 from rcekd.training.early_stopping import BestEpoch
 from rcekd.training.settings import TrainSettings

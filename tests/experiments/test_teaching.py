@@ -8,7 +8,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.experiments.layers import run_settings
 from rcekd.experiments.place import Place
-from rcekd.experiments.teaching import Teaching, _assistant, _best_member, check_assistant, find_or_train, found
+from rcekd.experiments.teaching import Teaching, _assistant, _best_member, check_assistant, find, find_or_train
 from rcekd.models import FactorTables
 from rcekd.teachers import FactorTeacher, TeacherKnowledge
 from rcekd.teachers.lists import ListTeacher
@@ -17,7 +17,7 @@ from rcekd.teachers.lists import ListTeacher
 def test_a_teacher_is_found_at_its_temperature(settings: RunSettings, place: Place) -> None:
     warm = resolve([("warm", merge(settings.to_values(), {"teacher": {"temperature": 2.5}}))])
     data = place.data(warm)
-    there, again = find_or_train(warm, data, place, []), found(warm, data, place, [])
+    there, again = find_or_train(warm, data, place, []), find(warm, data, place, [])
     for one, other in zip(there.knowledge.tables, again.knowledge.tables, strict=True):
         assert torch.equal(one, other)
 

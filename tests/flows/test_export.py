@@ -123,7 +123,7 @@ def test_leaving_parts_out(rcekd: Command, finished: Path) -> None:
 
 
 def test_numpy_reads_ids_of_any_letters(exported: Path) -> None:
-    """Commas inside ids, where tabs stand between them, and letters that the locale has not got."""
+    """Commas inside ids, where tabs stand between them, and letters that the locale does not have."""
     plain = score_py(exported, "--history", "3,17", "80")
     names = {"3": "Misérables, Les", "17": "日本, the", "5": "À bout"}
     ids = json.loads((exported / "ids.json").read_text(encoding="utf-8"))

@@ -116,7 +116,7 @@ def test_what_may_be_missing_is_asked_of_an_import_found_again_too(
     for words, says in (
         (pair, "20.0% of the users that synthetic trains on are not in the teacher (allowed 5.0%)"),
         ([few], "20.0% of the users that synthetic trains on"),
-        ([strange], "of the lists' entries are of items that synthetic has not got (allowed 5.0%)"),
+        ([strange], "of the lists' entries are of items that synthetic does not have (allowed 5.0%)"),
     ):
         assert import_teacher(*words).code == 2
         done = import_teacher(*words, "--max-missing", 1)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rcekd.experiments.claims import claim
-from rcekd.experiments.working import PATIENCE
+from rcekd.experiments.working import POLL_SECONDS
 from rcekd.training.run_folder import BusyFolder, RunFolder
 from tests.flows.conftest import LISTS, Outcome, assignments
 
@@ -93,7 +93,7 @@ def test_a_trial_waits_for_the_teacher_that_another_process_trains(
     monkeypatch.setattr(RunFolder, "lock", busy)
     monkeypatch.setattr("rcekd.experiments.sweep.time.sleep", slept.append)
     done = sweep("--trials", 1)
-    assert (done.code, slept) == (0, [PATIENCE])
+    assert (done.code, slept) == (0, [POLL_SECONDS])
     assert "trial 0 waits: " in done.err
     assert [trial["state"] for trial in done.result["trials"]] == ["complete"]
 

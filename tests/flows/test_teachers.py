@@ -53,7 +53,7 @@ def test_the_teacher_of_a_finished_run_has_its_temperature(distill: Command) -> 
     run = Path(distill(teacher__temperature=2).result["run_dir"])
     settings = resolve([("config", split_run_config(RunFolder(run).read_config())[1])])
     place = Place(Path("runs"))
-    assert teaching.found(settings, place.data(settings), place, []).temperature == 2.0
+    assert teaching.find(settings, place.data(settings), place, []).temperature == 2.0
 
 
 def test_a_model_and_a_folder_are_not_mixed(distill: Command, teachers: list[Path]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from rcekd.methods.base import begun
+from rcekd.methods.base import require_started
 from rcekd.methods.common.experts import Annealing, GatedExperts, gumbel
 from rcekd.methods.de import DE, DESettings
 from rcekd.models import Batch
@@ -101,7 +101,7 @@ def test_noise_is_new_for_every_epoch_and_seed_and_another_on_either_side(scene:
         method = scene.method("de", seed=seed, E=3)
         assert isinstance(method, DE)
         method.start_epoch(scene.student, epoch)
-        noise = begun(method._noise)
+        noise = require_started(method._noise)
         found += [side[:30] for side in (noise.user_UE, noise.item_IE)]
     assert all_differ(found)
 

@@ -156,7 +156,7 @@ def test_dropout_follows_the_epoch(name: str) -> None:
 def test_a_copy_shares_the_data_and_nothing_else(name: str) -> None:
     model = make(name)
     copied = copy.deepcopy(model)
-    assert copied._train is model._train
+    assert copied._data is model._data
     assert copied.item is not model.item
     assert torch.equal(copied.tables().user_UD, model.tables().user_UD)
 

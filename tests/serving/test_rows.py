@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rcekd.datasets import Interactions
 from rcekd.kernels.csr import CSR
-from rcekd.serving.rows import between, stacked, taken
+from rcekd.serving.rows import between, stacked
 from rcekd.serving.seen import seen_between, seen_of
 
 Rows = list[list[int]]
@@ -33,7 +33,7 @@ def test_rows_against_lists(rows: Rows, data: st.DataObject) -> None:
     stop = data.draw(st.integers(start, len(rows)))
     assert as_lists(between(table, start, stop)) == rows[start:stop]
     wanted = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=5))
-    assert as_lists(taken(table, torch.tensor(wanted, dtype=torch.int32))) == [rows[row] for row in wanted]
+    assert as_lists(table.take(torch.tensor(wanted, dtype=torch.int32))) == [rows[row] for row in wanted]
 
 
 def test_what_is_seen(tiny_interactions: Interactions) -> None:

@@ -10,7 +10,7 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.kernels.csr import CSR
 from rcekd.models import FactorTables
-from rcekd.teachers.temperature import calibrate, golden_section, held_out, judge, take_rows, warmed
+from rcekd.teachers.temperature import calibrate, golden_section, held_out, judge, warmed
 from tests.teachers.world import world_of
 
 USERS, ITEMS, TRUE = 400, 60, 0.25
@@ -99,13 +99,6 @@ def test_scores_that_say_nothing_get_no_temperature(world: tuple[FactorTables, I
     assert (flat.temperature, flat.reason) == (None, "all scores of a user are equal")
     nothing = replace(data, valid=CSR(torch.zeros(USERS + 1, dtype=torch.int64), data.valid.indices[:0]))
     assert calibrate(tables, nothing).reason == "no validation item can be judged"
-
-
-def test_take_rows() -> None:
-    rows = CSR(torch.tensor([0, 2, 2, 5]), torch.tensor([1, 2, 3, 4, 5], dtype=torch.int32))
-    found = take_rows(rows, torch.tensor([2, 1, 0]))
-    assert found.indptr.tolist() == [0, 3, 3, 5]
-    assert found.indices.tolist() == [3, 4, 5, 1, 2]
 
 
 @pytest.mark.parametrize("least", [-3.0, 0.2, 7.0])

@@ -3,6 +3,7 @@
 from rcekd.kernels.reference.adam import adam_step_
 from rcekd.kernels.reference.batch_rows import batch_rows
 from rcekd.kernels.reference.bpr import bpr_loss
+from rcekd.kernels.reference.closure import closure
 from rcekd.kernels.reference.horizon import horizon_draws
 from rcekd.kernels.reference.list_scores import list_scores
 from rcekd.kernels.reference.negatives import sample_negatives
@@ -14,12 +15,14 @@ from rcekd.kernels.reference.rank_gap_draws import rank_gap_lists
 from rcekd.kernels.reference.rest_log_sum import rest_log_sum
 from rcekd.kernels.reference.set_cross_entropy import set_cross_entropy
 from rcekd.kernels.reference.set_softmax import set_softmax
+from rcekd.kernels.reference.topk import topk
 from rcekd.kernels.reference.unseen_draws import unseen_draws
 
 __all__ = [
     "adam_step_",
     "batch_rows",
     "bpr_loss",
+    "closure",
     "horizon_draws",
     "layer_mean",
     "list_scores",
@@ -32,5 +35,6 @@ __all__ = [
     "sample_negatives",
     "set_cross_entropy",
     "set_softmax",
+    "topk",
     "unseen_draws",
 ]

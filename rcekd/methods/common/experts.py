@@ -48,9 +48,9 @@ class Noise(NamedTuple):
     item_IE: Tensor
 
 
-def gumbel(seed: int, purpose: str, epoch: int, entities: int, experts: int) -> Tensor:
-    """Standard Gumbel noise, float32 [entities, E]: a function of (seed, purpose, epoch, entity) and nothing else."""
-    uniform = torch.rand(entities, experts, generator=stream(seed, purpose, epoch))
+def gumbel(seed: int, purpose: str, epoch: int, rows: int, columns: int) -> Tensor:
+    """Standard Gumbel noise, float32 [rows, columns]: a function of (seed, purpose, epoch) and the place."""
+    uniform = torch.rand(rows, columns, generator=stream(seed, purpose, epoch))
     return uniform.clamp_(min=torch.finfo(torch.float32).tiny).log_().neg_().log_().neg_()
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from urllib.parse import quote
 
 from rcekd.reports.experiment.document import Document, Figure, Section
-from rcekd.reports.experiment.page_dress import SCRIPT, STYLE
+from rcekd.reports.experiment.page_assets import SCRIPT, STYLE
 from rcekd.reports.experiment.sheets import Column, Entry, Mark, Sheet
 
 

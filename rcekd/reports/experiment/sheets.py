@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 
-from rcekd.reports.comparison import Table
+from rcekd.reports.table import Table
 
 
 class Mark(Flag):

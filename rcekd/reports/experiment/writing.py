@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rcekd.errors import InputError, nearest
-from rcekd.reports.experiment.comma import as_long, as_wide
+from rcekd.reports.experiment.csv_files import as_long, as_wide
 from rcekd.reports.experiment.document import Document, Section
 from rcekd.reports.experiment.judging import Comparison, best_baselines, best_rows, improvement
 from rcekd.reports.experiment.latex import as_document, as_tables

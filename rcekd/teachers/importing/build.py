@@ -59,7 +59,7 @@ def refuse_lacking(report: dict[str, Any], data: Interactions, where: Path, max_
     ]
     if report["form"] == "lists":
         lists = report["lists"]
-        dropped = f"of the lists' entries are of items that {data.name} has not got"
+        dropped = f"of the lists' entries are of items that {data.name} does not have"
         lacking.append((dropped, lists["dropped"] / max(lists["entries"], 1)))
     for what, share in lacking:
         if share > max_missing:
@@ -212,7 +212,7 @@ def _refuse_dropped(placed: PlacedLists, data: Interactions, max_missing: float)
     share = placed.dropped / max(placed.entries, 1)
     if share > max_missing:
         raise InputError(
-            f"{placed.dropped:,} of the lists' {placed.entries:,} entries are of items that {data.name} has not got "
+            f"{placed.dropped:,} of the lists' {placed.entries:,} entries are of items that {data.name} does not have "
             f"({share:.1%}, allowed {max_missing:.1%}); check the ids, or raise --max-missing"
         )
 
@@ -222,4 +222,4 @@ def _fixed(temperature: Temperature) -> float:
 
 
 def _chosen(temperature: Temperature, calibration: Calibration) -> float:
-    return calibration.temperature or 1.0 if temperature == "auto" else _fixed(temperature)
+    return (calibration.temperature or 1.0) if temperature == "auto" else _fixed(temperature)

@@ -18,7 +18,7 @@ class Match:
     """One side, users or items, after matching.
 
     row_N: the teacher's row of each of the dataset's N users or items, int64, −1 where it has none. unknown: the
-    teacher's ids that the dataset has not got. trained, missing_trained: how many occur in train, and how many of
+    teacher's ids that the dataset does not have. trained, missing_trained: how many occur in train, and how many of
     those have no row; only they are held against a teacher, which cannot have learnt what was never trained on.
     """
 

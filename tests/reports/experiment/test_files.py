@@ -13,7 +13,7 @@ import pytest
 
 from rcekd.errors import InputError
 from rcekd.reports.experiment import latex, markdown
-from rcekd.reports.experiment.comma import as_long, as_wide
+from rcekd.reports.experiment.csv_files import as_long, as_wide
 from rcekd.reports.experiment.document import Document, make_document
 from rcekd.reports.experiment.markdown import as_markdown
 from rcekd.reports.experiment.page import as_page

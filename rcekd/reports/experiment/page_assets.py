@@ -1,4 +1,4 @@
-"""How the page of a report looks, and how its tables sort."""
+"""The style sheet and the script of a report's HTML page: how it looks, and how its tables sort."""
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1b1d21; --soft: #5b616b; --line: #c9cdd4; --faint: #f4f5f7;
