@@ -28,5 +28,6 @@ def methods(
     chosen = {part: METHODS[part] for part in check_name(name).split("+")}
     output.table(cards(chosen, {}))
     for part, entry in chosen.items():
-        output.table(settings_of(part, entry))
+        room = f"method.{part}" if len(chosen) > 1 else "method"
+        output.table(settings_of(part, entry, room))
     output.result({"methods": [card(part, entry) for part, entry in chosen.items()]})

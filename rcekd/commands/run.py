@@ -47,18 +47,19 @@ def run(
         env.output.result({"ready": [dict(zip(("name", "title", "scales"), entry, strict=True)) for entry in found]})
         return
     chosen = read_experiment(experiment, scale)
-    cells = chosen_cells(chosen, only or [])
+    cells, kin = chosen_cells(chosen, only or []), list(chosen.cells())
     folder = folder_of(chosen, runs_dir)
     if changed := outdated(cells, folder, env.place):
         env.output.note(f"{len(changed)} cells were done with data that has changed since: they are run again")
     if dry_run:
-        env.output.table(status_table(cells, folder, forecast(cells, folder), jobs))
-        env.output.result(status(cells, folder))
+        left = forecast(cells, folder, kin)
+        env.output.table(status_table(cells, folder, left, jobs, kin))
+        env.output.result(status(cells, folder, left))
         return
     folder.create(chosen)
     for cell in changed:
         folder.forget(cell)
-    view = Progress(cells, folder, env.output.note)
+    view = Progress(cells, folder, kin, env.output.note)
     codes = [0]
     if jobs == 1:
         work(cells, folder, replace(env.place, observer=Silent()), view.told)
@@ -69,8 +70,9 @@ def run(
         words += ["--scale", scale] if scale is not None else []
         words += ["--data-dir", str(data_dir)] if data_dir is not None else []
         codes = side_by_side(words, jobs, view.look)
-    env.output.table(status_table(cells, folder, forecast(cells, folder), jobs))
-    env.output.result(now := status(cells, folder))
+    left = forecast(cells, folder, kin)
+    env.output.table(status_table(cells, folder, left, jobs, kin))
+    env.output.result(now := status(cells, folder, left))
     _check_whole(now["pending"], codes)
     _complain(now["failed"])
 

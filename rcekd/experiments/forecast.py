@@ -23,15 +23,20 @@ class Forecast(NamedTuple):
     unknown: int
 
     def __str__(self) -> str:
+        if self.unknown and not self.seconds:
+            return f"unknown for {self.unknown} cells, until one like them is done"
         hours, minutes = divmod(round(self.seconds / 60), 60)
         text = f"about {hours} h {minutes:02d} min" if hours else f"about {minutes} min"
         return text + (f" and {self.unknown} cells of unknown length" if self.unknown else "")
 
 
-def forecast(cells: Sequence[Cell], folder: CellFolder) -> Forecast:
-    """The training still to come, one cell after the other: each as long as the median of its nearest kin."""
-    known = {cell.labels: seconds for cell in cells if (seconds := folder.seconds(cell)) is not None}
-    guesses = [_guess(cell.labels, known) for cell in cells if cell.labels not in known]
+def forecast(cells: Sequence[Cell], folder: CellFolder, kin: Sequence[Cell]) -> Forecast:
+    """The training that `cells` still want, one after the other: each as long as the median of its nearest kin.
+
+    kin: the cells of the whole experiment. Those that are not to be run now tell how long the others take.
+    """
+    known = {cell.labels: seconds for cell in kin if (seconds := folder.seconds(cell)) is not None}
+    guesses = [_guess(cell.labels, known) for cell in cells if not folder.is_done(cell)]
     return Forecast(sum(guess for guess in guesses if guess is not None), guesses.count(None))
 
 

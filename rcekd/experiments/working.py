@@ -46,11 +46,14 @@ def folder_of(experiment: Experiment, runs_dir: Path) -> CellFolder:
 def chosen_cells(experiment: Experiment, only: Sequence[str]) -> list[Cell]:
     """The cells to be run: those with every one of the labels `only`, a label being one word or several in a row.
 
-    Equal cells once. InputError for none.
+    Equal cells once, by the first of their labels. InputError for none.
     """
     cells = list(experiment.cells())
+    found: dict[str, Cell] = {}
     # Labels first: a cell may stand in the tables more than once, and any of its labels is its own.
-    found = {cell.identity: cell for cell in cells if all(_has(cell, label) for label in only)}
+    for cell in cells:
+        if all(_has(cell, label) for label in only):
+            found.setdefault(cell.identity, cell)
     if not found:
         asked = " ".join(f"--only {label!r}" for label in only)
         raise InputError(f"{asked}: {_missing(cells, only)}")

@@ -57,7 +57,7 @@ class RRDSettings(MethodSettings):
 
     @model_validator(mode="after")
     def _check_pools(self) -> "RRDSettings":
-        for key, k, pool in (("pool", self.top_k, self.pool), ("item_pool", self.item_top_k, self.item_pool)):
+        for key, k, pool in (("M", self.top_k, self.pool), ("item_pool", self.item_top_k, self.item_pool)):
             if pool < k:
                 raise ValueError(f"{key} {pool} is shorter than the {k} drawn from it; give at least {k}")
         return self
@@ -66,7 +66,7 @@ class RRDSettings(MethodSettings):
         return frozenset({"lists", "factors"} if self.item_weight else {"lists"})
 
     def list_lengths(self) -> dict[str, int]:
-        return {"K": self.top_k, "L": self.draws, "pool": self.pool}
+        return {"K": self.top_k, "L": self.draws, "M": self.pool}
 
     def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
         super().check_catalogue(data, prefix)

@@ -70,8 +70,15 @@ def _notes(summary: dict[str, Any]) -> list[str]:
             f"a sequential model has read {protocol['history']} before the test ranking"
             + (compete if protocol["mask"] == "train" else "")
         )
+    notes += _temperature_note(summary)
     closed = {metric: gap_closed(summary, metric) for metric in ("ndcg@10", "ndcg@20")} if "student" in summary else {}
     known = [f"{value:.0%} on {metric}" for metric, value in closed.items() if value is not None]
     if known:
         notes.append("way from the student alone to the teacher: " + ", ".join(known))
     return notes
+
+
+def _temperature_note(summary: dict[str, Any]) -> list[str]:
+    """The teacher's temperature where it is not 1, above all the one that `auto` has found."""
+    found = summary.get("teacher", {}).get("temperatures", [])
+    return [f"the scores that teach are divided by {tau:.3g} (teacher.temperature)" for tau in found if tau != 1.0]

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
 from rcekd.methods import Entry
 from rcekd.reports.table import Table
 
@@ -38,13 +36,11 @@ def cards(entries: Mapping[str, Entry], aliases: Mapping[str, str]) -> Table:
     return Table("distillation methods", ("name", "use", "needs", "cost", "paper"), rows, notes)
 
 
-def settings_of(name: str, entry: Entry) -> Table:
-    """Every setting of a method with its default."""
+def settings_of(name: str, entry: Entry, room: str) -> Table:
+    """Every setting of a method with its default; room: what its keys stand under, `method.de` in a combination."""
     fields = {key: field for key, field in entry.settings.model_fields.items() if key != "name"}
     default = entry.settings.model_validate({}).model_dump(mode="json")
-    rows = [(_key(key, field), str(default[key]), field.description or "") for key, field in fields.items()]
+    rows = [
+        (f"{room}.{field.alias or key}", str(default[key]), field.description or "") for key, field in fields.items()
+    ]
     return Table(f"settings of {name}", ("key", "default", "meaning"), rows, [])
-
-
-def _key(key: str, field: FieldInfo) -> str:
-    return f"method.{field.alias or key}"

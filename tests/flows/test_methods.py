@@ -38,6 +38,13 @@ def test_one_method_shows_its_settings(rcekd: Command) -> None:
     assert "β of the exponential γ" in done.out
 
 
+def test_a_combination_shows_its_parts_settings_by_the_keys_that_it_takes(rcekd: Command) -> None:
+    shown = rcekd("methods", "rcekd+de").out
+    assert "method.rcekd.K " in shown
+    assert "method.de.lambda" in shown
+    assert "method.K " not in shown
+
+
 def test_an_unknown_one_is_refused(rcekd: Command) -> None:
     done = rcekd("methods", "rcked")
     assert done.code == 2

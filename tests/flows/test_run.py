@@ -118,8 +118,25 @@ def test_a_cell_of_two_labels_is_found_by_either(rcekd: Command, written: Callab
 def test_a_dry_run_writes_nothing_and_estimates(rcekd: Command, written: Callable[..., Path]) -> None:
     done = rcekd("run", written(), "--dry-run")
     assert done.code == 0
-    assert "8 cells of unknown length" in done.out
+    assert "training left: unknown for 8 cells, until one like them is done" in done.out
     assert not Path("runs").exists()
+
+
+def test_what_is_not_asked_for_tells_how_long_the_rest_takes(rcekd: Command, written: Callable[..., Path]) -> None:
+    file = written()
+    first = run(rcekd, file, "--only", "seed 0").result
+    assert (first["seconds_left"], first["cells_of_unknown_length"]) == (0.0, 0)
+    left = run(rcekd, file, "--only", "seed 1", "--dry-run").result
+    assert left["pending"] == first["cells"]
+    assert left["cells_of_unknown_length"] == 0
+    assert left["seconds_left"] > 0
+
+
+def test_a_method_that_is_another_by_its_settings_is_named(rcekd: Command, written: Callable[..., Path]) -> None:
+    twins = [{"label": label, "method": "ce", "set": {"method.K": 10}} for label in ("plain", "K = 10")]
+    told = rcekd("run", written(methods=twins), "--dry-run")
+    assert "│ plain" in told.out
+    assert "K = 10 has the settings of plain, and shares its runs" in told.out
 
 
 def test_without_an_experiment_the_ready_ones_are_listed(rcekd: Command) -> None:

@@ -126,11 +126,11 @@ def test_a_distinct_user_counts_alike(scene: Scene) -> None:
 def test_settings(scene: Scene) -> None:
     assert RRDSettings().needs() == {"lists"}
     assert RRDSettings(rho=0.5).needs() == {"lists", "factors"}
-    with pytest.raises(ValueError, match="pool 20 is shorter than the 40 drawn from it"):
+    with pytest.raises(ValueError, match="M 20 is shorter than the 40 drawn from it"):
         RRDSettings(pool=20)
     with pytest.raises(ValueError, match="item_pool 10 is shorter"):
         RRDSettings(item_pool=10)
-    with pytest.raises(InputError, match=r"method.pool=500 is more than the 40 items"):
+    with pytest.raises(InputError, match=r"method.M=500 is more than the 40 items"):
         scene.method("rrd")
     with pytest.raises(InputError, match=r"method.item_pool=31 is more than the 30 users"):
         scene.method("rrd", **{**SHAPE, **ITEM_SHAPE, "item_pool": 31})

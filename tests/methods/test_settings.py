@@ -129,3 +129,10 @@ def test_an_unknown_method_names_the_nearest() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_settings_say_their_own_name(name: str) -> None:
     assert METHODS[name].settings.model_validate({"name": name}).name == name
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_lengths_of_lists_are_refused_under_the_keys_that_are_set(name: str) -> None:
+    """What names a setting names it as a user writes it: `method.M`, not the field `pool`."""
+    keys = {field.alias or key for key, field in find(name).settings.model_fields.items()}
+    assert find(name).settings.model_validate({}).list_lengths().keys() <= keys

@@ -54,6 +54,14 @@ def test_notes_say_how_it_was_measured() -> None:
     assert "has read" not in notes
 
 
+def test_the_temperature_that_was_found_is_told() -> None:
+    found = make_summary()
+    found["teacher"]["temperatures"] = [1.0]
+    assert "divided" not in " ".join(comparison(found).notes)
+    found["teacher"]["temperatures"] = [0.034567]
+    assert "the scores that teach are divided by 0.0346 (teacher.temperature)" in comparison(found).notes
+
+
 @pytest.mark.parametrize("mask", ["train", "train+valid"])
 def test_validation_items_that_were_read_and_compete_are_told_of(mask: str) -> None:
     protocol = {"mask": mask, "users": "all", "history": "train+valid"}
