@@ -74,7 +74,9 @@ def test_bench(asked: Asked) -> None:
 
 def test_data_features(asked: Asked) -> None:
     files = "--tags t --text x --vectors v --item-ids i --item-column item --text-column words"
-    (request,), _ = asked("data_features.make_features", f"data features f.parquet {files} --width 7 --least 3 --seed 9")
+    (request,), _ = asked(
+        "data_features.make_features", f"data features f.parquet {files} --width 7 --least 3 --seed 9"
+    )
     paths = (Path(name) for name in "txvi")
     assert request == FeatureRequest(*paths, "item", "words", 7, 3, 9)
 

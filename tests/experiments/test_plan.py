@@ -41,7 +41,10 @@ def test_seeds_then_datasets_then_pairs_and_the_teachers_where_they_are_wanted()
     places: Values = {"datasets": ["ml-100k", "synthetic"], "pairs": ["lightgcn-mf", "mf-mf"], "variants": [""]}
     cells = list(experiment(**places, methods=["none"], teachers=False).cells())
     assert [str(cell.labels) for cell in cells] == [
-        f"{dataset} {pair} none seed {seed}" for seed in (0, 1) for dataset in places["datasets"] for pair in places["pairs"]
+        f"{dataset} {pair} none seed {seed}"
+        for seed in (0, 1)
+        for dataset in places["datasets"]
+        for pair in places["pairs"]
     ]
     first = cells[0].settings
     assert (first.teacher.backbone.model, first.student.model) == ("lightgcn", "mf")

@@ -190,7 +190,10 @@ def test_a_histogram_is_of_three_moments(tmp_path: Path) -> None:
     folder = worked(tmp_path / "experiments" / "try", ["histogram"], seeds=1, places=1)
     (panel,) = shown(drawn(folder, "histogram"))
     steps = {patch.get_label(): list(patch.get_data().values) for patch in panel.patches}
-    wanted = {name: moment(epoch, 0.72 * (1 - 0.9**epoch)) for name, epoch in {"beginning": 1, "middle": 10, "end": 50}.items()}
+    wanted = {
+        name: moment(epoch, 0.72 * (1 - 0.9**epoch))
+        for name, epoch in {"beginning": 1, "middle": 10, "end": 50}.items()
+    }
     assert {name: steps[name] for name in wanted} == {name: one["su"]["share"] for name, one in wanted.items()}
     file = tmp_path / "experiments" / "cell-board-mf-mf-rcekd-0" / "analysis.json"
     found = json.loads(file.read_text())
