@@ -40,10 +40,12 @@ def test_later_layers_win_key_by_key() -> None:
 
 
 def test_merge_changes_neither_side() -> None:
-    base, over = {"a": {"b": 1}, "c": [1]}, {"a": {"d": 2}}
+    base, over = {"a": {"b": 1}, "c": [1]}, {"a": {"d": 2}, "e": [5]}
     merged = merge(base, over)
-    merged["a"]["b"], merged["c"] = 9, []
-    assert (base, over) == ({"a": {"b": 1}, "c": [1]}, {"a": {"d": 2}})
+    merged["a"]["b"] = 9
+    merged["c"].append(9)
+    merged["e"].append(9)
+    assert (base, over) == ({"a": {"b": 1}, "c": [1]}, {"a": {"d": 2}, "e": [5]})
 
 
 def test_values_round_trip_through_yaml() -> None:

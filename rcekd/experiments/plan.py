@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rcekd.config import RunSettings, Values, merge, read_config, resolve
+from rcekd.datasets.places import at_home
 from rcekd.errors import InputError, nearest
 from rcekd.evaluation.ranking import METRICS
 from rcekd.experiments.identity import as_before, digest
@@ -328,7 +329,7 @@ def _lasting_paths(value: Any, key: str = "") -> Any:
     if isinstance(value, str) and key.rpartition(".")[2] in ("dataset", "datasets"):
         return lasting(value)
     if isinstance(value, str) and re.search(r"(^|\.)data\.features\.", key):
-        return str(Path(value).expanduser().absolute())
+        return str(at_home(value).absolute())
     return value
 
 

@@ -45,6 +45,7 @@ def identities(data: Interactions, *assignments: str) -> tuple[str, str, str]:
         ("teacher.temperature=auto", False, False, True),
         ("teacher.temperature=2", False, False, True),
         ("teacher.temperature=1", False, False, False),
+        ("teacher.mix=per-user", False, False, False),  # several given teachers have an identity of their own
     ],
 )
 def test_each_run_depends_on_its_own_settings(

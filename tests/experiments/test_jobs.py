@@ -29,6 +29,13 @@ def test_codes_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert looks
 
 
+def test_the_last_look_is_at_what_all_have_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(jobs, "START", "import os, pathlib, sys; pathlib.Path(sys.argv[1], str(os.getpid())).touch()")
+    seen: list[int] = []
+    side_by_side([str(tmp_path)], 2, lambda: seen.append(len(list(tmp_path.iterdir()))), every=60.0)
+    assert seen[-1] == 2
+
+
 def test_sigterm_stops_the_workers_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(jobs, "START", BEGUN_AND_STOPPED)
     before = signal.getsignal(signal.SIGTERM)
@@ -39,13 +46,14 @@ def test_sigterm_stops_the_workers_too(monkeypatch: pytest.MonkeyPatch, tmp_path
         os.kill(os.getpid(), signal.SIGTERM)
 
     # Were the signal not taken, it would end the tests.
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGTERM, own := lambda *_: None)
     try:
         threading.Thread(target=stop_when_begun, daemon=True).start()
         began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             side_by_side([str(tmp_path)], 2, lambda: None, every=0.05)
         assert time.monotonic() - began < 30
+        assert signal.getsignal(signal.SIGTERM) is own, "given back"
     finally:
         signal.signal(signal.SIGTERM, before)
     assert len(list(tmp_path.glob("*.stopped"))) == 2

@@ -37,6 +37,67 @@ def test_every_combination_is_a_cell_and_a_teacher_stands_once() -> None:
     assert {cell.settings.student.model_dump()["dim"] for cell in thin} == {5}
 
 
+def test_seeds_then_datasets_then_pairs_and_the_teachers_where_they_are_wanted() -> None:
+    places: Values = {"datasets": ["ml-100k", "synthetic"], "pairs": ["lightgcn-mf", "mf-mf"], "variants": [""]}
+    cells = list(experiment(**places, methods=["none"], teachers=False).cells())
+    assert [str(cell.labels) for cell in cells] == [
+        f"{dataset} {pair} none seed {seed}"
+        for seed in (0, 1)
+        for dataset in places["datasets"]
+        for pair in places["pairs"]
+    ]
+    first = cells[0].settings
+    assert (first.teacher.backbone.model, first.student.model) == ("lightgcn", "mf")
+
+
+def test_a_methods_own_settings_win_over_a_variants_and_these_over_the_experiments() -> None:
+    sets = {"train.epochs": 1, "train.batch_size": 1, "train.patience": 1}
+    variant = {"label": "v", "set": {"train.batch_size": 2, "train.patience": 2}}
+    method = {"label": "ce", "set": {"train.patience": 3}}
+    (cell,) = experiment(set=sets, variants=[variant], methods=[method], seeds=[0], teachers=False).cells()
+    train = cell.settings.train
+    assert (train.epochs, train.batch_size, train.patience) == (1, 2, 3)
+    assert str(cell.labels) == "synthetic mf-mf ce v seed 0"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "others"),
+    [
+        ("student.dim", 6, {"student"}),
+        ("train.epochs", 3, {"student"}),
+        ("method.K", 20, {"student"}),
+        ("teacher.temperature", 2.0, {"student"}),
+        ("teacher.train.epochs", 3, {"teacher", "student"}),
+        ("data.valid_share", 0.2, {"teacher", "student"}),
+        ("eval.mask", "train+valid", {"teacher", "student"}),
+        ("teacher.train.cuda_graph", False, set()),
+    ],
+)
+def test_a_cell_is_another_where_its_numbers_are(key: str, value: Any, others: set[str]) -> None:
+    cells = [
+        list(experiment(methods=[{"label": "ce"}], variants=[""], seeds=[0], set=sets).cells())
+        for sets in ({}, {key: value})
+    ]
+    found = {
+        kind for kind, one, other in zip(("teacher", "student"), *cells, strict=True) if one.identity != other.identity
+    }
+    assert found == others
+
+
+def test_a_trajectory_is_kept_where_the_experiment_says() -> None:
+    for kept in (False, True):
+        cells = experiment(methods=["ce"], seeds=[0], teachers=False, keep_trajectory=kept).cells()
+        assert {cell.keep_trajectory for cell in cells} == {kept}
+
+
+def test_an_experiment_file_needs_no_ending(tmp_path: Path) -> None:
+    file = tmp_path / "mine"
+    file.write_text(yaml.safe_dump(GRID))
+    assert read_experiment(str(file)).name == "mine"
+    with pytest.raises(InputError, match=r"mine\.yml: cannot read"):
+        read_experiment(str(tmp_path / "mine.yml"))
+
+
 def test_a_label_is_not_part_of_what_a_cell_is() -> None:
     renamed = [{"label": "other", "method": "ce", "set": {"method.K": 10}}]
     (first,) = (cell for cell in experiment(seeds=[0], variants=[""]).cells() if cell.labels.method == "plain")
@@ -64,6 +125,7 @@ def test_a_scale_makes_it_smaller_under_a_name_of_its_own() -> None:
         ({"datasets": []}, "mine.yaml: datasets: give at least one"),
         ({"seeds": [1, 1]}, "mine.yaml: seeds: 1 stands there twice"),
         ({"pairs": ["mf"]}, "mine.yaml: pairs: 'mf' is no pair"),
+        ({"pairs": ["mf-mf-mf"]}, "mine.yaml: pairs: 'mf-mf-mf' is no pair"),
         ({"methods": [{"label": "teacher", "method": "ce"}]}, "mine.yaml: methods: the label 'teacher' is that of"),
         ({"methods": ["ce", "teacher"]}, "mine.yaml: methods: the label 'teacher' is that of the teacher's own row"),
         ({"seedz": [1]}, "mine.yaml: seedz: extra"),
@@ -126,7 +188,9 @@ def test_what_is_kept_of_an_experiment_stands_for_its_cells_in_any_folder(
     figure = {"dataset": "own.csv", "pair": "mf-mf", "method": "ce", "metric": "ndcg@10", "value": 0.1}
     bm3 = {"label": "bm3", "set": {"data.features.text": "text.npz", "train.epochs": 2}}
     nested = {"label": "deep", "set": {"data": {"features": {"text": "text.npz"}}}}
-    mine = experiment(datasets=["synthetic", "own.csv"], variants=["", bm3, nested], paper=[figure])
+    home = {"label": "home", "set": {"data.features.text": "~/text.npz"}}
+    mine = experiment(datasets=["synthetic", "own.csv"], variants=["", bm3, nested, home], paper=[figure])
+    assert [(f.dataset, f.value) for f in mine.grid.paper_figures()] == [("own.csv", 0.1)]
     before = [cell.identity for cell in mine.cells()]
     folder = CellFolder(tmp_path / "mine")
     folder.create(mine)
@@ -136,6 +200,15 @@ def test_what_is_kept_of_an_experiment_stands_for_its_cells_in_any_folder(
     monkeypatch.chdir("elsewhere")
     again = parse_experiment(kept.pop("name"), kept, None, "experiment.yaml")
     assert [cell.identity for cell in again.cells()] == before
+
+
+def test_the_home_of_nobody_is_a_path_like_another(tmp_path: Path) -> None:
+    """Path.expanduser raises over it; whoever reads the file says that it is not there."""
+    nobodys = {"data.features.text": "~nobody-is-called-so/text.parquet"}
+    folder = CellFolder(tmp_path / "mine")
+    folder.create(experiment(set=nobodys))
+    kept = yaml.safe_load((folder.path / "experiment.yaml").read_text())
+    assert kept["set"]["data.features.text"].endswith("/~nobody-is-called-so/text.parquet")
 
 
 @pytest.mark.parametrize("name", ready())

@@ -118,7 +118,7 @@ def test_the_draws_are_those_of_the_training(kept: Command, rcekd: Command, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "judged_sets", taken_down)
-        run: Any = kept()
+        run: Any = kept("--seed", 3)
     found = analysis(rcekd, run["run_dir"])
     teacher_UI = scores(Path(run["teacher"]["run_dir"]) / "model.safetensors")
     for mixed_UW, moment in zip(seen, found["moments"], strict=False):

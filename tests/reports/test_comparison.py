@@ -13,7 +13,8 @@ def model(dim: int, value: float) -> dict[str, Any]:
     metrics = {name: value + place / 100 for place, name in enumerate(METRICS)}
     return {
         "model": "mf", "dim": dim, "parameters": 1000 * dim, "epochs": 12, "best_epoch": 4, "seconds_per_epoch": 0.25,
-        "training_peak_rss_bytes": 300 << 20, "valid": metrics, "test": metrics,
+        "training_peak_rss_bytes": 300 << 20,
+        "valid": {name: value / 2 for name, value in metrics.items()}, "test": metrics,
     }  # fmt: skip
 
 
@@ -88,4 +89,5 @@ def test_gap_closed(teacher: float, alone: float | None, student: float, closed:
 def test_single() -> None:
     table = single(make_summary(), "mf 20")
     assert [row[0] for row in table.rows] == ["valid", "test"]
+    assert table.rows[0][1:] == ("0.1750", "0.1800", "0.1850", "0.1900")
     assert table.rows[1][1:] == ("0.3500", "0.3600", "0.3700", "0.3800")

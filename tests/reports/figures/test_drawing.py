@@ -1,8 +1,12 @@
 """Figures: which are drawn, of what, and that they say where they come from."""
 
+import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +20,7 @@ from rcekd.reports.figures import ablation, style
 from rcekd.reports.figures.drawing import KINDS, draw_figures
 from rcekd.reports.figures.material import Material, moment_at
 from tests.reports.experiment.folders import add_cell, add_plan
-from tests.reports.figures.worked import add_run, moment, swept, worked
+from tests.reports.figures.worked import MOMENTS, add_run, moment, swept, worked
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy.stats")
@@ -34,6 +38,16 @@ def drawn(folder: Path, kind: str) -> Any:
 
 def lines(panel: Any) -> dict[str, list[float]]:
     return {line.get_label(): list(line.get_ydata()) for line in panel.lines}
+
+
+def places(panel: Any) -> dict[str, list[float]]:
+    return {line.get_label(): list(line.get_xdata()) for line in panel.lines}
+
+
+def whiskers(panel: Any) -> list[float]:
+    """How long each is, from end to end; a bar or a point without one has none."""
+    drawn_by = [bars for container in panel.containers if hasattr(container, "lines") for bars in container.lines[2]]
+    return [abs(end[1] - begin[1]) for bars in drawn_by for begin, end in bars.get_segments()]
 
 
 def shown(figure: Any) -> list[Any]:
@@ -67,8 +81,31 @@ def test_bars_are_means_with_deviations_and_the_papers_values(tmp_path: Path) ->
     rows = [row for row in block.rows if row.name != "teacher"]
     assert [bar.get_height() for bar in panel.patches] == [row.mean("ndcg@10") for row in rows]
     assert [text.get_text() for text in panel.get_xticklabels()] == ["alone", "ce", "rcekd"]
-    assert lines(panel)["the paper"] == [0.25]
+    assert (places(panel)["the paper"], lines(panel)["the paper"]) == ([1], [0.25])
+    assert whiskers(panel) == pytest.approx([2 * (row.deviation("ndcg@10") or 0) for row in rows])
     assert panel.get_ylim()[0] == 0
+
+
+def test_a_panel_for_each_variant_and_none_beside_them(tmp_path: Path) -> None:
+    for variant in ("", "thin", "wide", "deep"):
+        add_cell(tmp_path, "ce", 0.3, variant=variant)
+    figure = drawn(tmp_path, "methods")
+    titles = ["board, MF → MF", *(f"board, MF → MF, {variant}" for variant in ("deep", "thin", "wide"))]
+    assert sorted(panel.get_title() for panel in shown(figure)) == titles
+    assert len(figure.axes) == 6, "two lines of three"
+
+
+def test_a_caption_tells_how_each_dataset_was_judged(tmp_path: Path) -> None:
+    add_plan(tmp_path, figures=["methods"], datasets=["board", "garden"], seeds=[0, 1, 2])
+    other = {"protocol": {"mask": "train+valid", "users": "with-targets"}}
+    for dataset, seeds, changes in (("board", (0, 2), {}), ("garden", (1,), other)):
+        for seed in seeds:
+            add_cell(tmp_path, "rcekd", 0.3, dataset=dataset, seed=seed, **changes)
+    made = draw_figures(material(tmp_path), tmp_path / "figures")
+    assert (
+        "board, split random, all items ranked, train items masked, all users, seeds 0, 2; "
+        "garden, split random, all items ranked, train+valid items masked, users with a target, seed 1."
+    ) in made[0].read_text()
 
 
 def test_an_ablation_shows_differences_and_keeps_what_is_far_apart_whole(tmp_path: Path) -> None:
@@ -85,6 +122,9 @@ def test_an_ablation_shows_differences_and_keeps_what_is_far_apart_whole(tmp_pat
     assert ablation.where_they_differ(rows, "ndcg@10", None) is None
     near: Sequence[Any] = [Far(0.1), Far(0.11)]
     assert ablation.where_they_differ(near, "ndcg@10", 0.25) is None
+    near[0].paper = {"ndcg@10": SimpleNamespace(value=0.13)}
+    low, high = ablation.where_they_differ(near, "ndcg@10", None) or (0, 0)
+    assert 0 < low < 0.1 < 0.13 < high, "the paper's values are in sight too"
 
 
 def test_the_teachers_line_is_within_an_axis_that_begins_above_zero(tmp_path: Path) -> None:
@@ -103,7 +143,24 @@ def test_ranks_early_and_late(tmp_path: Path) -> None:
         found = lines(panel)
         assert found["20 % of the epochs"][0] > found["all epochs"][0] > 1
         assert found["equal ranks"] == [1, 200]
-    assert len(shown(figure)) == 4
+        assert panel.get_xlabel() == "teacher's rank"
+    assert [panel.get_ylabel() for panel in shown(figure)] == ["student's rank", "", "student's rank", ""]
+
+
+def test_ranks_that_no_user_has_are_left_out_and_a_baseline_stands_for_the_method(tmp_path: Path) -> None:
+    folder = tmp_path / "experiments" / "try"
+    for method, levels in {"teacher": (1.0,), "none": (0.1,), "ce": (0.5, 0.6)}.items():
+        for seed, level in enumerate(levels):
+            name = f"{method}-{seed}"
+            add_cell(folder, method, 0.3, seed=seed, run_dir=add_run(folder, name, level=level))
+            file = folder.parent / name / "analysis.json"
+            found = json.loads(file.read_text())
+            found["moments"][-1]["ranks"]["student_rank_median"][seed : seed + 2] = [None, None]
+            file.write_text(json.dumps(found))
+    (panel,) = shown(drawn(folder, "ranks"))
+    ends = [[r + 500 * (1 - level * (1 - 0.9**50)) for r in (1, 2, 3, 4)] for level in (0.5, 0.6)]
+    expected = [ends[1][0], math.nan, ends[0][2], fmean(end[3] for end in ends)]
+    assert lines(panel)["all epochs"][:4] == pytest.approx(expected, nan_ok=True)
 
 
 def test_curves_of_training(tmp_path: Path) -> None:
@@ -111,11 +168,13 @@ def test_curves_of_training(tmp_path: Path) -> None:
     figure = drawn(folder, "train-ndcg")
     assert {len(panel.lines) for panel in shown(figure)} == {4}  # two methods, two seeds
     assert set(lines(shown(figure)[0])) == {"ce", "rcekd"}
+    assert places(shown(figure)[0])["rcekd"] == [*MOMENTS]
     mastered = drawn(folder, "overlap")
     assert [panel.get_title() for panel in shown(mastered)] == ["board", "garden"]
     assert set(lines(shown(mastered)[0])) == {"MF → MF", "LightGCN → MF"}
     first = lines(shown(mastered)[0])["MF → MF"]
     assert first[0] == pytest.approx((0.072 + 0.073) / 2)
+    assert places(shown(mastered)[0])["MF → MF"] == [*range(1, 51)]
 
 
 def test_a_histogram_names_the_seed_that_it_shows(tmp_path: Path) -> None:
@@ -125,6 +184,23 @@ def test_a_histogram_names_the_seed_that_it_shows(tmp_path: Path) -> None:
     assert titles[:2] == ["board, MF → MF, seed 1", "garden, MF → MF, seed 0"]
     (figure,) = make_document(folder, folder / "report").figures
     assert "of the first seed that has been analysed" in figure.caption
+
+
+def test_a_histogram_is_of_three_moments(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["histogram"], seeds=1, places=1)
+    (panel,) = shown(drawn(folder, "histogram"))
+    steps = {patch.get_label(): list(patch.get_data().values) for patch in panel.patches}
+    wanted = {
+        name: moment(epoch, 0.72 * (1 - 0.9**epoch))
+        for name, epoch in {"beginning": 1, "middle": 10, "end": 50}.items()
+    }
+    assert {name: steps[name] for name in wanted} == {name: one["su"]["share"] for name, one in wanted.items()}
+    file = tmp_path / "experiments" / "cell-board-mf-mf-rcekd-0" / "analysis.json"
+    found = json.loads(file.read_text())
+    found["moments"][-1]["su"] = None
+    file.write_text(json.dumps(found))
+    (panel,) = shown(drawn(folder, "histogram"))
+    assert "end" not in {patch.get_label() for patch in panel.patches}, "of a list that nobody has nothing is mastered"
 
 
 def test_the_overlap_of_a_combination(tmp_path: Path) -> None:
@@ -209,6 +285,7 @@ def test_one_setting_at_a_time(tmp_path: Path) -> None:
     over_lambda, over_k = shown(figure)
     assert (over_lambda.get_xlabel(), over_lambda.get_xscale()) == ("λ", "log")
     assert (over_k.get_xlabel(), over_k.get_xscale()) == ("K", "linear")
+    assert whiskers(over_k) == pytest.approx(6 * [2 * stdev([0.3, 0.303])], rel=0.05)
     curves = [line for line in over_lambda.lines if len(line.get_xdata()) == 4]
     assert list(curves[0].get_xdata()) == [0.5, 10, 500, 10000]
     usual = {
@@ -218,14 +295,15 @@ def test_one_setting_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_value_counts_however_it_is_written(tmp_path: Path) -> None:
-    """YAML reads 1e-1 as a text, which the settings take for a number; a key may be nested."""
-    sets = {"": {}, "b": {"method.beta": "1e-1"}, "c": {"method": {"beta": 2.5}}}
+    """YAML reads 1e-1 as a text, which the settings take for a number; a key may be nested. Of two nobody can tell."""
+    sets = {"": {}, "c": {"method": {"beta": 2.5}}, "b": {"method.beta": "1e-1"}, "d": {"method.beta": 0}}
+    sets["two"] = {"method.beta": 7, "method.lambda": 20}
     variants = [{"label": label, "set": moved} for label, moved in sets.items()]
     add_plan(tmp_path, figures=["sensitivity"], methods=["rcekd"], variants=variants)
-    for label, beta in (("", 3.0), ("b", 0.1), ("c", 2.5)):
+    for label, beta in (("", 3.0), ("c", 2.5), ("b", 0.1), ("d", 0), ("two", 7)):
         add_cell(tmp_path, "rcekd", 0.3, variant=label, settings={"method": {"name": "rcekd", "beta": beta}})
     (panel,) = shown(drawn(tmp_path, "sensitivity"))
-    assert list(panel.lines[0].get_xdata()) == [0.1, 2.5]
+    assert list(panel.lines[0].get_xdata()) == [0, 0.1, 2.5]
 
 
 def test_the_overlap_table_stands_in_the_report(tmp_path: Path) -> None:
@@ -242,6 +320,25 @@ def test_the_overlap_table_stands_in_the_report(tmp_path: Path) -> None:
     assert [entry.paper for entry in row[1:]] == ["", "", "", "0.57", "0.89", "0.98"]
     expected = 0.5 + 0.5 * (0.73 * (1 - 0.9**50))
     assert row[3].text == f"{expected:.2f}"
+
+
+def test_the_overlap_table_is_of_the_seeds_that_have_it_at_the_moments_they_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "experiments" / "try"
+    add_plan(folder, figures=["ov"], seeds=[0, 1, 2])
+    for seed, (begin, ov) in enumerate([(4, 0.5), (6, 0.8), (4, None)]):
+        run = add_run(folder, f"run-{seed}", level=0.5)
+        kept = [moment(epoch, 0.5) | {"ov": ov and {"all": ov + epoch / 1000}} for epoch in (0, begin, 8, 50)]
+        Path(run, "analysis.json").write_text(json.dumps({"epochs": 50, "moments": kept}))
+        add_cell(folder, "rcekd", 0.3, seed=seed, run_dir=run)
+    (sheet,) = make_document(folder, folder / "report").extras
+    begun, later, ended = [0.504, 0.806], [0.508, 0.808], [0.55, 0.85]
+    assert [(entry.text, entry.spread) for entry in sheet.rows[0][1:]] == [
+        (f"{fmean(values):.2f}", f"{stdev(values):.2f}") for values in (begun, later, ended)
+    ]
+    assert sheet.notes[1:] == [
+        "the nearest kept moments were taken: OV@2 at 8% to 12%, OV@20 at 16% to 16% of the epochs"
+    ]
+    assert not sheet.paper_note
 
 
 def test_the_nearest_moment_is_never_the_untrained_model() -> None:
