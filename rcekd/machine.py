@@ -82,6 +82,6 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
 def _read(path: Path) -> str:
     """A file's text without the last newline; "" where it cannot be read."""
     try:
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     except OSError:
         return ""

@@ -23,7 +23,7 @@ class PeakMemory:
         _give_back()
         self._overall = max(self._overall, peak_bytes())
         with contextlib.suppress(OSError):
-            _RESET.write_text("5")
+            _RESET.write_text("5", encoding="utf-8")
 
     def phase(self) -> int:
         """Bytes at the highest since `restart` (since the start of the process where it cannot be reset)."""
@@ -38,7 +38,7 @@ class PeakMemory:
 def peak_bytes() -> int:
     """The system's present high-water mark in bytes."""
     with contextlib.suppress(OSError, ValueError):
-        for line in _STATUS.read_text().splitlines():
+        for line in _STATUS.read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

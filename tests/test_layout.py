@@ -142,6 +142,19 @@ def undeclared_imports(module: Module) -> list[str]:
     ]
 
 
+def texts_by_locale(module: Module) -> list[str]:
+    """`path.read_text()`, and writing, without an encoding: another text where the locale is no UTF-8."""
+    return [
+        f"{module.name}:{node.lineno} calls .{node.func.attr}() without an encoding"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"read_text", "write_text"}
+        and len(node.args) < (1 if node.func.attr == "read_text" else 2)
+        and "encoding" not in {keyword.arg for keyword in node.keywords}
+    ]
+
+
 def long_functions(module: Module) -> list[str]:
     """Functions longer than the house allows, decorators not counted."""
     return [
@@ -177,7 +190,7 @@ def test_every_package_has_a_floor() -> None:
     assert packages <= set().union(*FLOORS)
 
 
-@pytest.mark.parametrize("check", [upward_imports, cuda_calls, undeclared_imports])
+@pytest.mark.parametrize("check", [upward_imports, cuda_calls, undeclared_imports, texts_by_locale])
 def test_library(check: Check) -> None:
     assert offences(check, "rcekd/**/*.py") == []
 
@@ -253,6 +266,8 @@ def test_an_import_from_below_is_welcome(line: str, name: str, package: str) -> 
         (printing, "import typer\ntyper.echo('here')"),
         (cuda_calls, "model.to('cpu').cuda()"),
         (undeclared_imports, "def f():\n    import pandas"),
+        (texts_by_locale, "json.loads(file.read_text())"),
+        (texts_by_locale, "file.write_text(text)"),
         (long_functions, "def f():\n" + "    pass\n" * FUNCTION_LINES),
     ],
 )

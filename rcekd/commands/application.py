@@ -26,7 +26,7 @@ from rcekd.commands import (
 from rcekd.commands import (
     run as run_command,
 )
-from rcekd.commands.console import print_error
+from rcekd.commands.console import prepare_streams, print_error
 from rcekd.errors import INTERRUPTED, InterruptedRun, user_message
 from rcekd.memory import reuse_freed_memory
 
@@ -58,6 +58,7 @@ app.add_typer(config.app, name="config")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit. `--debug` shows tracebacks."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    prepare_streams()
     reuse_freed_memory()
     sys.exit(run(arguments))
 
@@ -70,6 +71,10 @@ def run(arguments: list[str]) -> int:
         if code == INTERRUPTED:  # how typer passes KeyboardInterrupt on
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer's end where the reader of its help has gone
+            return 0
+        raise
     except (KeyboardInterrupt, typer.Abort):
         print_error("interrupted; what was saved is kept: go on with --resume RUN_DIR, or give the same command again")
         return INTERRUPTED

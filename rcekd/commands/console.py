@@ -1,16 +1,23 @@
-"""All that rcekd prints: results for programs on stdout; what people read on stderr, or on stdout without --json."""
+"""All that rcekd prints: results for programs on stdout; what people read on stderr, or on stdout without --json.
 
+A reader who has gone (`rcekd … | head -1`) ends nothing: what is left is said to nobody.
+"""
+
+import codecs
+import io
 import json
 import math
+import os
 import sys
 import time
-from typing import Any
+from typing import IO, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from rcekd.errors import InputError
 from rcekd.reports.table import Table
 from rcekd.training.checkpoint import Progress as TrainingProgress
 from rcekd.training.settings import TrainSettings
@@ -19,16 +26,35 @@ WIDE = 160  # columns where no terminal says how many there are
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where stderr is no terminal
 
 
+def prepare_streams() -> None:
+    """Let stdout and stderr take every sign, escaped where their encoding has not got it, and a closed stderr all."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class _Console(Console):
+    """One whose reader may go."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _let_go(self.file)
+
+
 class Output:
-    """Prints for people and for programs, as --json and --quiet ask."""
+    """Prints for people and for programs, as --json and --quiet ask. InputError for --json where stdout is closed."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json, self.quiet = as_json, quiet
+        if as_json:
+            _stdout()
         # Names are the user's: no [brackets] or :colons: in them mean anything to us.
-        self.people = Console(stderr=as_json, quiet=quiet, highlight=False, markup=False, emoji=False)
+        self.people = _Console(stderr=as_json, quiet=quiet, highlight=False, markup=False, emoji=False)
         if not self.people.is_terminal:
             self.people.width = WIDE
-        self.progress = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
+        self.progress = _Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
 
     def table(self, table: Table) -> None:
         """A table with its notes; as wide as it needs to be where no terminal limits it."""
@@ -46,8 +72,7 @@ class Output:
 
     def document(self, text: str) -> None:
         """What was asked for as a file of its own, on stdout as it is."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(text)
 
     def note(self, text: str) -> None:
         """How far the work has come: a line on stderr."""
@@ -56,8 +81,31 @@ class Output:
     def result(self, value: dict[str, Any]) -> None:
         """The one JSON object of --json."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
-            sys.stdout.flush()
+            is_utf8 = codecs.lookup(_stdout().encoding).name == "utf-8"  # JSON is, or plain ASCII
+            _write(json.dumps(value, ensure_ascii=not is_utf8, allow_nan=False) + "\n")
+
+
+def _stdout() -> TextIO:
+    """Where results go. InputError where the process was started without it."""
+    if sys.stdout is None:
+        raise InputError("stdout is closed, and the result goes there; give it a file (> FILE), or leave --json out")
+    return sys.stdout
+
+
+def _write(text: str) -> None:
+    """Text on stdout, now."""
+    try:
+        _stdout().write(text)
+        _stdout().flush()
+    except BrokenPipeError:
+        _let_go(_stdout())
+
+
+def _let_go(stream: IO[str]) -> None:
+    """Send what is still to come, and what waits in the stream's buffer, nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _is_number(table: Table, column: int) -> bool:
@@ -67,7 +115,10 @@ def _is_number(table: Table, column: int) -> bool:
 
 def print_error(message: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"rcekd: {' '.join(message.split())}\n")
+    try:
+        sys.stderr.write(f"rcekd: {' '.join(message.split())}\n")
+    except OSError:  # nobody can be told; the exit code still says it
+        _let_go(sys.stderr)
 
 
 class _RateColumn(ProgressColumn):

@@ -45,7 +45,7 @@ class CellFolder:
     def failure(self, cell: Cell) -> dict[str, Any] | None:
         """What is kept of a cell that failed when it was last tried; None where it did not."""
         file = self.path / "failed" / f"{cell.identity}.json"
-        found: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
+        found: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
         return found
 
     def failed_at(self, cell: Cell) -> int | None:
@@ -61,7 +61,7 @@ class CellFolder:
 
     def summary(self, cell: Cell) -> dict[str, Any]:
         """What a finished cell's run came to."""
-        found: dict[str, Any] = json.loads(self._record(cell).read_text())["summary"]
+        found: dict[str, Any] = json.loads(self._record(cell).read_text(encoding="utf-8"))["summary"]
         return found
 
     def forget(self, cell: Cell) -> None:

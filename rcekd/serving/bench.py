@@ -103,7 +103,7 @@ def _lay_out(folder: Path, run: FinishedRun, asked: Asked) -> None:
     if asked.with_index:
         index.build(run.tables.item_ID, torch.get_num_threads()).save(str(folder / "index.usearch"))
     wanted = {key: getattr(asked, key) for key in ("top", "requests", "batch", "seconds", "threads")}
-    (folder / "request.json").write_text(json.dumps(wanted))
+    (folder / "request.json").write_text(json.dumps(wanted), encoding="utf-8")
 
 
 def _probe(folder: Path, run: FinishedRun) -> dict[str, Any]:
@@ -112,5 +112,5 @@ def _probe(folder: Path, run: FinishedRun) -> dict[str, Any]:
     if ended.returncode:
         said = (ended.stderr.strip().splitlines() or ["nothing said"])[-1]
         raise InputError(f"{run.path}: the measuring process ended with code {ended.returncode} ({said})")
-    found: dict[str, Any] = json.loads((folder / "measured.json").read_text())
+    found: dict[str, Any] = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
     return found

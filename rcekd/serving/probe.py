@@ -27,7 +27,7 @@ from rcekd.serving.top import Lists, rank
 def resident_bytes() -> int:
     """This process's resident memory now; 0 where the system does not tell."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
@@ -58,7 +58,7 @@ class Served:
 
 def measure(folder: Path) -> dict[str, Any]:
     """What request.json asks for."""
-    request = json.loads((folder / "request.json").read_text())
+    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     met = _read(folder / "seen.safetensors")
     seen = CSR(met["indptr"], met["item"])
     (seen.indices.float().sum() + seen.indptr.sum()).item()  # what torch allocates on its first sum is not the model's
@@ -112,4 +112,4 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    (place / "measured.json").write_text(json.dumps(measure(place)))
+    (place / "measured.json").write_text(json.dumps(measure(place)), encoding="utf-8")

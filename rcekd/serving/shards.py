@@ -127,7 +127,7 @@ def _rows(path: Path) -> int:
 def _differing(manifest: Path, wanted: dict[str, Any]) -> str:
     """Which keys of a manifest are not as wanted, as text; "" where all are."""
     try:
-        found = json.loads(manifest.read_text())
+        found = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "its manifest.json is damaged"
     if not isinstance(found, dict):

@@ -138,7 +138,7 @@ class RunFolder:
         if not self.summary_file.is_file():
             raise InputError(f"{self.path}: the run has not finished; go on with --resume {self.path}")
         try:
-            summary = json.loads(self.summary_file.read_text())
+            summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{self.summary_file}: damaged ({error}); delete the folder and run again") from error
         if not isinstance(summary, dict) or not summary.keys() >= SUMMARY_KEYS:

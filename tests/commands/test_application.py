@@ -14,6 +14,14 @@ from rcekd.commands.application import explain
 from rcekd.errors import DivergedError, InputError, InterruptedRun
 from tests.conftest import ROOT
 
+SMALL = {
+    "data.synthetic.users": 50,
+    "data.synthetic.items": 80,
+    "data.synthetic.density": 0.15,
+    "teacher.dim": 8,
+    "teacher.train.epochs": 1,
+}
+
 
 @pytest.mark.parametrize(
     ("error", "code", "says"),
@@ -58,8 +66,8 @@ def test_run(
     assert says in line
 
 
-def start(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "RCEKD_CACHE_DIR": str(tmp_path)}
+def start(tmp_path: Path, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "RCEKD_CACHE_DIR": str(tmp_path), **changes}
     return subprocess.run(
         words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
     )
@@ -79,3 +87,13 @@ def test_the_program_of_a_checkout(tmp_path: Path) -> None:
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("rcekd: unknown dataset 'synthetik'")
     assert wrong.stderr.count("\n") == 1
+
+
+def test_a_locale_of_ascii(tmp_path: Path) -> None:
+    """A run made under UTF-8 is read under ASCII too: its summary names the machine as `2 × …`."""
+    installed = str(Path(sys.executable).with_name("rcekd"))
+    small = [f"--set={key}={value}" for key, value in SMALL.items()]
+    words = [installed, "train-teacher", "--dataset=synthetic", "--json", "--threads=1", *small]
+    first = start(tmp_path, *words)
+    again = start(tmp_path, *words, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (again.returncode, json.loads(again.stdout)) == (0, json.loads(first.stdout)), again.stderr

@@ -1,8 +1,15 @@
 """What is printed, and where: one object for programs, text for people, one line for an error."""
 
+import io
+import os
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
 import pytest
 
-from rcekd.commands.console import Output, TrainingView, describe_epoch, print_error
+from rcekd.commands.console import Output, TrainingView, describe_epoch, prepare_streams, print_error
+from rcekd.errors import InputError
 from rcekd.reports.table import Table
 from rcekd.training.checkpoint import Progress
 from rcekd.training.early_stopping import BestEpoch
@@ -35,6 +42,56 @@ def test_a_result_holds_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     print_error("first\n  second\tthird")
     assert capsys.readouterr().err == "rcekd: first second third\n"
+
+
+@pytest.fixture
+def unread() -> Iterator[TextIO]:
+    """A pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as stream:
+        yield stream
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_reader_who_has_gone_ends_nothing(unread: TextIO, monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    monkeypatch.setattr(sys, "stdout", unread)
+    monkeypatch.setattr(sys, "stderr", unread)
+    output = Output(as_json=as_json, quiet=False)
+    for _ in range(2):
+        output.table(TABLE)
+        output.note("how far the work has come")
+        output.result({"a": 1})
+        output.document("text")
+        print_error("what is wrong")
+
+
+def test_a_closed_stdout_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    Output(as_json=False, quiet=False).table(TABLE)
+    with pytest.raises(InputError, match="stdout is closed"):
+        Output(as_json=True, quiet=False)
+
+
+def test_a_closed_stderr_hears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    prepare_streams()
+    with sys.stderr:
+        print_error("what is wrong")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_an_encoding_without_our_signs(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """People get an escape for what it has not got; JSON is ASCII where it cannot be UTF-8."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    prepare_streams()
+    Output(as_json=False, quiet=False).say("2 × a → b")
+    Output(as_json=True, quiet=False).result({"×": 1})
+    sys.stdout.flush()
+    said = "2 × a → b\n".encode(encoding, "backslashreplace")
+    assert written.getvalue() == said + ('{"×": 1}\n'.encode() if encoding == "utf-8" else b'{"\\u00d7": 1}\n')
 
 
 def make_progress(epochs: int, stale: int) -> Progress:

@@ -62,7 +62,7 @@ class MLflow:
     def _resumed(self) -> str | None:
         """The id of the run that this folder has there already, running again; None where there is none."""
         file = self._id_file
-        known = file.read_text().strip() if file.is_file() else ""
+        known = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
         if not known:
             return None
         try:
