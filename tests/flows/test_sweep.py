@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rcekd.experiments.claims import claim
-from rcekd.experiments.working import PATIENCE
+from rcekd.experiments.runs import PATIENCE
 from rcekd.training.run_folder import BusyFolder, RunFolder
 from tests.flows.conftest import LISTS, Outcome, assignments
 
