@@ -6,16 +6,22 @@ from typing import Annotated
 import typer
 
 from rcekd.commands import options
+from rcekd.errors import InputError
 from rcekd.experiments.benching import bench as measure
 from rcekd.experiments.benching import bench_cells
+from rcekd.experiments.layers import DEFAULT_DATASET
 from rcekd.methods import METHODS, check_name
 from rcekd.reports.profiles import bench_line, bench_table
 
 
 def bench(
-    datasets: Annotated[str, typer.Option("--datasets", help="names or paths, by commas")] = "ml-100k",
-    pairs: Annotated[str, typer.Option("--pairs", help="TEACHER-STUDENT, by commas")] = "mf-mf",
-    methods: Annotated[str, typer.Option("--methods", help="names by commas, or all")] = "ce,rcekd",
+    dataset: options.Dataset = None,
+    teacher: options.Teacher = None,
+    student: options.Student = None,
+    method: options.Method = None,
+    datasets: Annotated[str | None, typer.Option("--datasets", help="several, by commas")] = None,
+    pairs: Annotated[str | None, typer.Option("--pairs", help="several TEACHER-STUDENT, by commas [mf-mf]")] = None,
+    methods: Annotated[str | None, typer.Option("--methods", help="several by commas, or all [ce,rcekd]")] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="measured epochs of each")] = 5,
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="epochs before the measured ones")] = 1,
     compare: Annotated[
@@ -36,8 +42,13 @@ def bench(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
-    names = list(METHODS) if methods == "all" else methods.split(",")
-    cells = bench_cells(datasets.split(","), pairs.split(","), [check_name(name) for name in names])
+    pair = f"{teacher or 'mf'}-{student or 'mf'}" if teacher or student else None
+    names = list(METHODS) if methods == "all" else _names(methods, method, "ce,rcekd", "--methods beside --method")
+    cells = bench_cells(
+        _names(datasets, dataset, DEFAULT_DATASET, "--datasets beside --dataset"),
+        _names(pairs, pair, "mf-mf", "--pairs beside --teacher or --student"),
+        [check_name(name) for name in names],
+    )
     words = ["--epochs", str(epochs), "--warmup", str(warmup), "--runs-dir", str(runs_dir), "--device", device]
     words += [word for text in assignments or [] for word in ("--set", text)]
     for option, value in (("--seed", seed), ("--data-dir", data_dir), ("--threads", threads)):
@@ -45,3 +56,10 @@ def bench(
     found = measure(cells, words, lambda entry: env.output.note(bench_line(entry)), compare)
     env.output.table(bench_table(found))
     env.output.result(found)
+
+
+def _names(several: str | None, one: str | None, default: str, both: str) -> list[str]:
+    """What was named by commas, or alone; `both` says how it would be named twice, which is refused."""
+    if several is not None and one is not None:
+        raise InputError(f"{both}: give one of the two")
+    return [one] if one is not None else (default if several is None else several).split(",")

@@ -1,5 +1,6 @@
 """The main job: data → teacher → distilled student → evaluation. Each step is found if it was done before."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from rcekd.experiments import imported, runs, teaching
 from rcekd.experiments.place import Place
 from rcekd.experiments.summary import dataset_part, describe, model_part, versions
 from rcekd.methods import build_method, check_needs
-from rcekd.training.run_folder import RunFolder, named, next_free
+from rcekd.training.run_folder import BusyFolder, RunFolder, named, next_free
 
 
 def train_teacher(settings: RunSettings, place: Place, *, keep_trajectory: bool = False) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def distill(
     teacher_dirs: Sequence[Path] = (),
     keep_trajectory: bool = False,
 ) -> dict[str, Any]:
-    """Distil a student in a new run folder. Returns its summary.
+    """Distil a student in a new run folder, waiting while another process trains its teacher. Returns its summary.
 
     with_scratch: train the student alone too, for comparison; otherwise it is shown only if it is there.
     teacher_dirs: run folders to take the teacher from, instead of the settings' own; several are mixed.
@@ -52,7 +53,15 @@ def distill(
     folder = prepare(
         settings, place, with_scratch=with_scratch, teacher_dirs=teacher_dirs, keep_trajectory=keep_trajectory
     )
-    return _distill_in(folder, settings, place.data(settings), place)
+    data, said = place.data(settings), False
+    while True:
+        try:
+            return _distill_in(folder, settings, data, place)
+        except BusyFolder as busy:
+            if not said and place.tell is not None:
+                place.tell(f"{folder.path} waits: {busy}")
+            said = True
+        time.sleep(runs.POLL_SECONDS)
 
 
 def prepare(

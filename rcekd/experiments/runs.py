@@ -19,6 +19,9 @@ from rcekd.training.loop import Task, Trainer
 from rcekd.training.run_folder import RunFolder
 from rcekd.training.sinks import watched
 
+# Seconds between looks at what another process is doing.
+POLL_SECONDS = 1.0
+
 
 def train_in(
     folder: RunFolder, kind: str, task: Task, settings: RunSettings, place: Place, extra: dict[str, Any] | None = None

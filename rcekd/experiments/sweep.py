@@ -26,8 +26,8 @@ from rcekd.experiments.identity import digest
 from rcekd.experiments.journal import open_journal
 from rcekd.experiments.layers import Layer, nested, of_one_variant
 from rcekd.experiments.place import Place
+from rcekd.experiments.runs import POLL_SECONDS
 from rcekd.experiments.spaces import Space
-from rcekd.experiments.working import POLL_SECONDS
 from rcekd.extras import require
 from rcekd.streams import stream_seed
 from rcekd.training.checkpoint import Progress

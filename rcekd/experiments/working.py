@@ -16,12 +16,10 @@ from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.opening import open_run
 from rcekd.experiments.place import Place
 from rcekd.experiments.plan import Cell, Experiment
+from rcekd.experiments.runs import POLL_SECONDS
 from rcekd.experiments.teaching import check_same_data
 from rcekd.training.checkpoint import ForeignCheckpoint
 from rcekd.training.run_folder import BusyFolder, RunFolder
-
-# Seconds between looks at what another process is doing.
-POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)

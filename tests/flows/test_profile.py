@@ -94,6 +94,18 @@ def test_bench_sets_methods_beside_the_student_alone(bench: Command) -> None:
     assert other["peak_rss_bytes"] > 50 << 20
 
 
+def test_bench_takes_one_of_each_as_the_other_commands_do(rcekd: Command) -> None:
+    one = ["bench", "--dataset", "synthetic", "--student", "mf", "--method", "ce", "--epochs", 1, "--warmup", 0]
+    found = rcekd(*one, "--json", *assignments(method__K=None, method__L=None)).result
+    assert [(cell["dataset"], cell["pair"], cell["method"]) for cell in found["cells"]] == [
+        ("synthetic", "mf-mf", "none"),
+        ("synthetic", "mf-mf", "ce"),
+    ]
+    for again in (["--datasets", "ml-1m"], ["--methods", "all,ce"], ["--pairs", "mf-mf"]):
+        done = rcekd(*one, *again)
+        assert (done.code, "give one of the two" in done.error) == (2, True)
+
+
 def test_the_papers_costs_stand_beside_ours(bench: Command) -> None:
     found = bench().result
     assert {cell["paper"] for cell in found["cells"]} == {None}, "it tells none of synthetic data"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rcekd.experiments.claims import claim
-from rcekd.experiments.working import POLL_SECONDS
+from rcekd.experiments.runs import POLL_SECONDS
 from rcekd.training.run_folder import BusyFolder, RunFolder
 from tests.flows.conftest import LISTS, Outcome, assignments
 
