@@ -41,10 +41,10 @@ def find_or_train(settings: RunSettings, data: Interactions, place: Place, folde
         wanted = "trajectory" in settings.method.needs()
         summary = runs.teacher(settings, data, place, keep_trajectory=wanted)
         folder = runs.teacher_folder(settings, data, place.runs_dir)
-        return tempered(Teaching(summary, _trained(folder, settings.teacher.backbone, data)), settings, data)
+        return tempered(Teaching(summary, _trained(folder, settings.teacher.backbone, data)), settings, data, place)
     found = [given(RunFolder(path), data) for path in folders]
     # Mixed first: an ensemble brings its members to one scale, which would undo what each had been divided by.
-    return tempered(found[0] if len(found) == 1 else mixed(found, settings, data), settings, data)
+    return tempered(found[0] if len(found) == 1 else mixed(found, settings, data), settings, data, place)
 
 
 def find(settings: RunSettings, data: Interactions, place: Place, folders: Sequence[Path]) -> Teaching:
@@ -58,7 +58,7 @@ def find(settings: RunSettings, data: Interactions, place: Place, folders: Seque
         folder = runs.teacher_folder(settings, data, place.runs_dir)
         _check_there(folder, "teacher")
         trained = Teaching(runs.finished(folder), _trained(folder, settings.teacher.backbone, data))
-        teaching = tempered(trained, settings, data)
+        teaching = tempered(trained, settings, data, place)
     student = _assistant(teaching, settings)
     if student is None:
         return teaching
@@ -85,10 +85,11 @@ def given(folder: RunFolder, data: Interactions) -> Teaching:
     return Teaching(summary, _trained(folder, backbone, data))
 
 
-def tempered(teaching: Teaching, settings: RunSettings, data: Interactions) -> Teaching:
+def tempered(teaching: Teaching, settings: RunSettings, data: Interactions, place: Place) -> Teaching:
     """The teacher at `teacher.temperature`. Only what is frozen is changed: a live model teaches as it is.
 
-    InputError for a teacher of lists, whose scores were put on their scale when they were imported.
+    Where `auto` finds none, its scores stay as they are, and place.tell hears why. InputError for a teacher
+    of lists, whose scores were put on their scale when they were imported.
     """
     wanted, knowledge = settings.teacher.temperature, teaching.knowledge
     if wanted == 1.0:
@@ -98,10 +99,14 @@ def tempered(teaching: Teaching, settings: RunSettings, data: Interactions) -> T
             f"teacher.temperature={wanted}: {teaching.summary['run_dir']} is a teacher of top-N lists, which has its "
             "temperature from its import; leave the setting out, or import it again with --temperature"
         )
-    found = calibrate(knowledge.tables, data).temperature if wanted == "auto" else wanted
-    if found is None:
-        return teaching
-    return teaching._replace(knowledge=knowledge.at(found), temperature=found)
+    if wanted != "auto":
+        return teaching._replace(knowledge=knowledge.at(wanted), temperature=wanted)
+    found = calibrate(knowledge.tables, data)
+    if found.temperature is not None:
+        return teaching._replace(knowledge=knowledge.at(found.temperature), temperature=found.temperature)
+    if place.tell is not None:
+        place.tell(f"teacher.temperature=auto finds none ({found.reason}): the teacher's scores stay as they are")
+    return teaching
 
 
 def check_given(folder: RunFolder, data: Interactions) -> tuple[dict[str, Any], dict[str, Any]]:

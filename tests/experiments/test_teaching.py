@@ -1,5 +1,7 @@
 """A run's teacher, found again as it taught, and its assistant: between whom one stands, and how wide it is."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,7 +10,15 @@ from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.experiments.layers import run_settings
 from rcekd.experiments.place import Place
-from rcekd.experiments.teaching import Teaching, _assistant, _best_member, check_assistant, find, find_or_train
+from rcekd.experiments.teaching import (
+    Teaching,
+    _assistant,
+    _best_member,
+    check_assistant,
+    find,
+    find_or_train,
+    tempered,
+)
 from rcekd.models import FactorTables
 from rcekd.teachers import FactorTeacher, TeacherKnowledge
 from rcekd.teachers.lists import ListTeacher
@@ -20,6 +30,15 @@ def test_a_teacher_is_found_at_its_temperature(settings: RunSettings, place: Pla
     there, again = find_or_train(warm, data, place, []), find(warm, data, place, [])
     for one, other in zip(there.knowledge.tables, again.knowledge.tables, strict=True):
         assert torch.equal(one, other)
+
+
+def test_an_automatic_temperature_that_finds_none_is_told(settings: RunSettings, place: Place) -> None:
+    auto = resolve([("auto", merge(settings.to_values(), {"teacher": {"temperature": "auto"}}))])
+    data, said = place.data(auto), list[str]()
+    flat = FactorTeacher(FactorTables(torch.ones(data.n_users, 4), torch.ones(data.n_items, 4)))
+    taught_by = tempered(taught(4, flat), auto, data, replace(place, tell=said.append))
+    assert (taught_by.temperature, len(said)) == (1.0, 1)
+    assert "all scores of a user are equal" in said[0]
 
 
 def taught(dim: int, knowledge: TeacherKnowledge | None = None) -> Teaching:
