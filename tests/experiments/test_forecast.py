@@ -28,11 +28,14 @@ class Told(CellFolder):
     def seconds(self, cell: Cell) -> float | None:
         return self._took.get(cell.labels)
 
+    def is_done(self, cell: Cell) -> bool:
+        return cell.labels in self._took
+
 
 def left(took: dict[Labels, float], *labels: Labels) -> Forecast:
     """What is left of these cells, those that are done among them."""
     wanted = [*took, *labels]
-    return forecast([cell for cell in CELLS if cell.labels in wanted], Told(took))
+    return forecast([cell for cell in CELLS if cell.labels in wanted], Told(took), CELLS)
 
 
 def cell(method: str, variant: str = "", seed: int = 0, dataset: str = "synthetic", pair: str = "mf-mf") -> Labels:
@@ -65,12 +68,18 @@ def test_what_is_done_is_not_counted_and_what_has_no_kin_is_unknown() -> None:
     assert left(took, cell("ce", seed=1), cell("ce", seed=2), *strangers) == Forecast(20.0, 2)
 
 
+def test_cells_that_are_not_to_be_run_now_tell_how_long_the_others_take() -> None:
+    cells = [found for found in CELLS if found.labels == cell("ce", seed=2)]
+    assert forecast(cells, Told({cell("ce"): 10.0}), CELLS) == Forecast(10.0, 0)
+
+
 @pytest.mark.parametrize(
     ("found", "says"),
     [
         (Forecast(0.0, 0), "about 0 min"),
         (Forecast(3540.0, 0), "about 59 min"),
         (Forecast(3600.0, 0), "about 1 h 00 min"),
+        (Forecast(0.0, 3), "unknown for 3 cells, until one like them is done"),
         (Forecast(9 * 3600 + 301.0, 3), "about 9 h 05 min and 3 cells of unknown length"),
     ],
     ids=str,

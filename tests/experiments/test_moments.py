@@ -25,7 +25,7 @@ def kept(place: Place, method: str, user_N: Tensor, *, keep_trajectory: bool = T
     settings = run_settings("synthetic", method=method, seed=SEED, sets={**SMALL, **SHORT, **lists})
     summary = pipeline.distill(settings, place, keep_trajectory=keep_trajectory)
     run = open_run(Path(summary["run_dir"]), place)
-    return list(moments(run, teaching.found(run.settings, run.data, place, []).knowledge, user_N))
+    return list(moments(run, teaching.find(run.settings, run.data, place, []).knowledge, user_N))
 
 
 @pytest.mark.parametrize("method", ["rcekd", "ce"])

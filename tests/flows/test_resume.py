@@ -154,14 +154,23 @@ def test_a_second_process_in_the_same_folder(tmp_path: Path, whole: Path, carry_
 
 
 def test_two_distillations_that_need_the_same_teacher(tmp_path: Path, whole: Path, carry_out: Carrier) -> None:
-    held, second = carry_out([step(tmp_path, DISTILL, signal=signal.SIGSTOP, moment=25), step(tmp_path, DISTILL)])
-    assert second["code"] == 2
-    (line,) = second["err"].splitlines()
-    assert "teacher-synthetic-mf8-s0" in line
-    assert "another process is running in this folder" in line
-    assert held["code"] == 0
-    model = "runs/distill-synthetic-mf-mf-rcekd-s0-001/model.safetensors"
-    assert (tmp_path / model).read_bytes() == (whole / model).read_bytes()
+    """The second waits for the first, which stands still in its teacher; interrupted at that, it goes on later."""
+    first = step(tmp_path, DISTILL, signal=signal.SIGSTOP, moment=25)
+    held, second, resumed = carry_out(
+        [first, step(tmp_path, DISTILL, signal=signal.SIGINT, after=4), step(tmp_path, RESUME)]
+    )
+    assert second["code"] == 130
+    waits, interrupted = second["err"].splitlines()
+    assert "waits" in waits
+    assert "teacher-synthetic-mf8-s0" in waits
+    assert "another process is running in this folder" in waits
+    assert "interrupted" in interrupted
+    assert (held["code"], resumed["code"]) == (0, 0)
+    for number in ("001", "002"):
+        model = tmp_path / f"runs/distill-synthetic-mf-mf-rcekd-s0-{number}/model.safetensors"
+        assert (
+            model.read_bytes() == (whole / "runs/distill-synthetic-mf-mf-rcekd-s0-001/model.safetensors").read_bytes()
+        )
 
 
 def test_resuming_what_is_finished_only_reads_it(whole: Path, carry_out: Carrier) -> None:
