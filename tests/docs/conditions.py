@@ -59,7 +59,7 @@ READ_ONLY: Mapping[str, str] = MappingProxyType(
         "docs/theory.md": "minutes on real data; tests/flows/test_analyze.py does the same",
         "docs/cuda.md: rcekd distill": "needs a GPU; tests/devices distils on a pretend one",
         "docs/findings.md": "an hour on real data; tests/flows/test_run.py does the same on small data",
-        "docs/comparison.md": "hours of training on real data; tests/flows/test_run.py does the same on small data",
+        "docs/comparison": "hours of training on real data; tests/flows/test_run.py does the same on small data",
         "docs/quality.md": "hours of tuning on real data; what they print is in the document",
         "docs/import-teacher.md": "tests/flows/test_import_teacher.py imports every format; the data are real ones",
         "README.md: rcekd distill --dataset ml-1m --set data.split=leave-one-out": "needs data with times",
