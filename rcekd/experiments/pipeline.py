@@ -1,6 +1,5 @@
 """The main job: data → teacher → distilled student → evaluation. Each step is found if it was done before."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +15,7 @@ from rcekd.experiments import imported, runs, teaching
 from rcekd.experiments.place import Place
 from rcekd.experiments.summary import dataset_part, describe, model_part, versions
 from rcekd.methods import build_method, check_needs
-from rcekd.training.run_folder import BusyFolder, RunFolder, named, next_free
+from rcekd.training.run_folder import RunFolder, named, next_free
 
 
 def train_teacher(settings: RunSettings, place: Place, *, keep_trajectory: bool = False) -> dict[str, Any]:
@@ -53,15 +52,8 @@ def distill(
     folder = prepare(
         settings, place, with_scratch=with_scratch, teacher_dirs=teacher_dirs, keep_trajectory=keep_trajectory
     )
-    data, said = place.data(settings), False
-    while True:
-        try:
-            return _distill_in(folder, settings, data, place)
-        except BusyFolder as busy:
-            if not said and place.tell is not None:
-                place.tell(f"{folder.path} waits: {busy}")
-            said = True
-        time.sleep(runs.POLL_SECONDS)
+    data = place.data(settings)
+    return runs.once_free(lambda: _distill_in(folder, settings, data, place), str(folder.path), place)
 
 
 def prepare(

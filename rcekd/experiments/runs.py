@@ -1,9 +1,10 @@
 """Runs that are made once and shared: a teacher, or a student trained alone, found by what they depend on."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rcekd import devices
 from rcekd.config import RunSettings
@@ -16,11 +17,29 @@ from rcekd.methods import Method, build_method
 from rcekd.models import Backbone, ModelSettings, build_model, empty_model
 from rcekd.teachers import TeacherKnowledge
 from rcekd.training.loop import Task, Trainer
-from rcekd.training.run_folder import RunFolder
+from rcekd.training.run_folder import BusyFolder, RunFolder
 from rcekd.training.sinks import watched
 
 # Seconds between looks at what another process is doing.
 POLL_SECONDS = 1.0
+
+Done = TypeVar("Done")
+
+
+def once_free(work: Callable[[], Done], who: str, place: Place) -> Done:
+    """What `work` returns, tried again for as long as another process holds a folder that it needs.
+
+    place.tell hears once that `who` waits, and for what.
+    """
+    said = False
+    while True:
+        try:
+            return work()
+        except BusyFolder as busy:
+            if not said and place.tell is not None:
+                place.tell(f"{who} waits: {busy}")
+            said = True
+        time.sleep(POLL_SECONDS)
 
 
 def train_in(

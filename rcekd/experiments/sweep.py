@@ -8,7 +8,6 @@ claims/NUMBER          locked by the process that works on the trial; the lock d
 best.yaml, sweep.json  what was found so far
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,14 +25,14 @@ from rcekd.experiments.identity import digest
 from rcekd.experiments.journal import open_journal
 from rcekd.experiments.layers import Layer, nested, of_one_variant
 from rcekd.experiments.place import Place
-from rcekd.experiments.runs import POLL_SECONDS
+from rcekd.experiments.runs import once_free
 from rcekd.experiments.spaces import Space
 from rcekd.extras import require
 from rcekd.streams import stream_seed
 from rcekd.training.checkpoint import Progress
 from rcekd.training.files import write_json, write_text
 from rcekd.training.loop import Observer
-from rcekd.training.run_folder import BusyFolder, RunFolder
+from rcekd.training.run_folder import RunFolder
 from rcekd.training.settings import TrainSettings
 
 STARTUP_TRIALS = 3
@@ -185,15 +184,8 @@ class Sweep:
         if "run_dir" not in trial.user_attrs:
             folder = pipeline.prepare(self._task.settings(point), place, teacher_dirs=self._task.teacher_dirs)
             trial.set_user_attr("run_dir", str(folder.path))
-        said = False
-        while True:
-            try:
-                return pipeline.resume(Path(trial.user_attrs["run_dir"]), place)
-            except BusyFolder as busy:  # the teacher, say, which the first of several processes trains
-                if not said and place.tell is not None:
-                    place.tell(f"trial {trial.number} waits: {busy}")
-                said = True
-            time.sleep(POLL_SECONDS)
+        run_dir = Path(trial.user_attrs["run_dir"])  # the teacher, say, the first of several processes trains
+        return once_free(lambda: pipeline.resume(run_dir, place), f"trial {trial.number}", place)
 
     def _describe(self, trial: Any) -> dict[str, Any]:
         values = trial.intermediate_values

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_trial_waits_for_the_teacher_that_another_process_trains(
         real(self)
 
     monkeypatch.setattr(RunFolder, "lock", busy)
-    monkeypatch.setattr("rcekd.experiments.sweep.time.sleep", slept.append)
+    monkeypatch.setattr("rcekd.experiments.runs.time", SimpleNamespace(sleep=slept.append))
     done = sweep("--trials", 1)
     assert (done.code, slept) == (0, [POLL_SECONDS])
     assert "trial 0 waits: " in done.err
