@@ -9,7 +9,7 @@ from rcekd.commands import options
 from rcekd.errors import InputError
 from rcekd.experiments.benching import bench as measure
 from rcekd.experiments.benching import bench_cells
-from rcekd.experiments.layers import DEFAULT_DATASET
+from rcekd.experiments.layers import Layer, names_in
 from rcekd.methods import METHODS, check_name
 from rcekd.reports.profiles import bench_line, bench_table
 
@@ -28,6 +28,7 @@ def bench(
         Path | None, typer.Option("--compare", help="results of an earlier --json, to stand in the same table")
     ] = None,
     assignments: options.Set = None,
+    config: options.Config = None,
     seed: options.Seed = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = options.RUNS_DIR,
@@ -42,20 +43,31 @@ def bench(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
-    pair = f"{teacher or 'mf'}-{student or 'mf'}" if teacher or student else None
-    names = list(METHODS) if methods == "all" else _names(methods, method, "ce,rcekd", "--methods beside --method")
+    given = _given(config, assignments)
+    named = names_in(given, method="ce,rcekd")
+    pair = f"{teacher or named.teacher}-{student or named.student}"
+    names = list(METHODS) if methods == "all" else _names(methods, method, named.method, "--methods beside --method")
     cells = bench_cells(
-        _names(datasets, dataset, DEFAULT_DATASET, "--datasets beside --dataset"),
-        _names(pairs, pair, "mf-mf", "--pairs beside --teacher or --student"),
+        _names(datasets, dataset, named.dataset, "--datasets beside --dataset"),
+        _names(pairs, pair if teacher or student else None, pair, "--pairs beside --teacher or --student"),
         [check_name(name) for name in names],
+        given,
+        {} if seed is None else {"seed": seed},
     )
     words = ["--epochs", str(epochs), "--warmup", str(warmup), "--runs-dir", str(runs_dir), "--device", device]
-    words += [word for text in assignments or [] for word in ("--set", text)]
-    for option, value in (("--seed", seed), ("--data-dir", data_dir), ("--threads", threads)):
+    for option, value in (("--data-dir", data_dir), ("--threads", threads)):
         words += [option, str(value)] if value is not None else []
     found = measure(cells, words, lambda entry: env.output.note(bench_line(entry)), compare)
     env.output.table(bench_table(found))
     env.output.result(found)
+
+
+def _given(config: Path | None, assignments: list[str] | None) -> list[Layer]:
+    """The settings of --config and --set. InputError for a file that names its teacher by a folder."""
+    read = options.config_file(config)
+    if read is not None and read.asked.get("teacher_dirs"):
+        raise InputError(f"{config}: teacher_dirs: bench makes a teacher for every pair; leave this key out")
+    return options.given_layers(read, assignments)
 
 
 def _names(several: str | None, one: str | None, default: str, both: str) -> list[str]:

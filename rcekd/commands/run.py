@@ -29,6 +29,9 @@ def run(
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="processes that share the cells and the threads")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run and how long, and stop")] = False,
+    is_part: Annotated[
+        bool, typer.Option("--is-part", hidden=True, help="one of the processes of --jobs: who started it says the end")
+    ] = False,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = options.RUNS_DIR,
     device: options.Device = "auto",
@@ -65,11 +68,14 @@ def run(
         work(cells, folder, replace(env.place, observer=Silent()), view.told)
     else:
         share = max(1, (threads or torch.get_num_threads()) // jobs)
-        words = ["run", experiment, "--threads", str(share), "--device", device, "--quiet", "--runs-dir", str(runs_dir)]
+        words = ["run", experiment, "--threads", str(share), "--device", device, "--is-part", "--quiet"]
+        words += ["--runs-dir", str(runs_dir)]
         words += [word for part in only or [] for word in ("--only", part)]
         words += ["--scale", scale] if scale is not None else []
         words += ["--data-dir", str(data_dir)] if data_dir is not None else []
         codes = side_by_side(words, jobs, view.look)
+    if is_part:
+        return
     left = forecast(cells, folder, kin)
     env.output.table(status_table(cells, folder, left, jobs, kin))
     env.output.result(now := status(cells, folder, left))

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from rcekd.config import RunSettings, Values, resolve
 from rcekd.errors import InputError
 from rcekd.experiments.jobs import START
+from rcekd.experiments.layers import Layer, with_preset
 from rcekd.experiments.plan import PaperTable
 
 ALONE = "none"
@@ -21,16 +23,12 @@ SAME = ("machine", "device", "threads")
 
 
 class BenchCell(NamedTuple):
-    """What is timed."""
+    """What is timed, by the names it was asked for, and all its settings."""
 
     dataset: str
     pair: str
     method: str
-
-    def words(self) -> list[str]:
-        """As options of `rcekd profile`."""
-        teacher, student = self.pair.split("-")
-        return ["--dataset", self.dataset, "--teacher", teacher, "--student", student, "--method", self.method]
+    settings: RunSettings
 
 
 @cache
@@ -44,19 +42,45 @@ def paper_costs() -> dict[tuple[str, str, str], dict[str, float]]:
     return found
 
 
-def bench_cells(datasets: Sequence[str], pairs: Sequence[str], methods: Sequence[str]) -> list[BenchCell]:
-    """Every combination, the student alone first in each group: it is what the others are measured by."""
+def bench_cells(
+    datasets: Sequence[str], pairs: Sequence[str], methods: Sequence[str], given: list[Layer], flags: Values
+) -> list[BenchCell]:
+    """Every combination, the student alone first in each group: it is what the others are measured by.
+
+    given, flags: further settings, as for `with_preset`. A method's are no business of the student alone, nor are those
+    of a layer that names another method. InputError for a setting that is refused.
+    """
     for pair in pairs:
         if pair.count("-") != 1:
             raise InputError(f"--pairs {pair!r}: write TEACHER-STUDENT, e.g. mf-mf")
     wanted = [ALONE, *(method for method in methods if method != ALONE)]
-    return [BenchCell(dataset, pair, method) for dataset in datasets for pair in pairs for method in wanted]
+    return [
+        BenchCell(dataset, pair, method, _settings(dataset, pair, method, given, flags))
+        for dataset in datasets
+        for pair in pairs
+        for method in wanted
+    ]
+
+
+def _settings(dataset: str, pair: str, method: str, given: list[Layer], flags: Values) -> RunSettings:
+    teacher, student = ({"model": name} for name in pair.split("-"))
+    own = [(source, _meant_for(method, values)) for source, values in given]
+    named = {"dataset": dataset, "teacher": teacher, "student": student, "method": {"name": method}}
+    return resolve(with_preset(own, flags | named))
+
+
+def _meant_for(method: str, values: Values) -> Values:
+    """The settings, without those of a method where they are another's."""
+    group = values.get("method")
+    named = group.get("name", method) if isinstance(group, dict) else method
+    return values if named == method != ALONE else {room: value for room, value in values.items() if room != "method"}
 
 
 def measure(cell: BenchCell, words: Sequence[str]) -> dict[str, Any]:
     """The profile of one cell, from a fresh process. `words`: further options. InputError where it refuses."""
-    command = [sys.executable, "-c", START, "profile", *cell.words(), *words, "--json", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", START, "profile", "--config", "/dev/stdin", *words, "--json", "--quiet"]
+    settings = yaml.safe_dump(cell.settings.to_values(), allow_unicode=True)
+    done = subprocess.run(command, input=settings, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1].removeprefix("rcekd: ")
         if done.returncode == 2:

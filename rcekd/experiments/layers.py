@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from rcekd import methods, models
 from rcekd.config import RunSettings, Values, merge, preset, resolve
@@ -58,20 +58,35 @@ def with_preset(given: list[Layer], flags: Values) -> list[Layer]:
     Dataset, teacher, student and method, which choose the preset, may stand in any layer. A layer that changes the
     method's variant takes the former one's defaults from those below. InputError for unknown names.
     """
+    names = names_in([*given, ("the flags", flags)])
+    dataset = lasting(names.dataset)
+    models.find(names.teacher), models.find(names.student)
+    method = methods.check_name(names.method)
+    flags = {**flags, "dataset": dataset, "method": {"name": method}}
+    layers = [("the preset", preset(dataset, names.teacher, names.student, method)), *given, ("the flags", flags)]
+    return of_one_variant(layers, method)
+
+
+class Names(NamedTuple):
+    """What chooses the preset."""
+
+    dataset: str
+    teacher: str
+    student: str
+    method: str
+
+
+def names_in(given: list[Layer], *, method: str = "rcekd") -> Names:
+    """What layers name, the last word of each, and what stands where they say nothing. method: that of the method."""
     asked: Values = {}
-    for _, values in [*given, ("", flags)]:
+    for _, values in given:
         asked = merge(asked, values)
-    dataset = lasting(str(asked.get("dataset", DEFAULT_DATASET)))
-    names = {
-        "teacher": _name(asked, "teacher", "model", "mf"),
-        "student": _name(asked, "student", "model", "mf"),
-        "method": _name(asked, "method", "name", "rcekd"),
-    }
-    models.find(names["teacher"]), models.find(names["student"])
-    names["method"] = methods.check_name(names["method"])
-    flags = {**flags, "dataset": dataset, "method": {"name": names["method"]}}
-    layers = [("the preset", preset(dataset, **names)), *given, ("the flags", flags)]
-    return of_one_variant(layers, names["method"])
+    return Names(
+        str(asked.get("dataset", DEFAULT_DATASET)),
+        _name(asked, "teacher", "model", "mf"),
+        _name(asked, "student", "model", "mf"),
+        _name(asked, "method", "name", method),
+    )
 
 
 def _name(asked: Values, room: str, field: str, default: str) -> str:

@@ -73,9 +73,9 @@ def prepare(
     settings.method.check_catalogue(data)
     for backbone in (settings.student, *(() if teacher_dirs else (settings.teacher.backbone,))):
         backbone.reads_times(data)  # what this refuses is refused now, not when a teacher has been trained
-    for path in teacher_dirs:
-        teaching.check_given(RunFolder(path), data)
-    stem = f"distill-{data.name}-{settings.teacher.backbone.model}-{settings.student.model}-{settings.method.name}"
+    given = [teaching.check_given(RunFolder(path), data)[1]["model"] for path in teacher_dirs]
+    teacher = "+".join(dict.fromkeys(given)) or settings.teacher.backbone.model
+    stem = f"distill-{data.name}-{teacher}-{settings.student.model}-{settings.method.name}"
     folder = RunFolder(run_dir or next_free(place.runs_dir, f"{stem}-s{settings.seed}"))
     own: dict[str, Any] = {"kind": "distill", "with_scratch": with_scratch}
     own |= {"keep_trajectory": True} if keep_trajectory else {}

@@ -130,8 +130,10 @@ class Sweep:
                 direction="maximize",
                 pruner=pruner if self._task.prune else optuna.pruners.NopPruner(),
             )
-        except ValueError as error:
-            raise InputError(f"{file}: damaged ({error}); delete {self.folder} and search again") from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # a line is no JSON, or no entry
+            raise InputError(
+                f"{file}: damaged ({type(error).__name__}: {error}); delete {self.folder} and search again"
+            ) from error
         study.enqueue_trial(_inside(first.to_values(), self._task.space), skip_if_exists=True)
         return study
 

@@ -97,3 +97,11 @@ def test_a_locale_of_ascii(tmp_path: Path) -> None:
     first = start(tmp_path, *words)
     again = start(tmp_path, *words, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert (again.returncode, json.loads(again.stdout)) == (0, json.loads(first.stdout)), again.stderr
+
+
+def test_ctrl_c_while_torch_is_loaded_ends_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt\n")
+    command = [sys.executable, "-c", "from rcekd.commands import main; main()", "methods"]
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -63,16 +63,22 @@ def test_processes_of_an_experiment_do_what_was_asked(asked: Asked, tmp_path: Pa
     assert words[words.index("--threads") + 1] == "1", "never none"
 
 
-def test_bench(asked: Asked) -> None:
+def test_bench(asked: Asked, tmp_path: Path) -> None:
     line = "bench --datasets synthetic,ml-100k --pairs mf-mf --methods ce,de --epochs 7 --warmup 3 --compare old.json"
-    (cells, words, _, compare), _ = asked("bench.measure", f"{line} --seed 4 --set student.dim=5 --threads 2")
+    (tmp_path / "more.yaml").write_text("eval: {users: with-targets}\n")
+    more = "--seed 4 --set student.dim=5 --config more.yaml --threads 2"
+    (cells, words, _, compare), _ = asked("bench.measure", f"{line} {more}")
     assert [tuple(cell)[:3] for cell in cells] == [
         (dataset, "mf-mf", method) for dataset in ("synthetic", "ml-100k") for method in ("none", "ce", "de")
     ]
     assert compare == Path("old.json")
+    for cell in cells:
+        settings = cell.settings
+        assert (settings.dataset, settings.method.name) == (cell.dataset, cell.method)
+        assert (settings.seed, settings.student.dim, settings.eval.users) == (4, 5, "with-targets")
     # Each is measured by `rcekd profile`, to which these words are given.
-    (settings, place, length), _ = asked("profile.measure", f"profile --dataset synthetic {' '.join(words)}")
-    assert (length, settings.seed, settings.student.dim) == (Length(warmup=3, epochs=7), 4, 5)
+    (_, place, length), _ = asked("profile.measure", f"profile --dataset synthetic {' '.join(words)}")
+    assert length == Length(warmup=3, epochs=7)
     assert place.runs_dir == Path("runs")
     assert words[words.index("--threads") + 1] == "2"
 

@@ -44,7 +44,8 @@ def table(page: Path) -> str:
     every = every_command()
     for name in names_of_page(page):
         command = every[name]
-        own = [parameter for parameter in command.params if not set(parameter.opts) & {*COMMON, "--help"}]
+        shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+        own = [parameter for parameter in shown if not set(parameter.opts) & {*COMMON, "--help"}]
         common = [option for option in COMMON if any(option in parameter.opts for parameter in command.params)]
         lines = [f"`rcekd {name}`", ""]
         lines += ["| Of its own | |", "|---|---|", *map(_row, own), ""] if own else []

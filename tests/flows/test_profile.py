@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+import yaml
 
 from rcekd.experiments.benching import paper_costs, with_ratios
 from rcekd.reports.profiles import bench_table
@@ -104,6 +105,25 @@ def test_bench_takes_one_of_each_as_the_other_commands_do(rcekd: Command) -> Non
     for again in (["--datasets", "ml-1m"], ["--methods", "all,ce"], ["--pairs", "mf-mf"]):
         done = rcekd(*one, *again)
         assert (done.code, "give one of the two" in done.error) == (2, True)
+
+
+def test_bench_takes_a_methods_settings_for_it_alone(rcekd: Command, tmp_path: Path) -> None:
+    own = {"student": {"dim": 9}, "dataset": "synthetic", "method": {"name": "rcekd", "beta": 2, "K": 5, "L": 5}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(own))
+    short = ["--epochs", 1, "--warmup", 0, "--json", *assignments(method__K=None, method__L=None, student__dim=None)]
+    found = rcekd("bench", "--config", "mine.yaml", *short, "--set", "method.lambda=3").result
+    assert [(cell["dataset"], cell["method"]) for cell in found["cells"]] == [
+        ("synthetic", "none"),
+        ("synthetic", "rcekd"),
+    ]
+    assert {cell["profile"]["student"]["dim"] for cell in found["cells"]} == {9}
+    found = rcekd("bench", "--config", "mine.yaml", "--method", "ce", *short).result
+    assert [cell["method"] for cell in found["cells"]] == ["none", "ce"], "β is none of its settings"
+    done = rcekd("bench", "--config", "mine.yaml", "--method", "ce", "--set", "method.beta=3")
+    assert (done.code, "unknown setting 'method.beta' (from --set method.beta=3)" in done.error) == (2, True)
+    (tmp_path / "mine.yaml").write_text("teacher_dirs: [here]\n")
+    done = rcekd("bench", "--config", "mine.yaml")
+    assert (done.code, "mine.yaml: teacher_dirs: bench makes a teacher" in done.error) == (2, True)
 
 
 def test_the_papers_costs_stand_beside_ours(bench: Command) -> None:

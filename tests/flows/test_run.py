@@ -155,6 +155,14 @@ def test_two_processes_share_the_cells(rcekd: Command, written: Callable[..., Pa
     assert table(Path(shared.result["folder"])) == alone
 
 
+def test_what_failed_for_one_of_several_processes_is_said_once(rcekd: Command, written: Callable[..., Path]) -> None:
+    file = written(seeds=[0], methods=[{"label": "ce", "set": {"method.K": 10_000}}])
+    done = run(rcekd, file, "--jobs", 2)
+    assert done.code == 2
+    assert done.result["failed"], done.err
+    assert done.err.count("the same command tries again") == 1, done.err
+
+
 def write_data(seed: int) -> None:
     dice = random.Random(seed)
     pairs = [(user, item) for user in range(40) for item in sorted(dice.sample(range(60), 12))]

@@ -174,10 +174,11 @@ def test_a_journal_that_a_full_disk_cut_short_goes_on(sweep: Command, monkeypatc
         assert len(found.result["trials"]) == trials
 
 
-def test_a_journal_broken_in_the_middle_is_one_line(sweep: Command) -> None:
+@pytest.mark.parametrize("line", ['{"op_code": 0', "{}", "[1]", "7", "null"])
+def test_a_journal_broken_in_the_middle_is_one_line(sweep: Command, line: str) -> None:
     journal = Path(sweep("--trials", 1).result["sweep_dir"], "study.jsonl")
     lines = journal.read_text().splitlines()
-    journal.write_text("\n".join([lines[0], lines[1][:9], *lines[2:]]) + "\n")
+    journal.write_text("\n".join([lines[0], line, *lines[2:]]) + "\n")
     done = sweep("--trials", 2)
     assert done.code == 2
     assert "study.jsonl: damaged" in done.error
