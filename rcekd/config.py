@@ -97,7 +97,7 @@ def resolve(layers: list[tuple[str, Values]]) -> RunSettings:
         large = dict(models.find(str(merged["teacher"].get("model", "mf"))).settings.TEACHER)
         merged["teacher"] = merge(large, merged["teacher"])
     try:
-        return RunSettings.model_validate(merged)
+        return RunSettings.model_validate(merged, by_name=False)
     except ValidationError as error:
         raise InputError(_explain(error, layers)) from error
 

@@ -291,3 +291,10 @@ def test_no_preset_for_what_is_no_known_dataset(tmp_path: Path) -> None:
     write(tmp_path, "students: {mf: {student: {dim: 3}}}\n")
     assert preset(str(tmp_path / "my"), "mf", "mf", "rcekd") == {}
     assert preset("synthetic", "mf", "mf", "rcekd") == {}
+
+
+@pytest.mark.parametrize("key", ["method.weight", "method.rcekd.top_k"])
+def test_a_setting_has_one_name(key: str) -> None:
+    """The name that stands in the code is no second one: beside a preset's own it would be two values for one."""
+    method = "rcekd+de" if "rcekd" in key else "rcekd"
+    assert f"unknown setting {key!r}" in refusal(f"method.name={method}", f"{key}=3")

@@ -1,16 +1,18 @@
 """`rcekd run`: a whole experiment from one file, with any number of interruptions and processes."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 
 from rcekd.commands import options
+from rcekd.commands.console import Output
 from rcekd.errors import InputError, InterruptedRun
+from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.forecast import forecast
 from rcekd.experiments.jobs import describe, side_by_side, was_stopped
-from rcekd.experiments.plan import read_experiment, ready_titles
+from rcekd.experiments.plan import Cell, read_experiment, ready_titles
 from rcekd.experiments.working import chosen_cells, folder_of, outdated, work
 from rcekd.reports.progress import Progress, ready_table, status, status_table
 from rcekd.training.loop import Silent
@@ -46,8 +48,7 @@ def run(
         data_dir=data_dir, runs_dir=runs_dir, device=device, threads=threads, quiet=quiet, as_json=as_json
     )
     if experiment is None:
-        env.output.table(ready_table(found := ready_titles()))
-        env.output.result({"ready": [dict(zip(("name", "title", "scales"), entry, strict=True)) for entry in found]})
+        _list_ready(env.output)
         return
     chosen = read_experiment(experiment, scale)
     cells, kin = chosen_cells(chosen, only or []), list(chosen.cells())
@@ -55,9 +56,7 @@ def run(
     if changed := outdated(cells, folder, env.place):
         env.output.note(f"{len(changed)} cells were done with data that has changed since: they are run again")
     if dry_run:
-        left = forecast(cells, folder, kin)
-        env.output.table(status_table(cells, folder, left, jobs, kin))
-        env.output.result(status(cells, folder, left))
+        _tell_status(env.output, cells, folder, kin, jobs)
         return
     folder.create(chosen)
     for cell in changed:
@@ -68,19 +67,34 @@ def run(
         work(cells, folder, replace(env.place, observer=Silent()), view.told)
     else:
         share = max(1, (threads or torch.get_num_threads()) // jobs)
-        words = ["run", experiment, "--threads", str(share), "--device", device, "--is-part", "--quiet"]
-        words += ["--runs-dir", str(runs_dir)]
-        words += [word for part in only or [] for word in ("--only", part)]
-        words += ["--scale", scale] if scale is not None else []
-        words += ["--data-dir", str(data_dir)] if data_dir is not None else []
-        codes = side_by_side(words, jobs, view.look)
+        places = ["--runs-dir", str(runs_dir), "--threads", str(share), "--device", device]
+        places += ["--data-dir", str(data_dir)] if data_dir is not None else []
+        chosen_words = _words_of_choice(experiment, scale, only or [])
+        codes = side_by_side(["run", *chosen_words, *places, "--is-part", "--quiet"], jobs, view.look)
     if is_part:
         return
-    left = forecast(cells, folder, kin)
-    env.output.table(status_table(cells, folder, left, jobs, kin))
-    env.output.result(now := status(cells, folder, left))
+    now = _tell_status(env.output, cells, folder, kin, jobs)
     _check_whole(now["pending"], codes)
     _complain(now["failed"])
+
+
+def _list_ready(output: Output) -> None:
+    output.table(ready_table(found := ready_titles()))
+    output.result({"ready": [dict(zip(("name", "title", "scales"), entry, strict=True)) for entry in found]})
+
+
+def _tell_status(output: Output, cells: list[Cell], folder: CellFolder, kin: list[Cell], jobs: int) -> dict[str, Any]:
+    """Print how far the cells are, and return it."""
+    left = forecast(cells, folder, kin)
+    output.table(status_table(cells, folder, left, jobs, kin))
+    output.result(now := status(cells, folder, left))
+    return now
+
+
+def _words_of_choice(experiment: str, scale: str | None, only: list[str]) -> list[str]:
+    """The part of the command line that chooses the cells."""
+    words = [experiment, *(word for label in only for word in ("--only", label))]
+    return words if scale is None else [*words, "--scale", scale]
 
 
 def _check_whole(pending: int, codes: list[int]) -> None:

@@ -111,7 +111,7 @@ def settings_class(name: str) -> type[MethodSettings]:
 def method_settings(value: Mapping[str, Any]) -> MethodSettings:
     """The settings of the method or combination that `value["name"]` names."""
     name = check_name(str(value.get("name", "rcekd")))
-    return settings_class(name).model_validate({**value, "name": name})
+    return settings_class(name).model_validate({**value, "name": name}, by_name=False)
 
 
 def check_needs(settings: MethodSettings, teacher: TeacherKnowledge) -> None:

@@ -43,14 +43,18 @@ class MethodSettings(Settings):
         if not cls.VARIANTS or not isinstance(values, dict):
             return values
         chosen = cls.VARIANTS.get(str(values.get("variant", cls.model_fields["variant"].default)), {})
-        given = {key for key in chosen if key in values or cls.model_fields[key].alias in values}
-        return {**{key: value for key, value in chosen.items() if key not in given}, **values}
+        given = {name for name in chosen if name in values or cls._key(name) in values}
+        return {**{cls._key(name): value for name, value in chosen.items() if name not in given}, **values}
 
     @classmethod
     def variant_keys(cls) -> frozenset[str]:
-        """The settings whose defaults follow from the variant, by name and by alias."""
-        names = {name for chosen in cls.VARIANTS.values() for name in chosen}
-        return frozenset(names | {alias for name in names if (alias := cls.model_fields[name].alias)})
+        """The settings whose defaults follow from the variant, as a user writes them."""
+        return frozenset(cls._key(name) for chosen in cls.VARIANTS.values() for name in chosen)
+
+    @classmethod
+    def _key(cls, name: str) -> str:
+        """A field as a user writes it."""
+        return cls.model_fields[name].alias or name
 
     def needs(self) -> frozenset[Need]:
         """What the teacher must give for these settings."""

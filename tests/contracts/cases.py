@@ -22,9 +22,9 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"n": 5, "t1": 1.0},
     ],
     "rrd": [
-        {"K": 4, "L": 3, "pool": 5, "T": 2.0},
-        {"K": 4, "L": 3, "pool": 5, "rho": 0.5, "item_top_k": 4, "item_draws": 3, "item_pool": 6},
-        {"K": 4, "L": 3, "pool": 5, "rho": 0.5, "item_top_k": 4, "item_draws": 3, "item_pool": 6, "items_of": "batch"},
+        {"K": 4, "L": 3, "M": 5, "T": 2.0},
+        {"K": 4, "L": 3, "M": 5, "rho": 0.5, "item_top_k": 4, "item_draws": 3, "item_pool": 6},
+        {"K": 4, "L": 3, "M": 5, "rho": 0.5, "item_top_k": 4, "item_draws": 3, "item_pool": 6, "items_of": "batch"},
     ],
     "dcd": [
         {"K": 3, "L": 3, "pool": 8, "rho": 1.0},

@@ -18,7 +18,7 @@ TEACHER = {"teacher__model": "hstu", "teacher__blocks": 2, "teacher__heads": 2, 
 STUDENT = {"student__dim": 4, "student__window": 10}
 METHODS = {
     "rcekd": {},
-    "rrd": {"method__K": 4, "method__L": 3, "method__pool": 5, "method__T": 2.0},
+    "rrd": {"method__K": 4, "method__L": 3, "method__M": 5, "method__T": 2.0},
     "de": {"method__K": None, "method__L": None, "method__E": 3},
     "ftd": {"method__K": None, "method__L": None},
     "bd": {"method__K": None, "method__L": None},

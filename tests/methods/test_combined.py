@@ -104,7 +104,7 @@ def test_wrong_combinations_are_one_line(method: dict[str, Any], says: str) -> N
             r"method\.dcd\.pool=35.*, or method\.dcd\.rho=0",
         ),
         (
-            {"name": "ce+rrd", "ce": {"K": 5}, "rrd": {"K": 5, "L": 5, "pool": 9, "rho": 1, "item_pool": 31}},
+            {"name": "ce+rrd", "ce": {"K": 5}, "rrd": {"K": 5, "L": 5, "M": 9, "rho": 1, "item_pool": 31}},
             r"method\.rrd\.item_pool=31 is more than the 30 users",
         ),
     ],

@@ -41,7 +41,7 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 NOT_RECORDED: dict[str, dict[str, Any]] = {
     "asked not to": {"cuda_graph": False},
-    "a method that waits": {"method": "rrd", "case": {"K": 4, "L": 3, "pool": 5, "T": 2.0}},
+    "a method that waits": {"method": "rrd", "case": {"K": 4, "L": 3, "M": 5, "T": 2.0}},
     "all items": {"method": "ce", "case": {"items": "all"}},
     "few steps": {"batch_size": 24},
 }
@@ -207,7 +207,7 @@ def test_only_what_says_so_is_recorded(tiny_interactions: Interactions) -> None:
     built = {name: entry.build for name, entry in METHODS.items() if entry.build is not None}
     said = [name for name, build in built.items() if build.is_recordable is not Method.is_recordable]
     assert said == ["ce", "rcekd"]
-    case = {"ce": {"K": 6}, "rrd": {"K": 4, "L": 3, "pool": 5, "T": 2.0}, "rcekd": {"K": 6, "L": 5}}
+    case = {"ce": {"K": 6}, "rrd": {"K": 4, "L": 3, "M": 5, "T": 2.0}, "rcekd": {"K": 6, "L": 5}}
     teacher = full_teacher(build_model(LightGCNSettings(dim=4), tiny_interactions, seed=1).tables())
     for name, expected in (("ce+rcekd", True), ("ce+rrd", False)):
         parts = {part: case[part] for part in name.split("+")}
