@@ -2,7 +2,6 @@
 // share.
 #pragma once
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "simd.h"
 
@@ -23,19 +22,6 @@ class Arena {
   private:
     char* base_;
     int64_t used_ = 0;
-};
-
-// A block of memory from the host allocator, aligned to cache lines; data() is null when it was refused.
-class Block {
-  public:
-    explicit Block(int64_t bytes) : data_((char*)aligned_alloc(64, (size_t)((bytes + 64) / 64 * 64))) {}
-    ~Block() { free(data_); }
-    Block(const Block&) = delete;
-    Block& operator=(const Block&) = delete;
-    char* data() const { return data_; }
-
-  private:
-    char* data_;
 };
 
 }  // namespace RCEKD_ISA

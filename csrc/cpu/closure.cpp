@@ -7,6 +7,7 @@
 #include "draws.h"
 #include "pilot.h"
 #include "scan.h"
+#include "workspace.h"
 
 namespace rcekd {
 namespace RCEKD_ISA {
@@ -263,20 +264,22 @@ int closure(rcekd_closure_args* a) {
     const int64_t rows = group_size(a->rows, threads, plan.limit + 2 * kPanel);
     Arena measure(nullptr);
     Memory(*a, plan, rows, &measure);
-    Block panels(panels_size(a->n_items, a->d) * 4), pilot(panels_size(plan.size, a->d) * 4), chosen(plan.size * 4);
-    Block log_weight((a->k + 1) * 8), accept((a->k + 1) * 8), scratch(threads * measure.used());
-    if (!panels.data() || !pilot.data() || !chosen.data() || !log_weight.data() || !accept.data() || !scratch.data())
+    Workspace<float> panels(panels_size(a->n_items, a->d)), pilot(panels_size(plan.size, a->d));
+    Workspace<int32_t> chosen(plan.size);
+    Workspace<double> log_weight(a->k + 1), accept(a->k + 1);
+    Workspace<char> scratch(threads * measure.used());
+    if (panels.failed() || pilot.failed() || chosen.failed() || log_weight.failed() || accept.failed() ||
+        scratch.failed())
         return RCEKD_NO_MEMORY;
     a->bad_row = first_bad_row(a->user_factor, a->user, a->rows, a->item_factor, a->n_items, a->d, threads);
     if (a->bad_row < a->rows) return RCEKD_NAN;
 
-    int32_t* chosen_item = (int32_t*)chosen.data();
-    choose_pilot(rcekd_key(a->seed, a->epoch, RCEKD_STREAM_PILOT), a->n_items, plan.size, chosen_item);
-    pack_panels(a->item_factor, nullptr, a->n_items, a->d, threads, (float*)panels.data());
-    pack_panels(a->item_factor, chosen_item, plan.size, a->d, 1, (float*)pilot.data());
+    choose_pilot(rcekd_key(a->seed, a->epoch, RCEKD_STREAM_PILOT), a->n_items, plan.size, chosen.data());
+    pack_panels(a->item_factor, nullptr, a->n_items, a->d, threads, panels.data());
+    pack_panels(a->item_factor, chosen.data(), plan.size, a->d, 1, pilot.data());
     for (int64_t z = 0; z <= a->k; ++z) {
-        ((double*)log_weight.data())[z] = (double)z / a->tau;
-        ((double*)accept.data())[z] = rcekd_exp_nonpositive(-(double)z / a->tau);
+        log_weight[z] = (double)z / a->tau;
+        accept[z] = rcekd_exp_nonpositive(-(double)z / a->tau);
     }
     const Rules rules{a->item_factor,
                       a->n_items,
@@ -284,13 +287,9 @@ int closure(rcekd_closure_args* a) {
                       a->draws,
                       rcekd_key(a->seed, a->epoch, RCEKD_STREAM_CLOSURE_HIGH),
                       rcekd_key(a->seed, a->epoch, RCEKD_STREAM_CLOSURE_LOW),
-                      (const double*)log_weight.data(),
-                      (const double*)accept.data()};
-    const Call call{*a,
-                    {(const float*)panels.data(), a->n_items, a->d},
-                    {(const float*)pilot.data(), plan.size, a->d},
-                    plan,
-                    rules};
+                      log_weight.data(),
+                      accept.data()};
+    const Call call{*a, {panels.data(), a->n_items, a->d}, {pilot.data(), plan.size, a->d}, plan, rules};
 #pragma omp parallel num_threads(threads)
     {
         Arena arena(scratch.data() + omp_get_thread_num() * measure.used());

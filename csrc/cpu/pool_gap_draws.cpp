@@ -104,9 +104,9 @@ int pool_gap_draws(rcekd_pool_gap_draws_args* a) {
     const int threads = team(a->threads, a->rows * a->listed, 2048);
     Arena measure(nullptr);
     Memory(a->listed, &measure);
-    Block scratch(threads * measure.used());
+    Workspace<char> scratch(threads * measure.used());
     Workspace<double> log_weight(a->requests * a->listed);
-    if (!scratch.data() || log_weight.failed()) return RCEKD_NO_MEMORY;
+    if (scratch.failed() || log_weight.failed()) return RCEKD_NO_MEMORY;
     tabulate(*a, log_weight.data());
     int64_t bad_row = a->rows;
 #pragma omp parallel num_threads(threads) reduction(min : bad_row)

@@ -14,6 +14,7 @@
 #include "rcekd/rank_key.h"
 #include "rcekd/unseen.h"
 #include "scan.h"
+#include "workspace.h"
 
 namespace rcekd {
 namespace RCEKD_ISA {
@@ -214,19 +215,19 @@ int rank_gap_draws(rcekd_rank_gap_draws_args* a) {
     const int64_t stride = round_up(a->n_items, kPanel), rows = users_at_once(a->rows, threads, stride);
     Arena measure(nullptr);
     Memory(*a, rows, stride, &measure);
-    Block own(panels_size(a->n_items, a->d) * (int64_t)sizeof(float)), scratch(threads * measure.used());
-    Block other(panels_size(a->n_items, a->other_d) * (int64_t)sizeof(float));
-    if (!own.data() || !other.data() || !scratch.data()) return RCEKD_NO_MEMORY;
+    Workspace<float> own(panels_size(a->n_items, a->d)), other(panels_size(a->n_items, a->other_d));
+    Workspace<char> scratch(threads * measure.used());
+    if (own.failed() || other.failed() || scratch.failed()) return RCEKD_NO_MEMORY;
     const int64_t own_bad = first_bad_row(a->user_factor, a->user, a->rows, a->item_factor, a->n_items, a->d, threads);
     const int64_t other_bad =
         first_bad_row(a->other_user_factor, a->user, a->rows, a->other_item_factor, a->n_items, a->other_d, threads);
     a->bad_row = std::min(own_bad, other_bad);
     if (a->bad_row < a->rows) return RCEKD_NAN;
 
-    const Panels items{(const float*)own.data(), a->n_items, a->d};
-    const Panels other_items{(const float*)other.data(), a->n_items, a->other_d};
-    pack_panels(a->item_factor, nullptr, a->n_items, a->d, threads, (float*)own.data());
-    pack_panels(a->other_item_factor, nullptr, a->n_items, a->other_d, threads, (float*)other.data());
+    const Panels items{own.data(), a->n_items, a->d};
+    const Panels other_items{other.data(), a->n_items, a->other_d};
+    pack_panels(a->item_factor, nullptr, a->n_items, a->d, threads, own.data());
+    pack_panels(a->other_item_factor, nullptr, a->n_items, a->other_d, threads, other.data());
 #pragma omp parallel num_threads(threads)
     {
         Arena arena(scratch.data() + omp_get_thread_num() * measure.used());

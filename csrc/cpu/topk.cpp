@@ -7,6 +7,7 @@
 #include "rcekd/rank_key.h"
 #include "scan.h"
 #include "select.h"
+#include "workspace.h"
 
 namespace rcekd {
 namespace RCEKD_ISA {
@@ -117,13 +118,14 @@ int topk(rcekd_topk_args* a) {
     const int64_t capacity = buffer_capacity(a->k, a->n_items), rows = group_size(a->rows, threads, capacity);
     Arena measure(nullptr);
     Memory(*a, rows, capacity, &measure);
-    Block panels(panels_size(a->n_items, a->d) * (int64_t)sizeof(float)), scratch(threads * measure.used());
-    if (!panels.data() || !scratch.data()) return RCEKD_NO_MEMORY;
+    Workspace<float> panels(panels_size(a->n_items, a->d));
+    Workspace<char> scratch(threads * measure.used());
+    if (panels.failed() || scratch.failed()) return RCEKD_NO_MEMORY;
     a->bad_row = first_bad_row(a->user_factor, a->user, a->rows, a->item_factor, a->n_items, a->d, threads);
     if (a->bad_row < a->rows) return RCEKD_NAN;
 
-    const Panels items{(const float*)panels.data(), a->n_items, a->d};
-    pack_panels(a->item_factor, nullptr, a->n_items, a->d, threads, (float*)panels.data());
+    const Panels items{panels.data(), a->n_items, a->d};
+    pack_panels(a->item_factor, nullptr, a->n_items, a->d, threads, panels.data());
 #pragma omp parallel num_threads(threads)
     {
         Arena arena(scratch.data() + omp_get_thread_num() * measure.used());

@@ -63,6 +63,31 @@ def usual_column(header: Sequence[str], usual: Sequence[str]) -> str | None:
     return next((by_plain[name] for name in usual if name in by_plain), None)
 
 
+def chosen_column(
+    header: Sequence[str], usual: Sequence[str], given: str | None, option: str, path: Path
+) -> str | None:
+    """The given column, else that of the first usual name; None where there is none.
+
+    option: what the column is given by. InputError where the header has not the given one.
+    """
+    if given is None:
+        return usual_column(header, usual)
+    if given not in header:
+        raise InputError(f"{path}: {option} {given!r} is not a column{nearest(given, header)}")
+    return given
+
+
+def needed_column(
+    header: Sequence[str], usual: Sequence[str], given: str | None, what: str, option: str, path: Path
+) -> str:
+    """The same; InputError where there is none."""
+    found = chosen_column(header, usual, given, option, path)
+    if found is None:
+        shown = ", ".join(repr(name) for name in header[:8])
+        raise InputError(f"{path}: no {what} column among {shown}; name it with {option}")
+    return found
+
+
 def _named(kind: str, header: Sequence[str], given: str, path: Path) -> str:
     for name in header:
         if given in (name, without_type(name)):

@@ -218,6 +218,21 @@ def ids(values: pl.Series) -> pl.Series:
     return whole if whole.cast(pl.String).equals(text) else text
 
 
+def id_column(table: pl.DataFrame, column: str, path: Path) -> pl.Series:
+    """A column of a file's table as `ids`. InputError with the row where one is missing."""
+    found = ids(table[column])
+    wrong = found.is_null()
+    if wrong.any():
+        raise InputError(f"{path}, {place_of(path, wrong)}: {column} is empty or no id; give every row an id")
+    return found
+
+
+def place_of(path: Path, wrong: pl.Series) -> str:
+    """Where the first of the wrong rows stands in the file: its row, or its line below a header."""
+    number = int(wrong.arg_true()[0])
+    return f"row {number + 1}" if path.suffix.lower() in PARQUET else f"line {number + 2}"
+
+
 def cast(values: pl.Series, kind: pl.DataType) -> pl.Series:
     """Values as another type, null where that cannot be: all of them where the whole column is of an unlike type."""
     if not values.dtype.is_nested():

@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rcekd.datasets.columns import USUAL
-from rcekd.datasets.features.reading import id_column, pick
+from rcekd.datasets.columns import USUAL, needed_column
 from rcekd.datasets.places import whole_file
-from rcekd.datasets.tables import read_table
+from rcekd.datasets.tables import id_column, read_table
 from rcekd.datasets.vectors import nested_vectors
 from rcekd.errors import InputError
 
@@ -60,7 +59,7 @@ def read_features(path: Path, item_column: str | None = None) -> FeatureTable:
     numbers. InputError names file, row and column of what is wrong.
     """
     table = read_table(path)
-    name = pick(table.columns, (*USUAL["item"], "id"), item_column, "item id", "--item-column", path)
+    name = needed_column(table.columns, (*USUAL["item"], "id"), item_column, "item id", "--item-column", path)
     return FeatureTable.checked(id_column(table, name, path), _vectors(table.drop(name), path), str(path))
 
 

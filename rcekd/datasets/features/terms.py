@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rcekd.datasets.columns import USUAL
-from rcekd.datasets.features.reading import id_column, pick
+from rcekd.datasets.columns import USUAL, needed_column
 from rcekd.datasets.formats import DIGITS, refuse_empty
-from rcekd.datasets.tables import cast, read_table
+from rcekd.datasets.tables import cast, id_column, read_table
 from rcekd.errors import InputError
 
 TEXTS = ("text", "title", "description", "abstract", "name", "plot", "summary", "tags", "genres", "content")
@@ -72,9 +71,9 @@ def read_texts(path: Path, item_column: str | None = None, text_column: str | No
     An item's rows count together. Items whose text is empty have no terms. InputError names file, row and column.
     """
     table = read_table(path)
-    item_name = pick(table.columns, (*USUAL["item"], "id"), item_column, "item id", "--item-column", path)
+    item_name = needed_column(table.columns, (*USUAL["item"], "id"), item_column, "item id", "--item-column", path)
     others = [name for name in table.columns if name != item_name]
-    text_name = pick(others, TEXTS, text_column, "text", "--text-column", path)
+    text_name = needed_column(others, TEXTS, text_column, "text", "--text-column", path)
     ids = id_column(table, item_name, path)
     texts = cast(table[text_name], pl.String())
     if texts.null_count() > table[text_name].null_count():

@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from rcekd.datasets.columns import USUAL
-from rcekd.datasets.tables import read_table
+from rcekd.datasets.columns import USUAL, chosen_column, needed_column
+from rcekd.datasets.tables import id_column, read_table
 from rcekd.errors import InputError
 from rcekd.teachers.importing.raw import RawLists
 from rcekd.teachers.importing.request import ImportRequest
-from rcekd.teachers.importing.tables import find_column, id_column, numbers
+from rcekd.teachers.importing.tables import numbers
 
 _SCORES = ("score", "scores", "prediction", "predictedscore", "relevance", "similarity", "logit", "value", "rating")
 _RANKS = ("rank", "ranking", "position", "pos", "place")
@@ -24,12 +24,9 @@ def read_lists(request: ImportRequest) -> RawLists:
     header = table.columns
     names = {}
     for side, given in (("user", request.user_column), ("item", request.item_column)):
-        name = find_column(side, USUAL[side], given, header, path)
-        if name is None:
-            raise InputError(f"{path}: no {side} column among {header[:8]}; name it with --{side}-column")
-        names[side] = name
-    score = find_column("score", _SCORES, request.score_column, header, path)
-    rank = find_column("rank", _RANKS, request.rank_column, header, path)
+        names[side] = needed_column(header, USUAL[side], given, side, f"--{side}-column", path)
+    score = chosen_column(header, _SCORES, request.score_column, "--score-column", path)
+    rank = chosen_column(header, _RANKS, request.rank_column, "--rank-column", path)
     if score is None and rank is None:
         raise InputError(f"{path}: no score column among {header[:8]}; name it with --score-column, or --rank-column")
     if table.is_empty():

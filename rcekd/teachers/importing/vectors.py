@@ -5,13 +5,12 @@ from typing import Any
 
 import polars as pl
 
-from rcekd.datasets.columns import USUAL
-from rcekd.datasets.tables import read_table
+from rcekd.datasets.columns import USUAL, needed_column
+from rcekd.datasets.tables import id_column, read_table
 from rcekd.datasets.vectors import nested_vectors
 from rcekd.errors import InputError
 from rcekd.teachers.importing.raw import RawFactors, as_table, joined
 from rcekd.teachers.importing.request import ImportRequest
-from rcekd.teachers.importing.tables import find_column, id_column
 
 
 def read_vectors(request: ImportRequest) -> RawFactors:
@@ -34,9 +33,8 @@ def read_vectors(request: ImportRequest) -> RawFactors:
 def _side(path: Path, side: str, given: str | None) -> tuple[pl.Series, pl.DataFrame]:
     """The ids, and the table without them."""
     table = read_table(path)
-    name = find_column(side, (*USUAL[side], "id"), given, table.columns, path)
-    if name is None:
-        raise InputError(f"{path}: no column of {side} ids among {table.columns[:8]}; name it with --{side}-column")
+    usual = (*USUAL[side], "id")
+    name = needed_column(table.columns, usual, given, f"{side} id", f"--{side}-column", path)
     return id_column(table, name, path), table.drop(name)
 
 

@@ -63,7 +63,7 @@ def test_wrong_vectors(tmp_path: Path, column: list[object], says: str) -> None:
     with pytest.raises(InputError, match=says):
         read(request(tmp_path / "u.parquet", items))
     pl.DataFrame({"who": [1], "vector": [[1.0]]}).write_parquet(tmp_path / "u.parquet")
-    with pytest.raises(InputError, match=r"no column of user ids among.*--user-column"):
+    with pytest.raises(InputError, match=r"no user id column among.*--user-column"):
         read(request(tmp_path / "u.parquet", items))
 
 
