@@ -87,8 +87,8 @@ def test_the_same_space_has_no_gap() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=14), st.booleans(), st.integers(1, 5))
-def test_grouped_gap(groups: list[int], positive: bool, block: int) -> None:
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=14), st.booleans(), st.integers(1, 5), st.integers(0, 5))
+def test_grouped_gap(groups: list[int], positive: bool, block: int, shared: int) -> None:
     """Groups of any size, of one member, absent ones; blocks that cut through them."""
     count, group = len(groups), torch.tensor(groups)
     student, teacher = rows(count, 3, "s"), rows(count, 5, "t")
@@ -97,6 +97,7 @@ def test_grouped_gap(groups: list[int], positive: bool, block: int) -> None:
     leaf, wanted = student.clone().requires_grad_(), student.double().requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topology, "BLOCK_ROWS", block)
+        patch.setattr(topology, "SHARED_ROWS", shared)
         found = grouped_gap(unit_rows(leaf), unit_rows(teacher), group, positive=positive)
     found.backward()
     expected = slow(unit_rows(wanted), teacher, group, positive=positive)
@@ -106,6 +107,21 @@ def test_grouped_gap(groups: list[int], positive: bool, block: int) -> None:
     assert wanted.grad is not None
     torch.testing.assert_close(leaf.grad[1:].double(), wanted.grad[1:], rtol=1e-3, atol=1e-4)
     assert torch.equal(leaf.grad[0], torch.zeros(3))
+
+
+@given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 5), st.integers(0, 5))
+def test_every_pair_of_a_group_is_in_one_block(sizes: list[int], block: int, shared: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(topology, "BLOCK_ROWS", block)
+        patch.setattr(topology, "SHARED_ROWS", shared)
+        found = list(topology._blocks(sizes))
+    group = [number for number, size in enumerate(sizes) for _ in range(size)]
+    assert [row for rows in found for row in range(rows.first, rows.last)] == list(range(len(group)))
+    for rows in found:
+        held = set(group[rows.first : rows.last])
+        assert rows.shared == (len(held) > 1)
+        assert rows.last - rows.first <= max(block, shared)
+        assert rows.reach == sum(sizes[: max(held) + 1]), "to the end of its last group"
 
 
 def test_pairs_that_all_point_away_are_dropped() -> None:
