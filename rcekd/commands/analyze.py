@@ -1,4 +1,4 @@
-"""`rcekd analyze`: the theory of RCE-KD checked on a distilled run, moment by moment."""
+"""`rcekd analyze`: the theory of RCE-KD checked on a student, moment by moment."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +12,14 @@ from rcekd.training.run_folder import named
 
 
 def analyze(
-    run_dir: Annotated[Path, typer.Argument(help="run folder of a distilled student", callback=named)],
+    run_dir: Annotated[Path, typer.Argument(help="run folder of a student", callback=named)],
     users: Annotated[
         int, typer.Option("--users", min=1, help="analyse so many users, drawn by the run's seed")
     ] = USERS,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option("--teacher", help="a student alone: the run folder of a teacher, or several"),
+    ] = None,
     data_dir: options.DataDir = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -33,7 +37,7 @@ def analyze(
         quiet=quiet,
         as_json=as_json,
     )
-    found = analyse(run_dir, env.place, users=users)
+    found = analyse(run_dir, env.place, users=users, teacher_dirs=teacher or ())
     env.output.table(progress_table(found))
     env.output.table(bounds_table(found))
     env.output.say(f"  written: {run_dir / FILE}")

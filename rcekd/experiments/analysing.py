@@ -1,4 +1,4 @@
-"""The theory of RCE-KD, checked on a distilled run: what `rcekd analyze` measures and writes into analysis.json."""
+"""The theory of RCE-KD, checked on a student: what `rcekd analyze` measures and writes into analysis.json."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,9 +18,9 @@ from rcekd.experiments.identity import student_identity
 from rcekd.experiments.moments import Moment, judged_parts, longest_list, moments
 from rcekd.experiments.opening import FinishedRun, open_run
 from rcekd.experiments.place import Place
+from rcekd.experiments.teaching import Teaching
 from rcekd.kernels.pair_scores import pair_scores
-from rcekd.methods import MethodSettings
-from rcekd.teachers import TeacherKnowledge
+from rcekd.methods import MethodSettings, method_settings
 from rcekd.training.files import write_json
 
 USERS = 1000
@@ -31,16 +31,17 @@ BLOCK_SCORES = 1 << 21
 FILE = "analysis.json"
 
 
-def analyse(run_dir: Path, place: Place, *, users: int = USERS) -> dict[str, Any]:
-    """Measure a distilled run at every moment it kept, and write what is found into analysis.json, which is returned.
+def analyse(run_dir: Path, place: Place, *, users: int = USERS, teacher_dirs: Sequence[Path] = ()) -> dict[str, Any]:
+    """Measure a student at every moment it kept, and write what is found into analysis.json, which is returned.
 
     users: so many are analysed, drawn by the run's seed; all where there are no more. Training and validation metrics
-    are of all users. Computes on the CPU, whatever the place. InputError where the run is no distillation, or its
-    teacher is gone or another.
+    are of all users. teacher_dirs: the teachers that a student alone is set beside; a distilled one has its own.
+    Computes on the CPU, whatever the place. InputError where the run is no student, or its teacher is gone or another.
     """
     place = replace(place, device=CPU)
-    run = open_run(run_dir, place)
-    teacher = _teacher_of(run, place)
+    run = _student(run_dir, place)
+    beside = _teacher_of(run, place, teacher_dirs)
+    teacher = beside.knowledge
     user_N = _drawn_users(run.data.n_users, users, run.settings.seed)
     found = [_Tally(moment) for moment in moments(run, teacher, user_N)]
     tau = _temperature(run.settings.method)
@@ -58,7 +59,8 @@ def analyse(run_dir: Path, place: Place, *, users: int = USERS) -> dict[str, Any
         "run_dir": str(run_dir),
         "method": run.settings.method.name,
         "dataset": run.data.name,
-        "pair": f"{run.summary['teacher']['model']}-{run.summary['model']}",
+        "pair": f"{beside.summary['model']}-{run.summary['model']}",
+        "teacher": beside.summary["run_dir"],
         "seed": run.settings.seed,
         "epochs": epochs,
         "best_epoch": run.summary["best_epoch"],
@@ -70,16 +72,30 @@ def analyse(run_dir: Path, place: Place, *, users: int = USERS) -> dict[str, Any
     return result
 
 
-def _teacher_of(run: FinishedRun, place: Place) -> TeacherKnowledge:
-    """The teacher the student learnt from, its assistant where it had one."""
+def _student(run_dir: Path, place: Place) -> FinishedRun:
+    """The run in a folder; one alone without the method of the command that it was trained for."""
+    run = open_run(run_dir, place)
+    if run.kind != "alone":
+        return run
+    return replace(run, settings=run.settings.model_copy(update={"method": method_settings({"name": "none"})}))
+
+
+def _teacher_of(run: FinishedRun, place: Place, given: Sequence[Path]) -> Teaching:
+    """The teacher the student learnt from, its assistant where it had one; that of a student alone is given."""
+    if run.kind == "alone" and given:
+        return teaching.find(run.settings, run.data, place, given)
+    if run.kind == "alone":
+        raise InputError(f"{run.path}: a student alone has no teacher; say beside which it is set by --teacher FOLDER")
     if run.kind != "distill":
-        raise InputError(f"{run.path}: a run of kind {run.kind}; give the folder of a student that was distilled")
+        raise InputError(f"{run.path}: a run of kind {run.kind}; give the folder of a student")
+    if given:
+        raise InputError(f"--teacher: {run.path} is set beside the teacher it learnt from; leave --teacher out")
     own, _ = split_run_config(run.folder.read_config())
     folders = [Path(path) for path in own.get("teacher_dirs", [])]
     found = teaching.find(run.settings, run.data, place, folders)
     if student_identity(run.settings, run.data, found.summary["identity"]) != run.summary["identity"]:
         raise InputError(f"{found.summary['run_dir']}: not the teacher that {run.path} learnt from; distil again")
-    return found.knowledge
+    return found
 
 
 def _drawn_users(n_users: int, wanted: int, seed: int) -> Tensor:

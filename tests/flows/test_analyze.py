@@ -227,7 +227,7 @@ def test_what_cannot_be_analysed_is_refused(finished: Path, rcekd: Command) -> N
     (teacher,) = finished.parent.glob("teacher-*")
     done = rcekd("analyze", teacher)
     assert done.code == 2
-    assert "give the folder of a student that was distilled" in done.error
+    assert "a run of kind teacher; give the folder of a student" in done.error
     teacher.rename(teacher.with_name("elsewhere"))
     done = rcekd("analyze", finished)
     assert done.code == 2
@@ -243,3 +243,21 @@ def test_an_experiment_keeps_what_it_is_told_to(rcekd: Command) -> None:
         (folder,) = Path("runs").glob("cell-*")
         assert (folder / "moments").exists() == bool(more)
     assert len(analysis(rcekd, folder)["moments"]) == 5
+
+
+def test_a_student_alone_is_set_beside_a_teacher(distill: Command, rcekd: Command) -> None:
+    distilled = Path(distill("--with-scratch").result["run_dir"])
+    (alone,), (teacher,) = Path("runs").glob("alone-*"), Path("runs").glob("teacher-*")
+    found = analysis(rcekd, alone, "--teacher", teacher)
+    assert (found["method"], found["pair"], found["teacher"]) == ("none", "mf-mf", str(teacher))
+    last = found["moments"][-1]
+    assert (last["sets"]["mixed"], last["ov"], last["sets"]["teacher_top"]["size"]) == (None, None, 50)
+    tops = zip(*(scores(folder / "model.safetensors").tolist() for folder in (alone, teacher)), strict=True)
+    shares = [len({*oracle.best(own, 50)} & {*oracle.best(taught, 50)}) / 50 for own, taught in tops]
+    assert last["su"]["mean"] == pytest.approx(fmean(shares))
+    for words, says in (
+        ((alone,), "a student alone has no teacher; say beside which it is set by --teacher FOLDER"),
+        ((distilled, "--teacher", teacher), "leave --teacher out"),
+    ):
+        done = rcekd("analyze", *words)
+        assert (done.code, says in done.error) == (2, True), done.err
