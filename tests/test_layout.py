@@ -199,6 +199,14 @@ def test_only_the_console_prints() -> None:
     assert offences(printing, "rcekd/**/*.py", but=PRINTING_MODULE) == []
 
 
+def test_nothing_of_a_merge_is_left() -> None:
+    rooms = ("benchmarks", "csrc", "data", "docs", "rcekd", "tests")
+    kinds = ("py", "pyi", "pyx", "pxi", "h", "cpp", "cu", "def", "md", "yaml", "toml")
+    files = sources("*.md", "*.py", "*.toml", "Makefile", *(f"{room}/**/*.{kind}" for room in rooms for kind in kinds))
+    marks = re.compile(r"^(<{7}|={7}|>{7})( |$)", flags=re.MULTILINE)
+    assert [str(path) for path in files if marks.search((ROOT / path).read_text(encoding="utf-8"))] == []
+
+
 def test_functions_are_short() -> None:
     assert offences(long_functions, "rcekd/**/*.py", "tests/**/*.py", "benchmarks/**/*.py", "*.py") == []
 

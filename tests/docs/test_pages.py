@@ -30,11 +30,21 @@ def test_the_common_options_are_explained() -> None:
     assert [option for option in COMMON if f"`{option}" not in text] == []
 
 
+def anchors(page: Path) -> set[str]:
+    """What a link's #fragment may name: the headings, as GitHub and others spell them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("path", [*documents(), Path("CONTRIBUTING.md"), Path("data/README.md")], ids=str)
 def test_links_lead_somewhere(path: Path) -> None:
     text = re.sub(r"```.*?```", "", (ROOT / path).read_text(), flags=re.DOTALL)
-    targets = [target for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in target]
-    assert [target for target in targets if not (ROOT / path.parent / target).exists()] == []
+    lost = []
+    for target, fragment in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text):
+        page = (ROOT / path.parent / target) if target else ROOT / path
+        if "://" not in target and (not page.exists() or (fragment and fragment not in anchors(page))):
+            lost.append(f"{target}#{fragment}")
+    assert lost == []
 
 
 def test_the_index_names_every_page() -> None:
