@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from rcekd.devices import is_gpu
 from rcekd.kernels.once import differentiable_once
 
 BLOCK_ROWS = 256
-SHARED_ROWS = 64  # groups share a block up to so many rows: below, a product costs less than calling it
+SHARED_ROWS = 64  # groups share a block up to so many rows: below, a product costs less than calling it on a CPU
 GRAM_COLUMNS = 80
 
 
@@ -84,15 +85,15 @@ class _Rows(NamedTuple):
     """Whether it holds more than one group."""
 
 
-def _blocks(sizes: Sequence[int]) -> Iterator[_Rows]:
+def _blocks(sizes: Sequence[int], shared_rows: int) -> Iterator[_Rows]:
     """Groups of these sizes as blocks: small ones together, a large one alone and, where it is too large, in pieces."""
     first = rows = groups = 0
     for size in sizes:
-        if rows and rows + size > SHARED_ROWS:
+        if rows and rows + size > shared_rows:
             yield _Rows(first, first + rows, first + rows, groups > 1)
             first, rows, groups = first + rows, 0, 0
         rows, groups = rows + size, groups + 1
-        if size > SHARED_ROWS:
+        if size > shared_rows:
             reach = first + size
             yield from (_Rows(at, min(at + BLOCK_ROWS, reach), reach, False) for at in range(first, reach, BLOCK_ROWS))
             first, rows, groups = reach, 0, 0
@@ -107,7 +108,8 @@ class _GroupedGap(torch.autograd.Function):
     def forward(ctx: Any, student_RD: Tensor, teacher_RT: Tensor, group_R: Tensor, positive: bool) -> Tensor:
         total = torch.zeros((), dtype=torch.float64, device=student_RD.device)
         grad_RD = torch.zeros_like(student_RD)
-        for block in _blocks(torch.unique_consecutive(group_R, return_counts=True)[1].tolist()):
+        sizes = torch.unique_consecutive(group_R, return_counts=True)[1].tolist()
+        for block in _blocks(sizes, BLOCK_ROWS if is_gpu(student_RD.device) else SHARED_ROWS):
             own, later = slice(block.first, block.last), slice(block.last, block.reach)
             reach, size = slice(block.first, block.reach), block.last - block.first
             cosine_BC = teacher_RT[own] @ teacher_RT[reach].T

@@ -113,8 +113,7 @@ def test_grouped_gap(groups: list[int], positive: bool, block: int, shared: int)
 def test_every_pair_of_a_group_is_in_one_block(sizes: list[int], block: int, shared: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topology, "BLOCK_ROWS", block)
-        patch.setattr(topology, "SHARED_ROWS", shared)
-        found = list(topology._blocks(sizes))
+        found = list(topology._blocks(sizes, shared))
     group = [number for number, size in enumerate(sizes) for _ in range(size)]
     assert [row for rows in found for row in range(rows.first, rows.last)] == list(range(len(group)))
     for rows in found:
