@@ -83,6 +83,14 @@ def test_bench(asked: Asked, tmp_path: Path) -> None:
     assert words[words.index("--threads") + 1] == "2"
 
 
+def test_a_methods_settings_are_for_the_methods(asked: Asked) -> None:
+    (cells, *_), _ = asked(
+        "bench.measure", "bench --dataset synthetic --method rcekd --set method.beta=7 --set train.epochs=9"
+    )
+    assert [cell.settings.method.name for cell in cells] == ["none", "rcekd"]
+    assert (cells[1].settings.method.beta, {cell.settings.train.epochs for cell in cells}) == (7, {9})
+
+
 def test_data_features(asked: Asked) -> None:
     files = "--tags t --text x --vectors v --item-ids i --item-column item --text-column words"
     (request,), _ = asked(

@@ -115,7 +115,7 @@ class _GroupedGap(torch.autograd.Function):
             cosine_BC = teacher_RT[own] @ teacher_RT[reach].T
             gap_BC = student_RD[own] @ student_RD[reach].T - cosine_BC
             if positive:
-                gap_BC *= cosine_BC.sign_().clamp_(min=0.0)  # 0 or 1: masked_fill_ takes ten times as long
+                gap_BC *= cosine_BC.sign_().clamp_(min=0.0)  # 0 or 1; masked_fill_ would take far longer
             if block.shared:
                 gap_BC.masked_fill_(group_R[own, None] != group_R[None, reach], 0.0)
             # Either order of a pair of the block's own occurs in it; of those with later rows one does.
