@@ -39,7 +39,7 @@ def full_gap(student_RD: Tensor, teacher_RT: Tensor) -> Tensor:
 
 def _gram_gap(student_RD: Tensor, teacher_RT: Tensor) -> Tensor:
     """The same by Gram matrices."""
-    own, cross = _square_sum(student_RD.T @ student_RD), _square_sum(teacher_RT.T @ student_RD)
+    own, cross = _exact_square_sum(student_RD.T @ student_RD), _exact_square_sum(teacher_RT.T @ student_RD)
     total = own - 2.0 * cross + _gram_square_sum(teacher_RT)
     return total.clamp(min=0.0).to(student_RD.dtype)
 
@@ -53,11 +53,12 @@ def grouped_gap(student_RD: Tensor, teacher_RT: Tensor, group_R: Tensor, *, posi
     return total
 
 
-def _square_sum(value: Tensor) -> Tensor:
+def _exact_square_sum(value: Tensor) -> Tensor:
+    """For sums that are subtracted from each other: squares in float64 too."""
     return value.double().square().sum()
 
 
-def _sum_of_squares(value: Tensor) -> Tensor:
+def _square_sum(value: Tensor) -> Tensor:
     """Where nothing is subtracted from it: squares in the values' own type, their sum in float64."""
     return value.square().sum(dtype=torch.float64)
 
@@ -68,7 +69,7 @@ def _gram_square_sum(value_RD: Tensor) -> Tensor:
     for begin in range(0, value_RD.shape[1], GRAM_COLUMNS):
         end = begin + GRAM_COLUMNS
         block_RC = value_RD[:, begin:end]
-        total += _square_sum(block_RC.T @ block_RC) + 2.0 * _square_sum(block_RC.T @ value_RD[:, end:])
+        total += _exact_square_sum(block_RC.T @ block_RC) + 2.0 * _exact_square_sum(block_RC.T @ value_RD[:, end:])
     return total
 
 
@@ -119,7 +120,7 @@ class _GroupedGap(torch.autograd.Function):
             if block.shared:
                 gap_BC.masked_fill_(group_R[own, None] != group_R[None, reach], 0.0)
             # Either order of a pair of the block's own occurs in it; of those with later rows one does.
-            total += _sum_of_squares(gap_BC[:, :size]) + 2.0 * _sum_of_squares(gap_BC[:, size:])
+            total += _square_sum(gap_BC[:, :size]) + 2.0 * _square_sum(gap_BC[:, size:])
             grad_RD[own] += gap_BC @ student_RD[reach]
             grad_RD[later] += gap_BC[:, size:].T @ student_RD[own]
         ctx.save_for_backward(grad_RD)
