@@ -88,7 +88,10 @@ class _Block(nn.Module):
     def forward(self, x_RTD: Tensor, bucket_RTT: Tensor | None, drop: Drop) -> Tensor:
         """Equations 1 to 3: x ← x + f₂(LN(attention) ⊙ U)."""
         gate, value, query, key = silu(linear(_normed(x_RTD), self.uvqk)).chunk(4, dim=-1)
-        time_bias_RTT = None if bucket_RTT is None or self.time_bias_K is None else self.time_bias_K[bucket_RTT]
+        # By index_select, whose gradient on a GPU is a sum by atomics: that of indexing sorts every pair of items.
+        time_bias_RTT = None
+        if bucket_RTT is not None and self.time_bias_K is not None:
+            time_bias_RTT = self.time_bias_K.index_select(0, bucket_RTT.flatten()).view_as(bucket_RTT)
         attended_RTD = pointwise_attention(query, key, value, self.bias_HW, time_bias_RTT)
         return x_RTD + linear(drop(gate * _normed(attended_RTD)), self.out, self.out_bias)
 
