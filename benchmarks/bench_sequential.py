@@ -6,6 +6,9 @@ The plain side is the same model, vectorised throughout, as a careful user of to
 order, histories padded to the window, torch's dropout, fused attention for SASRec, a gathered tensor [positions,
 negatives, D] for the sampled softmax (at real positions only), and fused Adam. Both draw as many negatives for every
 interaction; the plain side draws from the whole catalogue, which is cheaper. Epochs of the two take turns.
+
+Then HSTU's bias by time, which no epoch above has: looked up and its gradient summed, beside torch's indexing, for as
+many users as fill a batch of 2,048 interactions.
 """
 
 import argparse
@@ -17,10 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.measure import Timing, stamp, table
+from benchmarks.measure import Timing, interleaved, stamp, table
 from rcekd.datasets import DataSettings, Interactions, load_dataset
 from rcekd.models import MODELS, ModelSettings, build_model
 from rcekd.models.histories import histories
+from rcekd.models.hstu import TIME_BUCKETS, bias_by_time
 from rcekd.stopwatch import Stopwatch
 from rcekd.training.batches import training_batches
 from rcekd.training.optimizer import Adam
@@ -135,6 +139,22 @@ def bench(name: str, data: Interactions, window: int, settings: TrainSettings) -
     return table(f"{name}, {data.name}: an epoch, window {window}, {settings.negatives} negatives", timings)
 
 
+def bench_time_bias(window: int, interactions: int) -> str:
+    shape = (max(1, interactions // window), window + 1, window + 1)
+    bias_K = torch.randn(TIME_BUCKETS + 1, requires_grad=True)
+    bucket_RTT, gradient_RTT = torch.randint(TIME_BUCKETS + 1, shape), torch.randn(shape)
+
+    def step(look_up: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
+        def call() -> None:
+            bias_K.grad = None
+            look_up(bias_K, bucket_RTT).backward(gradient_RTT)  # type: ignore[no-untyped-call]
+
+        return call
+
+    timings = interleaved({"torch, indexing": step(lambda bias, bucket: bias[bucket]), "rcekd": step(bias_by_time)})
+    return table(f"hstu: bias by time and its gradient, window {window}, {shape[0]} users", timings)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="ml-100k")
@@ -145,6 +165,7 @@ def main() -> None:
     settings = TrainSettings(batch_size=2048, negatives=chosen.negatives)
     for name in ("hstu", "sasrec"):
         print(bench(name, data, chosen.window, settings))
+    print(bench_time_bias(chosen.window, settings.batch_size))
     print(stamp())
 
 

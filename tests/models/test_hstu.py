@@ -9,7 +9,7 @@ from torch import Tensor
 from rcekd.datasets import History
 from rcekd.errors import InputError
 from rcekd.models import HSTU, HSTUSettings, build_model
-from rcekd.models.hstu import TIME_BUCKETS, pointwise_attention, time_buckets
+from rcekd.models.hstu import TIME_BUCKETS, bias_by_time, pointwise_attention, time_buckets
 from rcekd.models.sequential import Drop
 from tests.models.sequences import counting, csr, flat, interactions, loud, twins
 
@@ -126,6 +126,17 @@ def test_buckets_of_fractions() -> None:
     times = [0.25, 0.75, 3.5, 1e9]
     found = time_buckets(torch.tensor([times], dtype=torch.float64))
     assert found[0].tolist() == [[bucket(now - then) for then in times] for now in times]
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 5), (2, 1, 1), (0, 4, 4)])
+def test_bias_by_time_is_indexing_with_its_gradient(shape: tuple[int, int, int]) -> None:
+    bias_K = torch.randn(TIME_BUCKETS + 1, dtype=torch.float64, requires_grad=True)
+    bucket_RTT = torch.randint(4, shape)  # few buckets, so that each has several pairs
+    wanted_RTT, found_RTT = bias_K[bucket_RTT], bias_by_time(bias_K, bucket_RTT)
+    assert torch.equal(found_RTT, wanted_RTT)
+    upstream_RTT = torch.randn(shape, dtype=torch.float64)
+    (wanted_K,), (found_K,) = (torch.autograd.grad(x, bias_K, upstream_RTT) for x in (wanted_RTT, found_RTT))
+    torch.testing.assert_close(found_K, wanted_K)
 
 
 @pytest.mark.parametrize("window", [4, 20])
