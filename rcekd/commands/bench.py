@@ -7,9 +7,10 @@ import typer
 
 from rcekd.commands import options
 from rcekd.errors import InputError
+from rcekd.experiments.benching import Measuring, bench_cells
 from rcekd.experiments.benching import bench as measure
-from rcekd.experiments.benching import bench_cells
 from rcekd.experiments.layers import Layer, names_in
+from rcekd.experiments.profiling import Length
 from rcekd.methods import METHODS, check_name
 from rcekd.reports.profiles import bench_line, bench_table
 
@@ -54,10 +55,11 @@ def bench(
         given,
         {} if seed is None else {"seed": seed},
     )
-    words = ["--epochs", str(epochs), "--warmup", str(warmup), "--runs-dir", str(runs_dir), "--device", device]
+    words = ["--device", device]
     for option, value in (("--data-dir", data_dir), ("--threads", threads)):
         words += [option, str(value)] if value is not None else []
-    found = measure(cells, words, lambda entry: env.output.note(bench_line(entry)), compare)
+    how = Measuring(env.place, Length(warmup, epochs), words)
+    found = measure(cells, how, lambda entry: env.output.note(bench_line(entry)), compare)
     env.output.table(bench_table(found))
     env.output.result(found)
 

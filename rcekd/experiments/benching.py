@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -12,10 +14,14 @@ from typing import Any, NamedTuple
 import yaml
 
 from rcekd.config import RunSettings, Values, resolve
+from rcekd.devices import CPU
 from rcekd.errors import InputError
+from rcekd.experiments import runs
 from rcekd.experiments.jobs import START
 from rcekd.experiments.layers import Layer, with_preset
+from rcekd.experiments.place import Place
 from rcekd.experiments.plan import PaperTable
+from rcekd.experiments.profiling import BRIEFLY, Length, briefly_taught, has_teacher
 
 ALONE = "none"
 # What two results must have in common for their times to mean the same.
@@ -29,6 +35,14 @@ class BenchCell(NamedTuple):
     pair: str
     method: str
     settings: RunSettings
+
+
+class Measuring(NamedTuple):
+    """How cells are measured: where, for how long, and further options of the processes that do it."""
+
+    place: Place
+    length: Length
+    words: Sequence[str] = ()
 
 
 @cache
@@ -76,34 +90,77 @@ def _meant_for(method: str, values: Values) -> Values:
     return values if named == method != ALONE else {room: value for room, value in values.items() if room != "method"}
 
 
-def measure(cell: BenchCell, words: Sequence[str]) -> dict[str, Any]:
-    """The profile of one cell, from a fresh process. `words`: further options. InputError where it refuses."""
-    command = [sys.executable, "-c", START, "profile", "--config", "/dev/stdin", *words, "--json", "--quiet"]
-    settings = yaml.safe_dump(cell.settings.to_values(), allow_unicode=True)
-    done = subprocess.run(command, input=settings, capture_output=True, encoding="utf-8", check=False)
+def measure(cell: BenchCell, how: Measuring, teacher: Path | None = None) -> dict[str, Any]:
+    """The profile of one cell, from a fresh process. teacher: the run folder of one made for it."""
+    words = ["profile", "--runs-dir", str(how.place.runs_dir)]
+    words += ["--epochs", str(how.length.epochs), "--warmup", str(how.length.warmup)]
+    words += ["--teacher", str(teacher)] if teacher is not None else []
+    found = _in_a_process_of_its_own(cell, cell.settings, [*words, *how.words])
+    if teacher is not None:
+        found["teacher"]["is"] = BRIEFLY
+    return {"dataset": cell.dataset, "pair": cell.pair, "method": cell.method, "profile": found}
+
+
+def _in_a_process_of_its_own(cell: BenchCell, settings: RunSettings, words: Sequence[str]) -> dict[str, Any]:
+    """What `rcekd WORDS` prints for these settings. InputError where it refuses."""
+    command = [sys.executable, "-c", START, *words, "--config", "/dev/stdin", "--json", "--quiet"]
+    text = yaml.safe_dump(settings.to_values(), allow_unicode=True)
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1].removeprefix("rcekd: ")
         if done.returncode == 2:
             raise InputError(last)
         raise RuntimeError(f"{cell.dataset} {cell.pair} {cell.method}: ended with code {done.returncode}: {last}")
     found: dict[str, Any] = json.loads(done.stdout)
-    return {"dataset": cell.dataset, "pair": cell.pair, "method": cell.method, "profile": found}
+    return found
+
+
+class _Teachers:
+    """Teachers that the runs folder lacks: of a few epochs, in a folder of their own, each made once for all its cells.
+
+    They are made in another process than the methods', so that their training shows in nobody's memory.
+    """
+
+    def __init__(self, how: Measuring, folder: Path) -> None:
+        self._how, self._folder = how, folder
+        self._place = replace(how.place, device=CPU)  # data are read here for their identity alone
+
+    def made_for(self, cell: BenchCell) -> Path | None:
+        """The run folder of a cell's teacher; None where it needs none, or has one."""
+        if cell.method == ALONE:
+            return None
+        data = self._place.data(cell.settings)
+        if has_teacher(cell.settings, data, self._place):
+            return None
+        brief = briefly_taught(cell.settings)
+        folder = runs.teacher_folder(brief, data, self._folder)
+        if not folder.is_complete():
+            if self._place.tell is not None:
+                self._place.tell(
+                    f"{self._place.runs_dir} has no teacher for {cell.dataset} {cell.pair} {cell.method}: one is "
+                    f"{BRIEFLY} for this"
+                )
+            words = ["train-teacher", "--keep-trajectory", "--runs-dir", str(self._folder), *self._how.words]
+            _in_a_process_of_its_own(cell, brief, words)
+        return folder.path
 
 
 def bench(
-    cells: Sequence[BenchCell], words: Sequence[str], tell: Callable[[dict[str, Any]], None], earlier: Path | None
+    cells: Sequence[BenchCell], how: Measuring, tell: Callable[[dict[str, Any]], None], earlier: Path | None
 ) -> dict[str, Any]:
     """Measure every cell and set it beside the student alone of its group; `earlier` results are put with the new.
 
     InputError where the earlier results come from another machine, another number of threads or another student.
     """
     found: list[dict[str, Any]] = list(read_results(earlier)) if earlier is not None else []
-    for cell in cells:
-        entry = measure(cell, words)
-        check_same_machine([*found, entry])
-        check_same_student([*found, entry])
-        tell(entry)
-        found = [old for old in found if _place(old) != _place(entry)] + [entry]
+    with tempfile.TemporaryDirectory(prefix="rcekd-bench-") as scratch:
+        teachers = _Teachers(how, Path(scratch))
+        for cell in cells:
+            entry = measure(cell, how, teachers.made_for(cell))
+            check_same_machine([*found, entry])
+            check_same_student([*found, entry])
+            tell(entry)
+            found = [old for old in found if _place(old) != _place(entry)] + [entry]
     return {
         "kind": "bench",
         "machine": found[0]["profile"]["machine"],

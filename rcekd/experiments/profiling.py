@@ -21,7 +21,6 @@ from rcekd.experiments.teaching import Teaching
 from rcekd.memory import PeakMemory
 from rcekd.methods import build_method, check_needs
 from rcekd.models import build_model
-from rcekd.teachers import FactorTeacher
 from rcekd.training.checkpoint import Progress
 from rcekd.training.loop import Silent, Task, Trainer
 from rcekd.training.run_folder import RunFolder
@@ -29,6 +28,7 @@ from rcekd.training.settings import TrainSettings
 
 NEVER_SAVED = 1e9  # seconds between saved states: none falls into a measured epoch
 TEACHER_EPOCHS = 3
+BRIEFLY = f"trained for {TEACHER_EPOCHS} epochs"
 
 
 class Length(NamedTuple):
@@ -124,24 +124,22 @@ def _teacher(
     """The teacher, and where it comes from; none for a student alone."""
     if settings.method.name == "none":
         return None, ""
-    if folders or _is_there(settings, runs.teacher_folder(settings, data, place.runs_dir)):
-        return teaching.find_or_train(settings, data, replace(place, observer=Silent()), folders), "trained"
-    model = build_model(settings.teacher.backbone, data, seed=settings.teacher_seed)
-    few = settings.teacher.train.model_copy(update={"epochs": TEACHER_EPOCHS, "checkpoint_seconds": NEVER_SAVED})
-    folder = RunFolder(scratch / "teacher")
-    folder.create({"kind": "profile"})
-    task = Task("teacher", model, data, few, settings.eval, settings.teacher_seed, "profile", keep_trajectory=True)
-    Trainer(task, folder, Silent()).run()
-    tables = model.tables()
-    knowledge = FactorTeacher(
-        tables, trajectory=[*(moment.to(data.device) for moment in folder.trajectory.read()), tables], model=model
-    )
-    return Teaching(describe(model), knowledge), f"trained for {TEACHER_EPOCHS} epochs"
+    unwatched = replace(place, observer=Silent())
+    if folders or has_teacher(settings, data, place):
+        return teaching.find_or_train(settings, data, unwatched, folders), "trained"
+    return teaching.find_or_train(briefly_taught(settings), data, replace(unwatched, runs_dir=scratch), ()), BRIEFLY
 
 
-def _is_there(settings: RunSettings, teacher: RunFolder) -> bool:
+def has_teacher(settings: RunSettings, data: Interactions, place: Place) -> bool:
     """Whether the trained teacher has all that the method needs: nobody's teacher is trained again for a profile."""
+    teacher = runs.teacher_folder(settings, data, place.runs_dir)
     return teacher.is_complete() and ("trajectory" not in settings.method.needs() or teacher.keeps_trajectory())
+
+
+def briefly_taught(settings: RunSettings) -> RunSettings:
+    """The settings, with a teacher of a few epochs."""
+    few = settings.teacher.train.model_copy(update={"epochs": TEACHER_EPOCHS, "checkpoint_seconds": NEVER_SAVED})
+    return settings.model_copy(update={"teacher": settings.teacher.model_copy(update={"train": few})})
 
 
 def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, epochs: int) -> Task:

@@ -1,5 +1,6 @@
 """A profile as a table, and as a picture of the epoch from left to right."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,13 @@ def _notes(found: dict[str, Any]) -> list[str]:
         "GFLOP and GB are what the native operations' mathematics needs once; caches can beat the copy"
         + (", and tensor cores the product" if _is_phased(found) else ""),
     ]
-    if found["teacher"] is not None and found["teacher"]["is"] != "trained":
-        notes.append(f"the teacher was {found['teacher']['is']} for this; costs hardly depend on how good it is")
-    return notes
+    return notes + _on_teachers([found])
+
+
+def _on_teachers(profiles: Sequence[dict[str, Any]]) -> list[str]:
+    """A note on teachers that were trained for the measurement."""
+    briefly = {found["teacher"]["is"] for found in profiles if found["teacher"] is not None} - {"trained"}
+    return [f"a teacher was {how} for this; costs hardly depend on how good it is" for how in sorted(briefly)]
 
 
 def bench_line(entry: dict[str, Any]) -> str:
@@ -119,6 +124,7 @@ def bench_table(found: dict[str, Any]) -> Table:
         f"{first['warmup']}, evaluation on the validation set included; peak memory "
         + ("of the whole process" if first.get("device", "cpu") == "cpu" else f"of the GPU, {first['device']}")
     ]
+    notes += _on_teachers([cell["profile"] for cell in found["cells"]])
     columns: tuple[str, ...] = ("dataset", "pair", "method", "s/epoch", "range", "× alone", "peak MiB")
     if told:
         columns += ("paper s", "paper × alone", "paper GB")

@@ -1,6 +1,8 @@
 """`rcekd bench`: methods beside the student alone, and times that are only compared on one machine."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,33 @@ def test_bench_sets_methods_beside_the_student_alone(bench: Command) -> None:
     assert alone["ratio"] == 1.0
     assert other["ratio"] == pytest.approx(other["seconds_per_epoch"] / alone["seconds_per_epoch"])
     assert other["peak_rss_bytes"] > 50 << 20
+
+
+def test_methods_share_a_teacher_that_the_runs_folder_lacks(
+    rcekd: Command, bench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    plain = subprocess.run
+
+    def run(words: list[str], **more: Any) -> Any:
+        if words[0] == sys.executable:
+            ran.append(words[3])  # after -c and the program
+        return plain(words, **more)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    found = bench("--methods", "ce,bd,hetcomp").result  # lists, a live model, a trajectory
+    assert ran == ["profile", "train-teacher", "profile", "profile", "profile"]
+    assert [cell["profile"]["teacher"] and cell["profile"]["teacher"]["is"] for cell in found["cells"]] == [
+        None,
+        *["trained for 3 epochs"] * 3,
+    ]
+    assert "a teacher was trained for 3 epochs for this" in " ".join(bench_table(found).notes)
+    assert not Path("runs").exists(), "nothing is left behind"
+    ran.clear()
+    assert rcekd("train-teacher", "--dataset", "synthetic", *assignments(method__K=None, method__L=None)).code == 0
+    found = bench().result
+    assert ran == ["profile", "profile"]
+    assert found["cells"][1]["profile"]["teacher"]["is"] == "trained"
 
 
 def test_bench_takes_one_of_each_as_the_other_commands_do(rcekd: Command) -> None:
