@@ -27,7 +27,7 @@ from rcekd.kernels.topk import topk
 from rcekd.methods.base import Method, require_started
 from rcekd.methods.common.item_sets import ragged
 from rcekd.methods.common.ranges import Temperature
-from rcekd.methods.common.sampling import geometric_ranks, take, tournament_places
+from rcekd.methods.common.sampling import blocks, geometric_ranks, take, tournament_places
 from rcekd.methods.common.variants import VariantSettings
 from rcekd.models import Backbone, Batch
 from rcekd.streams import stream
@@ -65,12 +65,14 @@ class CD(Method):
         super().__init__(settings.weighting, data)
         settings.check_catalogue(data)
         self._settings, self._knowledge, self._data, self._seed = settings, teacher, data, seed
+        self._pool = min(settings.pool, data.n_items)
+        self._follows = settings.guide == "student"
         self._item_UN: Tensor | None = None
         self._target_UN = torch.empty(0)
 
     def start_epoch(self, student: Backbone, epoch: int) -> None:
         with self.clock.phase("sampling"):
-            item_UN = self._sampled(self._ranking(student), epoch)
+            item_UN = self._of_students_ranking(student, epoch) if self._follows else self._of_teachers_ranking(epoch)
         with self.clock.phase("teacher scores"):
             self._target_UN = self._targets(item_UN)
         self._item_UN = item_UN
@@ -82,23 +84,31 @@ class CD(Method):
         weight_RN = weight_R[:, None] * (item_RN >= 0)
         return binary_cross_entropy_with_logits(score_RN, self._target_UN[user_R], weight_RN, reduction="sum")
 
-    def _ranking(self, student: Backbone) -> Tensor:
-        pool = min(self._settings.pool, self._data.n_items)
-        if self._settings.guide == "teacher":
-            return self._knowledge.top_items(pool, self._data.seen)
-        tables = student.tables()
-        return topk(tables.user_UD, tables.item_ID, pool, seen=self._data.seen)[0]
+    def _of_teachers_ranking(self, epoch: int) -> Tensor:
+        """The epoch's items, int32 [U, n]."""
+        ranked_UM = self._knowledge.top_items(self._pool, self._data.seen)
+        return take(ranked_UM, self._places(ranked_UM.shape[1], (ranked_UM >= 0).sum(1), epoch))
 
-    def _sampled(self, ranked_UM: Tensor, epoch: int) -> Tensor:
-        """The epoch's items, [U, n]."""
+    def _of_students_ranking(self, student: Backbone, epoch: int) -> Tensor:
+        """The same. No more of the ranking is held than the users of a block need: R is long."""
+        seen, tables = self._data.seen, student.tables()
+        place_UN = self._places(self._pool, (self._data.n_items - seen.lengths()).clamp(max=self._pool), epoch)
+        user_U = torch.arange(place_UN.shape[0], dtype=torch.int32, device=place_UN.device)
+        item_UN = user_U.new_empty(place_UN.shape)
+        for rows in blocks(place_UN.shape[0], self._pool):
+            ranked_BM, _ = topk(tables.user_UD, tables.item_ID, self._pool, users_B=user_U[rows], seen=seen)
+            item_UN[rows] = take(ranked_BM, place_UN[rows])
+        return item_UN
+
+    def _places(self, ranks: int, length_U: Tensor, epoch: int) -> Tensor:
+        """Places in rankings of at most `ranks` items, of these lengths: int64 [U, n], −1 padded."""
         settings, generator = self._settings, stream(self._seed, "cd", epoch)
-        scale, length_U = settings.pool * settings.tau, (ranked_UM >= 0).sum(1)
+        scale = settings.pool * settings.tau
         if settings.distinct:
-            place_UN = tournament_places(ranked_UM.shape[1], scale, length_U, settings.draws, generator)
-            return take(ranked_UM, place_UN)
+            return tournament_places(ranks, scale, length_U, settings.draws, generator)
         length_UN = length_U[:, None].expand(-1, settings.draws)
         first_UN, second_UN = (geometric_ranks(scale, length_UN, generator) for _ in range(2))
-        return take(ranked_UM, torch.minimum(first_UN, second_UN).masked_fill(length_UN == 0, -1))
+        return torch.minimum(first_UN, second_UN).masked_fill(length_UN == 0, -1)
 
     def _targets(self, item_UN: Tensor) -> Tensor:
         """q of every drawn item, [U, n]; 0 at padding."""

@@ -9,7 +9,10 @@ from scipy.stats import chisquare
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from rcekd.kernels.topk import topk
+from rcekd.methods import cd
 from rcekd.methods.cd import CD, CDSettings
+from rcekd.methods.common.sampling import take
 from tests.methods.loops import check, kept
 from tests.methods.oracle import best
 from tests.methods.scene import Scene, all_differ
@@ -99,6 +102,21 @@ def test_the_students_ranking_is_followed_from_epoch_to_epoch(scene: Scene) -> N
     after = method._item_UN
     assert after is not None
     assert not torch.equal(before.sort(1).values, after.sort(1).values)
+
+
+@pytest.mark.parametrize("variant", ["paper", "code"])
+@pytest.mark.parametrize("pool", [5, 1000])
+def test_blocks_of_users_give_what_the_whole_ranking_does(
+    scene: Scene, variant: str, pool: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cd, "blocks", lambda rows, _: (slice(at, min(at + 2, rows)) for at in range(0, rows, 2)))
+    method = make(scene, variant=variant, R=pool)
+    method.start_epoch(scene.student, 0)
+    tables, length = scene.student.tables(), min(pool, scene.data.n_items)
+    ranked_UM, _ = topk(tables.user_UD, tables.item_ID, length, seen=scene.data.seen)
+    place_UN = method._places(length, (ranked_UM >= 0).sum(1), 0)
+    assert method._item_UN is not None
+    assert torch.equal(method._item_UN, take(ranked_UM, place_UN))
 
 
 def test_settings() -> None:
