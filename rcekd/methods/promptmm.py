@@ -96,7 +96,7 @@ class PromptMM(Method):
 
     name: ClassVar[str] = "promptmm"
     citation: ClassVar[str] = "Wei et al., PromptMM: Multi-Modal KD for Recommendation, WWW 2024, arXiv 2402.17188"
-    cost: ClassVar[str] = "B·(N + 2)·(D + the teacher's widths) a step"
+    cost: ClassVar[str] = "B·(N + 2)·D + 2B·(the teacher's widths) a step; U·N·(those) an epoch"
     use: ClassVar[str] = "a multimodal teacher (parts=whole); parts=logit with any other"
 
     def __init__(self, settings: PromptMMSettings, teacher: TeacherKnowledge, data: Interactions, seed: int) -> None:
@@ -111,6 +111,7 @@ class PromptMM(Method):
         self._judges = judges or [teacher]
         self._maps = nn.ModuleList()
         self._negative_UN: Tensor | None = None
+        self._judged_UN: list[Tensor] = []
 
     def meet(self, student: Backbone) -> None:
         super().meet(student)
@@ -124,7 +125,11 @@ class PromptMM(Method):
         del student
         with self.clock.phase("sampling"):
             n_items, draws = self._data.n_items, self._settings.negatives
-            self._negative_UN = unseen_draws(self._data.seen, n_items, draws, seed=self._seed, epoch=epoch)
+            drawn_UN = unseen_draws(self._data.seen, n_items, draws, seed=self._seed, epoch=epoch)
+        with self.clock.phase("teacher scores"):
+            user_U = torch.arange(drawn_UN.shape[0], device=drawn_UN.device)
+            self._judged_UN = [self._judged(judge, user_U, drawn_UN) for judge in self._judges]
+        self._negative_UN = drawn_UN
 
     def loss(self, student: Backbone, batch: Batch) -> Tensor:
         settings = self._settings
@@ -132,16 +137,17 @@ class PromptMM(Method):
         user_BD, item_ID = student.user_factors(user_B), student.item_factors()
         shown_BW = torch.cat([positive_B[:, None], negative_BN, require_started(self._negative_UN)[user_B]], dim=1)
         score_BW = list_scores(user_BD, item_ID, shown_BW) / settings.tau
-        fused_BW = self._judged(self._fused, user_B, shown_BW)
         n_pairs = negative_BN.shape[1]
-        pair_BN = pair_divergence(*(s[:, :1] - s[:, 1 : 1 + n_pairs] for s in (score_BW, fused_BW)))
+        fused_BP = self._judged(self._fused, user_B, shown_BW[:, : 1 + n_pairs])
+        pair_BN = pair_divergence(*(s[:, :1] - s[:, 1 : 1 + n_pairs] for s in (score_BW, fused_BP)))
         loss_B = settings.pair * pair_BN.mean(1)
         listed_BW = torch.cat([shown_BW[:, :1], shown_BW[:, 1 + n_pairs :]], dim=1)
         student_BW = torch.cat([score_BW[:, :1], score_BW[:, 1 + n_pairs :]], dim=1).masked_fill(
             listed_BW < 0, -torch.inf
         )
-        for judge in self._judges:
-            teacher_BW = self._judged(judge, user_B, listed_BW)
+        for judge, judged_UN in zip(self._judges, self._judged_UN, strict=True):
+            first_B1 = fused_BP[:, :1] if judge is self._fused else self._judged(judge, user_B, positive_B[:, None])
+            teacher_BW = torch.cat([first_B1, judged_UN[user_B]], dim=1)
             loss_B = loss_B + settings.list_weight * list_divergence(
                 student_BW, teacher_BW, settings.alpha, settings.beta
             )
