@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
+from rcekd.config import RunSettings
 from rcekd.datasets import CATALOG, Interactions
 from rcekd.errors import InputError, InterruptedRun, user_message
 from rcekd.evaluation.ranking import mask_of_test, per_user, rank
-from rcekd.experiments import analysing, pipeline
+from rcekd.experiments import analysing, pipeline, runs
 from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.opening import open_run
 from rcekd.experiments.place import Place
@@ -156,7 +157,7 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
     """The summary of a cell's run, made now or found, and its test metrics per user; NaN for those not judged."""
     settings = cell.settings
     if cell.is_teacher:
-        summary = pipeline.train_teacher(settings, place, keep_trajectory="trajectory" in settings.method.needs())
+        summary = _teacher(settings, place)
     elif settings.method.name == "none":
         summary = pipeline.train_alone(settings, place)
     else:
@@ -169,6 +170,13 @@ def run_cell(cell: Cell, place: Place) -> tuple[dict[str, Any], dict[str, Tensor
         judged_U = run.data.test_targets.lengths() > 0
         users = {name: value_U.where(judged_U, float("nan")) for name, value_U in users.items()}
     return summary, users
+
+
+def _teacher(settings: RunSettings, place: Place) -> dict[str, Any]:
+    """A teacher's own cell. A new one keeps what a method of its block needs; a finished one is good as it is."""
+    there = runs.teacher_folder(settings, place.data(settings), place.runs_dir).is_complete()
+    keep = "trajectory" in settings.method.needs() and not there
+    return pipeline.train_teacher(settings, place, keep_trajectory=keep)
 
 
 def _distilled(cell: Cell, place: Place) -> dict[str, Any]:

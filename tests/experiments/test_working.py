@@ -50,6 +50,28 @@ def test_a_cell_that_another_experiment_is_training_is_left_as_it_is(place: Plac
     assert run_cell(plain, place)[0] == run_cell(kept, place)[0], "the one with its moments serves both"
 
 
+def test_a_teacher_that_has_finished_is_not_trained_again_for_its_own_cell(place: Place) -> None:
+    hetcomp = {"label": "hetcomp", "set": {"method.K": 5}}
+    teacher, plain, needy = experiment(methods=[*GRID["methods"], hetcomp], teachers=True).cells()
+    run_cell(plain, place)  # as with --only ce
+    (folder,) = (RunFolder(path) for path in place.runs_dir.glob("teacher-*"))
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    summary, _ = run_cell(teacher, place)
+    assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+    assert not folder.keeps_trajectory()
+    run_cell(needy, place)
+    assert folder.keeps_trajectory(), "the method that needs it has it made"
+    assert run_cell(teacher, place)[0]["test"] == summary["test"]
+
+
+def test_a_teachers_cell_that_comes_first_keeps_what_a_method_needs(place: Place) -> None:
+    teacher, *_ = experiment(
+        methods=[*GRID["methods"], {"label": "hetcomp", "set": {"method.K": 5}}], teachers=True
+    ).cells()
+    summary, _ = run_cell(teacher, place)
+    assert RunFolder(Path(summary["run_dir"])).keeps_trajectory()
+
+
 def test_a_cell_that_fails_for_another_process_is_not_run_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = experiment(seeds=[0, 1])
     cells, folder = list(mine.cells()), folder_of(mine, place.runs_dir)
