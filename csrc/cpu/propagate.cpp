@@ -12,17 +12,21 @@ namespace {
 
 using namespace lanes;
 
-constexpr int64_t kAhead = 8;          // edges from the prefetch to the use
-constexpr int64_t kChunk = 2048;       // rows and edges of a task
-constexpr int64_t kWidest = 512;       // columns of a task
-constexpr int64_t kCache = 512 << 10;  // bytes
+constexpr int64_t kAhead = 8;               // edges from the prefetch to the use
+constexpr int64_t kChunk = 2048;            // rows and edges of a task
+constexpr int64_t kWidest = 512;            // columns of a task
+constexpr int64_t kOwnCache = 512 << 10;    // bytes, of a core
+constexpr int64_t kSharedCache = 16 << 20;  // bytes, of all
 
-// Columns of a task: as many as let all rows' parts stay in the cache, where that is a register's worth; else many, as
-// every row's part is fetched anew then.
+// Columns of a task: as many as let all rows' parts stay in the core's cache, where that is a register's worth. Else a
+// register's worth, where those stay in the cache that cores share; else many, as every row's part is fetched anew
+// then.
 int64_t task_width(int64_t columns) {
     constexpr int64_t kPass = 4 * kWide;
-    const int64_t fits = kCache / (int64_t)sizeof(float) / (columns ? columns : 1) / kPass * kPass;
-    return fits < kPass || fits > kWidest ? kWidest : fits;
+    const int64_t bytes = (int64_t)sizeof(float) * (columns ? columns : 1);
+    const int64_t fits = kOwnCache / bytes / kPass * kPass;
+    if (fits >= kPass) return fits < kWidest ? fits : kWidest;
+    return kPass * bytes <= kSharedCache ? kPass : kWidest;
 }
 
 // Columns [from, from + width) of one row. A body for for_column_blocks.
