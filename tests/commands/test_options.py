@@ -67,7 +67,7 @@ def test_bench(asked: Asked, tmp_path: Path) -> None:
     line = "bench --datasets synthetic,ml-100k --pairs mf-mf --methods ce,de --epochs 7 --warmup 3 --compare old.json"
     (tmp_path / "more.yaml").write_text("eval: {users: with-targets}\n")
     more = "--seed 4 --set student.dim=5 --config more.yaml --threads 2"
-    (cells, words, _, compare), _ = asked("bench.measure", f"{line} {more}")
+    (cells, how, _, compare), _ = asked("bench.measure", f"{line} {more}")
     assert [tuple(cell)[:3] for cell in cells] == [
         (dataset, "mf-mf", method) for dataset in ("synthetic", "ml-100k") for method in ("none", "ce", "de")
     ]
@@ -76,11 +76,11 @@ def test_bench(asked: Asked, tmp_path: Path) -> None:
         settings = cell.settings
         assert (settings.dataset, settings.method.name) == (cell.dataset, cell.method)
         assert (settings.seed, settings.student.dim, settings.eval.users) == (4, 5, "with-targets")
+    assert how.length == Length(warmup=3, epochs=7)
+    assert how.place.runs_dir == Path("runs")
     # Each is measured by `rcekd profile`, to which these words are given.
-    (_, place, length), _ = asked("profile.measure", f"profile --dataset synthetic {' '.join(words)}")
-    assert length == Length(warmup=3, epochs=7)
-    assert place.runs_dir == Path("runs")
-    assert words[words.index("--threads") + 1] == "2"
+    asked("profile.measure", f"profile --dataset synthetic {' '.join(how.words)}")
+    assert how.words[how.words.index("--threads") + 1] == "2"
 
 
 def test_a_methods_settings_are_for_the_methods(asked: Asked) -> None:
