@@ -31,6 +31,8 @@ def test_bench_sets_methods_beside_the_student_alone(bench: Command) -> None:
     assert alone["ratio"] == 1.0
     assert other["ratio"] == pytest.approx(other["seconds_per_epoch"] / alone["seconds_per_epoch"])
     assert other["peak_rss_bytes"] > 50 << 20
+    assert [(cell["profile"]["epochs"], cell["profile"]["warmup"]) for cell in (alone, other)] == [(2, 1)] * 2
+    assert {cell["profile"]["threads"] for cell in (alone, other)} == {1}
 
 
 def test_methods_share_a_teacher_that_the_runs_folder_lacks(
