@@ -19,6 +19,9 @@ def report(
     against: Annotated[
         str | None, typer.Option("--against", metavar="METHOD", help="the method tested against the others [rcekd]")
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="LABEL", help="show a part, chosen as by `rcekd run --only`")
+    ] = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -27,7 +30,7 @@ def report(
     del debug
     output = Output(as_json=as_json, quiet=quiet)
     chosen, place = chosen_formats(formats), to or folder / REPORT
-    document = make_document(folder, place, metric=metric, against=against)
+    document = make_document(folder, place, metric=metric, against=against, only=only or [])
     files = write_report(document, place, chosen)
     for sheet in document.sheets():
         output.table(sheet.plain())

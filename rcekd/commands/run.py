@@ -10,10 +10,11 @@ from rcekd.commands import options
 from rcekd.commands.console import Output
 from rcekd.errors import InputError, InterruptedRun
 from rcekd.experiments.cells import CellFolder
+from rcekd.experiments.choosing import chosen_cells
 from rcekd.experiments.forecast import forecast
 from rcekd.experiments.jobs import describe, side_by_side, was_stopped
 from rcekd.experiments.plan import Cell, read_experiment, ready_titles
-from rcekd.experiments.working import chosen_cells, folder_of, outdated, work
+from rcekd.experiments.working import folder_of, outdated, work
 from rcekd.reports.progress import Progress, ready_table, status, status_table
 from rcekd.training.loop import Silent
 
@@ -27,7 +28,8 @@ def run(
     ] = None,
     scale: Annotated[str | None, typer.Option("--scale", help="a scale of the file's own, e.g. small")] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="LABEL", help="only cells with this label; repeatable")
+        list[str] | None,
+        typer.Option("--only", metavar="LABEL", help="only cells with this label; repeatable (two methods: either)"),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="processes that share the cells and the threads")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run and how long, and stop")] = False,

@@ -42,39 +42,6 @@ def folder_of(experiment: Experiment, runs_dir: Path) -> CellFolder:
     return CellFolder(runs_dir / "experiments" / experiment.name)
 
 
-def chosen_cells(experiment: Experiment, only: Sequence[str]) -> list[Cell]:
-    """The cells to be run: those with every one of the labels `only`, a label being one word or several in a row.
-
-    Equal cells once, by the first of their labels. InputError for none.
-    """
-    cells = list(experiment.cells())
-    found: dict[str, Cell] = {}
-    # Labels first: a cell may stand in the tables more than once, and any of its labels is its own.
-    for cell in cells:
-        if all(_has(cell, label) for label in only):
-            found.setdefault(cell.identity, cell)
-    if not found:
-        asked = " ".join(f"--only {label!r}" for label in only)
-        raise InputError(f"{asked}: {_missing(cells, only)}")
-    return list(found.values())
-
-
-def _has(cell: Cell, label: str) -> bool:
-    return f" {label} " in f" {cell.labels} "
-
-
-def _missing(cells: Sequence[Cell], only: Sequence[str]) -> str:
-    """Why no cell has these labels, and which there are."""
-    unknown = [label for label in only if not any(_has(cell, label) for cell in cells)]
-    if not unknown:
-        return "no cell has these labels together"
-    known = [
-        ", ".join(dict.fromkeys(str(part) for part in column if part != ""))
-        for column in zip(*(cell.labels for cell in cells), strict=True)
-    ]
-    return f"no cell has the label {unknown[0]!r}; there are {'; '.join(filter(None, known))}"
-
-
 def outdated(cells: Sequence[Cell], folder: CellFolder, place: Place) -> list[Cell]:
     """The finished cells that were made from files of the user's own which are no longer what they were.
 

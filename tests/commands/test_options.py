@@ -136,10 +136,10 @@ def test_sweep(asked: Asked, tmp_path: Path) -> None:
 
 
 def test_report(asked: Asked) -> None:
-    options = "--metric recall@10 --against ce --to there"
+    options = "--metric recall@10 --against ce --to there --only ce --only none"
     assert asked("report.make_document", f"report here {options}") == (
         (Path("here"), Path("there")),
-        {"metric": "recall@10", "against": "ce"},
+        {"metric": "recall@10", "against": "ce", "only": ["ce", "none"]},
     )
     assert asked("report.make_document", "report here")[0][1] == Path("here/report")
 

@@ -73,15 +73,17 @@ class Document:
         return found
 
 
-def make_document(folder: Path, to: Path, *, metric: str | None = None, against: str | None = None) -> Document:
+def make_document(
+    folder: Path, to: Path, *, metric: str | None = None, against: str | None = None, only: Sequence[str] = ()
+) -> Document:
     """Read an experiment folder, judge it, and draw its figures: into it, or beside a report that is written elsewhere.
 
     InputError for what it does not hold, or what does not compare.
 
     to: where the report will be written, by default folder/report. metric: what is tested [ndcg@10]. against: the
-    method under test [rcekd].
+    method under test [rcekd]. only: labels of the cells to be shown; none: all.
     """
-    evidence = read_evidence(folder)
+    evidence = read_evidence(folder, only)
     metrics = _metrics(evidence)
     tested = _tested(metric, metrics, evidence)
     subject = _subject(against, evidence)

@@ -1,12 +1,13 @@
 """What an experiment folder holds, each cell at its place in the plan."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from rcekd.config import Values, read_config
 from rcekd.errors import InputError
+from rcekd.experiments.choosing import Only
 from rcekd.experiments.plan import TEACHER, Cell, Experiment, Grid, Labels, PaperFigure, parse_experiment
 from rcekd.reports.experiment.records import Failure, Record, read_failures, read_records
 
@@ -35,8 +36,16 @@ class Evidence:
     """What experiment.yaml asks for; None where there is none."""
 
 
-def read_evidence(folder: Path) -> Evidence:
-    """Read an experiment folder. InputError where it holds no finished cell, or two for one place."""
+def read_evidence(folder: Path, asked: Sequence[str] = ()) -> Evidence:
+    """Read an experiment folder, or the part of it that these labels name (`Only`).
+
+    InputError where there is no finished cell, or two for one place.
+    """
+    whole = _everything(folder)
+    return _part(whole, asked) if asked else whole
+
+
+def _everything(folder: Path) -> Evidence:
     records = read_records(folder)
     if not records:
         raise InputError(f"{folder}: no finished cell in {folder / 'cells'}; give a folder that `rcekd run` has filled")
@@ -134,6 +143,30 @@ def _order(labels: Labels, experiment: Experiment) -> tuple[tuple[int, str], ...
     words = (labels.dataset, labels.pair, labels.variant, labels.method)
     places = ((order.index(word) if word in order else len(order)) for order, word in zip(known, words, strict=True))
     return (*zip(places, words, strict=True), (labels.seed, ""))
+
+
+def _part(whole: Evidence, asked: Sequence[str]) -> Evidence:
+    only = Only(asked, whole.places)
+    places = [labels for labels in whole.places if only.takes(labels)]
+    placed = [entry for entry in whole.placed if only.takes(entry.labels)]
+    labels = " ".join(f"--only {label!r}" for label in asked)
+    if not placed:
+        raise InputError(f"{labels}: nothing of {_cells(len(places))} is finished")
+    seeds = {place.seed for place in places}
+    return replace(
+        whole,
+        places=places,
+        placed=placed,
+        failed=[failure for failure in whole.failed if only.takes(failure.labels)],
+        open=[labels for labels in whole.open if only.takes(labels)],
+        paper=[figure for figure in whole.paper if any(only.takes(_beside(figure, seed)) for seed in seeds)],
+        notes=[*whole.notes, f"a part of the experiment: {labels}; Holm's correction is for the tests of this part"],
+    )
+
+
+def _beside(figure: PaperFigure, seed: int) -> Labels:
+    """Where a number of the paper would stand if it were of a seed."""
+    return Labels(figure.dataset, figure.pair, figure.method, figure.variant, seed)
 
 
 def _cells(count: int) -> str:

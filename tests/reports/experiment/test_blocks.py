@@ -205,3 +205,24 @@ def test_users_who_are_not_judged_count_for_no_mean(tmp_path: Path) -> None:
 def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no finished cell in"):
         read_evidence(tmp_path)
+
+
+def test_a_part_has_its_rows_alone(tmp_path: Path) -> None:
+    number = {"dataset": "board", "pair": "mf-mf", "metric": "ndcg@10", "value": 0.15}
+    methods, paper = ["none", "rrd", "rcekd"], [{**number, "method": "none"}, {**number, "method": "tarec"}]
+    add_plan(tmp_path, methods=methods, pairs=["mf-mf", "hstu-mf"], paper=paper)
+    whole(tmp_path, seeds=2)
+    add_failure(tmp_path, "rrd", "loss is not finite", seed=2)
+    evidence = read_evidence(tmp_path, ["mf-mf", "none", "rcekd", "1"])
+    assert {labels[1:] for labels in evidence.places} == {("mf-mf", "none", "", 1), ("mf-mf", "rcekd", "", 1)}
+    assert (evidence.failed, evidence.open, [figure.method for figure in evidence.paper]) == ([], [], ["none"])
+    assert "--only 'none'" in evidence.notes[-1]
+    (block,) = every_block(evidence, "rcekd")
+    assert [(row.name, list(row.seeds)) for row in block.rows] == [("none", [1]), ("rcekd", [1])]
+
+
+def test_a_part_of_which_nothing_is_finished_is_refused(tmp_path: Path) -> None:
+    add_cell(whole(tmp_path), "de", 0.1, dataset="shelf")
+    add_failure(tmp_path, "rcekd", "loss is not finite", dataset="shelf")
+    with pytest.raises(InputError, match=r"^--only 'shelf' --only 'rcekd': nothing of 1 cell is finished$"):
+        read_evidence(tmp_path, ["shelf", "rcekd"])
