@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import stamp
-from rcekd.evaluation.metrics import hits, ndcg
+from rcekd.evaluation.metrics import ndcg
 from rcekd.experiments.opening import FinishedRun, open_run
 from rcekd.experiments.place import Place
 from rcekd.kernels.csr import CSR
@@ -50,7 +50,7 @@ def bench(run: FinishedRun, with_least_squares: bool) -> list[str]:
     def judge(vector_ND: Tensor, held_out: CSR) -> float:
         item_NK, _ = topk(vector_ND.float().contiguous(), item_ID, 10, seen=history)
         targets = held_out.take(known)
-        return float(ndcg(hits(item_NK, targets), targets.lengths(), 10).mean())
+        return float(ndcg(targets.holds(item_NK), targets.lengths(), 10).mean())
 
     chosen = fit(run.tables, data)
     feature_ND = features(history, item_ID, chosen.power, chosen.typical)

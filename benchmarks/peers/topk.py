@@ -14,7 +14,6 @@ from torch import Tensor
 
 from benchmarks.measure import interleaved, table
 from benchmarks.peers.setting import Setting, limited, matrix, peer
-from rcekd.evaluation.metrics import hits
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
 
@@ -106,7 +105,7 @@ def without_seen(fetched: list[Fetched], k: int, seen: CSR) -> Lists:
     for user_B, (item_BM, score_BM) in fetched:
         entry = torch.cat([torch.arange(*seen.indptr[user : user + 2].tolist()) for user in user_B.tolist()])
         indptr = torch.cat([torch.zeros(1, dtype=torch.int64), seen.lengths()[user_B].cumsum(0)])
-        dropped_BM = hits(item_BM, CSR(indptr, seen.indices[entry]))
+        dropped_BM = CSR(indptr, seen.indices[entry]).holds(item_BM)
         place_BK = dropped_BM.byte().sort(dim=1, stable=True).indices[:, :k]
         parts.append(Lists(item_BM.gather(1, place_BK), score_BM.gather(1, place_BK)))
     order = torch.cat([user_B for user_B, _ in fetched]).argsort()
@@ -121,7 +120,7 @@ def same_share(found: Lists, expected: Lists, setting: Setting, seen: CSR | None
     assert float((exact[0] - exact[1]).abs().max()) <= tolerance, "the lists differ by more than ties"
     assert float((exact[0] - found.score_UK).abs().max()) <= tolerance, "the scores are not those of the items"
     assert bool((found.item_UK.sort(dim=1).values.diff(dim=1) > 0).all()), "an item is listed twice"
-    assert seen is None or not bool(hits(found.item_UK, seen).any()), "a training item is listed"
+    assert seen is None or not bool(seen.holds(found.item_UK).any()), "a training item is listed"
     return float((found.item_UK == expected.item_UK).double().mean())
 
 

@@ -7,24 +7,6 @@ a user's targets: a list has one place for it.
 import torch
 from torch import Tensor
 
-from rcekd.kernels.csr import CSR
-
-
-def hits(item_UN: Tensor, targets: CSR) -> Tensor:
-    """Which ranked items are targets of their user.
-
-    item_UN: int [U, N], −1 where a list ends early. targets: U rows. Returns bool [U, N].
-    """
-    n_users, width = item_UN.shape
-    if targets.indices.numel() == 0 or width == 0:
-        return torch.zeros_like(item_UN, dtype=torch.bool)
-    span = int(max(int(targets.indices.max()), int(item_UN.max()))) + 1
-    wanted = torch.sort(targets.rows().long() * span + targets.indices.long()).values
-    user = torch.arange(n_users, device=item_UN.device).unsqueeze(1)
-    key = user * span + item_UN.long()
-    place = torch.searchsorted(wanted, key).clamp_(max=wanted.numel() - 1)
-    return (wanted[place] == key) & (item_UN >= 0)
-
 
 def recall(hit_UN: Tensor, n_targets_U: Tensor, cutoff: int) -> Tensor:
     """Share of a user's distinct targets within the first `cutoff` items, float64 [U]; 0 for a user without targets."""

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rcekd.datasets import History, Interactions
-from rcekd.evaluation.metrics import hits, ndcg, recall
+from rcekd.evaluation.metrics import ndcg, recall
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
 from rcekd.models import Backbone, FactorTables
@@ -41,7 +41,7 @@ def rank(tables: FactorTables, excluded: CSR | None) -> Tensor:
 
 def per_user(item_UN: Tensor, targets: CSR) -> dict[str, Tensor]:
     """Every metric for every user: name → float64 [U]. targets: rows as sets."""
-    hit_UN = hits(item_UN, targets)
+    hit_UN = targets.holds(item_UN)
     n_targets_U = targets.lengths()
     values: dict[str, Tensor] = {}
     for cutoff in CUTOFFS:

@@ -42,6 +42,19 @@ class CSR(NamedTuple):
         within = torch.arange(int(indptr[-1]), device=indptr.device) - indptr[:-1].repeat_interleave(length_R)
         return CSR(indptr, self.indices[self.indptr[row_R].repeat_interleave(length_R) + within])
 
+    def holds(self, value_RN: Tensor) -> Tensor:
+        """Row by row, which of these values (int [rows, N]) are among its entries: bool [rows, N].
+
+        Negative values, which stand for padding, are in no row. Entries are non-negative, in any order.
+        """
+        if not self.indices.numel() or not value_RN.numel():
+            return torch.zeros_like(value_RN, dtype=torch.bool)
+        span = int(max(int(self.indices.max()), int(value_RN.max()))) + 1
+        key_E = torch.sort(self.rows().long() * span + self.indices.long()).values
+        wanted_RN = torch.arange(self.n_rows, device=value_RN.device)[:, None] * span + value_RN.long()
+        place_RN = torch.searchsorted(key_E, wanted_RN).clamp_(max=key_E.numel() - 1)
+        return (key_E[place_RN] == wanted_RN) & (value_RN >= 0)
+
     def sorted_unique(self) -> "CSR":
         """The same rows as sets: ascending, each entry once."""
         span = int(self.indices.max()) + 1 if self.indices.numel() else 1

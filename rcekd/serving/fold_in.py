@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rcekd.datasets import Interactions
-from rcekd.evaluation.metrics import hits, ndcg
+from rcekd.evaluation.metrics import ndcg
 from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
 from rcekd.models import FactorTables
@@ -124,7 +124,7 @@ class _Judge(NamedTuple):
     def ndcg(self, user_JD: Tensor) -> float:
         """Mean NDCG@10."""
         item_JK, _ = topk(user_JD, self.item_ID, CUTOFF, seen=self.history)
-        return float(ndcg(hits(item_JK, self.held_out), self.held_out.lengths(), CUTOFF).mean())
+        return float(ndcg(self.held_out.holds(item_JK), self.held_out.lengths(), CUTOFF).mean())
 
 
 def _spread(candidates: Tensor, most: int) -> Tensor:

@@ -49,7 +49,7 @@ def search(index: Any, user_BD: Tensor, k: int, leave_out: CSR, threads: int) ->
     for group in torch.split(lengths.argsort(), _GROUP) if lengths.numel() else ():
         wanted = min(k + int(lengths[group].max()), len(index))
         found = _search(index, user_BD[group], wanted, threads)
-        found.score_BK.masked_fill_(_in_rows(found.item_BK, leave_out.take(group)), -torch.inf)
+        found.score_BK.masked_fill_(leave_out.take(group).holds(found.item_BK), -torch.inf)
         best, place = found.score_BK.topk(min(k, found.score_BK.shape[1]), dim=1)
         item_BK[group, : best.shape[1]] = found.item_BK.gather(1, place).masked_fill(best == -torch.inf, UNKNOWN)
         score_BK[group, : best.shape[1]] = best
@@ -72,23 +72,12 @@ def recall(found: Lists, exact: Lists) -> float:
     """Share of the exact lists' items that were found."""
     there = exact.item_BK != UNKNOWN
     wanted = int(there.sum())
-    item_BK = found.item_BK.sort(1).values + 1  # from 0, UNKNOWN's place
+    item_BK = found.item_BK + 1  # from 0, UNKNOWN's place
     listed = CSR(torch.arange(len(item_BK) + 1) * item_BK.shape[1], item_BK.flatten())
-    return int((_in_rows(exact.item_BK + 1, listed) & there).sum()) / wanted if wanted else 1.0
+    return int((listed.holds(exact.item_BK + 1) & there).sum()) / wanted if wanted else 1.0
 
 
 def _empty(width: int) -> Any:
     usearch = require("usearch.index", "serving", otherwise="give --no-index")
     settings = {"connectivity": CONNECTIVITY, "expansion_add": EXPANSION_ADD, "expansion_search": EXPANSION_SEARCH}
     return usearch.Index(ndim=width, metric="ip", dtype="f32", **settings)
-
-
-def _in_rows(item_BW: Tensor, rows: CSR) -> Tensor:
-    """Bool [B, W]: is the item in the user's row?"""
-    if not rows.indices.numel() or not item_BW.numel():
-        return torch.zeros_like(item_BW, dtype=torch.bool)
-    span = int(max(int(rows.indices.max()), int(item_BW.max()))) + 1
-    key = rows.rows().long() * span + rows.indices.long()  # ascending, as rows and their entries are
-    wanted = torch.arange(item_BW.shape[0]).unsqueeze(1) * span + item_BW.long()
-    place = torch.searchsorted(key, wanted).clamp(max=key.numel() - 1)
-    return key[place] == wanted

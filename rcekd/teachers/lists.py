@@ -65,8 +65,6 @@ class ListTeacher(TeacherKnowledge):
 
     def _without(self, seen: CSR) -> Tensor:
         """The lists with seen items taken out and the rest moved up."""
-        seen_E = seen.rows().long() * self._n_items + seen.indices.long()
-        user_U = torch.arange(self.n_users, device=seen_E.device)[:, None]
-        dropped_UN = torch.isin(user_U * self._n_items + self._item_UN.long(), seen_E) | (self._item_UN < 0)
+        dropped_UN = seen.holds(self._item_UN) | (self._item_UN < 0)
         order_UN = torch.argsort(dropped_UN.to(torch.int8), dim=1, stable=True)
         return self._item_UN.masked_fill(dropped_UN, -1).gather(1, order_UN)

@@ -5,30 +5,7 @@ import math
 import pytest
 import torch
 
-from rcekd.evaluation.metrics import hits, ndcg, recall
-from rcekd.kernels.csr import CSR
-
-
-def csr(rows: list[list[int]]) -> CSR:
-    lengths = torch.tensor([0, *map(len, rows)])
-    return CSR(lengths.cumsum(0), torch.tensor([i for row in rows for i in row], dtype=torch.int32))
-
-
-def test_hits_are_the_targets_of_the_same_user() -> None:
-    ranked = torch.tensor([[3, 1, 2], [3, 1, -1], [0, 5, 4]], dtype=torch.int32)
-    targets = csr([[2, 9], [], [5, 3, 0]])
-    assert hits(ranked, targets).tolist() == [[False, False, True], [False] * 3, [True, True, False]]
-
-
-def test_padding_is_no_hit_though_the_key_of_a_neighbour_ends_there() -> None:
-    ranked = torch.tensor([[0], [-1]], dtype=torch.int32)
-    assert hits(ranked, csr([[9, 0], [0]])).tolist() == [[True], [False]]
-
-
-def test_without_any_target() -> None:
-    ranked = torch.tensor([[0, 1], [2, 3]], dtype=torch.int32)
-    assert not hits(ranked, csr([[], []])).any()
-
+from rcekd.evaluation.metrics import ndcg, recall
 
 HIT = torch.tensor([[True, False, True, False], [False] * 4, [True] * 4, [False] * 4])
 

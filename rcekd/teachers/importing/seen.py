@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from rcekd.datasets import Interactions
-from rcekd.kernels.csr import CSR
 from rcekd.kernels.topk import topk
 from rcekd.models import FactorTables
 
@@ -13,7 +12,7 @@ TOP = 50  # K of RCE-KD by default
 
 def listed_share(item_UN: Tensor, data: Interactions) -> float:
     """Share of the listed items that their user trains on."""
-    return float(_is_seen(item_UN, data.seen, data.n_items)[item_UN >= 0].double().mean())
+    return float(data.seen.holds(item_UN)[item_UN >= 0].double().mean())
 
 
 def top_mass(tables: FactorTables, data: Interactions) -> float:
@@ -30,11 +29,5 @@ def list_mass(item_UN: Tensor, score_UN: Tensor, data: Interactions) -> float:
     """As `top_mass`, for lists of scores, best first; users without a list are left out."""
     item_UK, score_UK = item_UN[:, :TOP], score_UN[:, :TOP]
     p_UK = torch.softmax(score_UK.double().masked_fill(item_UK < 0, -torch.inf), 1)
-    mass_U = (p_UK * _is_seen(item_UK, data.seen, data.n_items)).sum(1)
+    mass_U = (p_UK * data.seen.holds(item_UK)).sum(1)
     return float(mass_U[item_UK[:, 0] >= 0].mean())
-
-
-def _is_seen(item_UN: Tensor, seen: CSR, n_items: int) -> Tensor:
-    user_U = torch.arange(item_UN.shape[0])[:, None]
-    seen_E = seen.rows().long() * n_items + seen.indices.long()
-    return torch.isin(user_U * n_items + item_UN.long(), seen_E) & (item_UN >= 0)
