@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, PositiveFloat, SerializeAsAny, ValidationError, field_validator
+from pydantic import BaseModel, Field, PositiveFloat, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from rcekd import methods, models, yaml_text
 from rcekd.datasets import CATALOG
 from rcekd.datasets.settings import DataSettings
-from rcekd.errors import InputError, nearest
+from rcekd.errors import InputError, UnknownSetting, nearest
 from rcekd.evaluation.ranking import EvalSettings
 from rcekd.methods import MethodSettings, RCEKDSettings
 from rcekd.models import ModelSettings
 from rcekd.settings import Settings
+from rcekd.streams import stream_seed
 from rcekd.training.settings import TrainSettings
 
 Values = dict[str, Any]
@@ -55,6 +56,24 @@ class RunSettings(Settings):
     @property
     def teacher_seed(self) -> int:
         return self.seed if self.teacher.seed is None else self.teacher.seed
+
+    @property
+    def student_start(self) -> int:
+        """Seed of the student's first values. A student as wide as its teacher would start where the teacher started,
+        from the same numbers, and training leaves much of that; it has a seed of its own.
+        """
+        alike = self.student.dim == self.teacher.backbone.dim and self.seed == self.teacher_seed
+        return stream_seed(self.seed, "student", 0) if alike else self.seed
+
+    @model_validator(mode="after")
+    def _time_to_distil(self) -> "RunSettings":
+        idle = self.method.idle_epochs()
+        if idle and idle >= self.train.epochs:
+            raise ValueError(
+                f"the method begins after {idle} epochs, and train.epochs={self.train.epochs} ends before; "
+                "raise it, or lower the method's warm_up"
+            )
+        return self
 
     @field_validator("student", mode="before")
     @classmethod
@@ -99,7 +118,8 @@ def resolve(layers: list[tuple[str, Values]]) -> RunSettings:
     try:
         return RunSettings.model_validate(merged, by_name=False)
     except ValidationError as error:
-        raise InputError(_explain(error, layers)) from error
+        kind = UnknownSetting if error.errors()[0]["type"] == "extra_forbidden" else InputError
+        raise kind(_explain(error, layers)) from error
 
 
 def merge(base: Values, over: Values) -> Values:

@@ -22,6 +22,10 @@ class InputError(Exception):
     """
 
 
+class UnknownSetting(InputError):
+    """A setting that nothing has."""
+
+
 def user_message(error: BaseException) -> str | None:
     """The line for an error that is wrong input, or a file that cannot be written; None for a fault of ours."""
     if isinstance(error, InputError):

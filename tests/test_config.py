@@ -298,3 +298,9 @@ def test_a_setting_has_one_name(key: str) -> None:
     """The name that stands in the code is no second one: beside a preset's own it would be two values for one."""
     method = "rcekd+de" if "rcekd" in key else "rcekd"
     assert f"unknown setting {key!r}" in refusal(f"method.name={method}", f"{key}=3")
+
+
+def test_a_method_that_would_never_begin_is_refused() -> None:
+    layers = [("test", {"dataset": "ml-100k", "method": {"name": "bd", "warm_up": 20}, "train": {"epochs": 20}})]
+    with pytest.raises(InputError, match=r"the method begins after 20 epochs, and train\.epochs=20 ends before"):
+        resolve(layers)

@@ -1,5 +1,7 @@
 """`rcekd run`: a whole experiment from one file, with any number of interruptions and processes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -8,7 +10,7 @@ import typer
 
 from rcekd.commands import options
 from rcekd.commands.console import Output
-from rcekd.errors import InputError, InterruptedRun
+from rcekd.errors import INTERRUPTED, InputError, InterruptedRun
 from rcekd.experiments.cells import CellFolder
 from rcekd.experiments.choosing import chosen_cells
 from rcekd.experiments.forecast import forecast
@@ -65,14 +67,15 @@ def run(
         folder.forget(cell)
     view = Progress(cells, folder, kin, env.output.note)
     codes = [0]
-    if jobs == 1:
-        work(cells, folder, replace(env.place, observer=Silent()), view.told)
-    else:
-        share = max(1, (threads or torch.get_num_threads()) // jobs)
-        places = ["--runs-dir", str(runs_dir), "--threads", str(share), "--device", device]
-        places += ["--data-dir", str(data_dir)] if data_dir is not None else []
-        chosen_words = _words_of_choice(experiment, scale, only or [])
-        codes = side_by_side(["run", *chosen_words, *places, "--is-part", "--quiet"], jobs, view.look)
+    with _telling_of_a_stop(cells, folder, is_part=is_part):
+        if jobs == 1:
+            work(cells, folder, replace(env.place, observer=Silent()), view.told)
+        else:
+            places = ["--runs-dir", str(runs_dir), "--device", device]
+            places += ["--threads", str(max(1, (threads or torch.get_num_threads()) // jobs))]
+            places += ["--data-dir", str(data_dir)] if data_dir is not None else []
+            chosen_words = _words_of_choice(experiment, scale, only or [])
+            codes = side_by_side(["run", *chosen_words, *places, "--is-part", "--quiet"], jobs, view.look)
     if is_part:
         return
     now = _tell_status(env.output, cells, folder, kin, jobs)
@@ -103,13 +106,28 @@ def _check_whole(pending: int, codes: list[int]) -> None:
     """An error where cells are left because processes have ended before their time."""
     if not pending:
         return
-    left = f"{pending} cells are left to do"
     if any(map(was_stopped, codes)):
-        raise InterruptedRun(f"stopped, {left}; the same command goes on")
+        raise _stopped(pending)
+    left = f"{pending} cells are left to do"
     ends = ", ".join(dict.fromkeys(describe(code) for code in codes if code != 0)) or "with code 0"
     text = f"{left}: of {len(codes)} processes some ended {ends}; the same command goes on"
     # What a process has refused is the user's to mend, and it has said so.
     raise InputError(text) if set(codes) == {2} else RuntimeError(text)
+
+
+@contextmanager
+def _telling_of_a_stop(cells: list[Cell], folder: CellFolder, *, is_part: bool) -> Iterator[None]:
+    """Say how to go on where the user stops the work; a part of it leaves that to the process that started it."""
+    try:
+        yield
+    except (KeyboardInterrupt, InterruptedRun) as stop:
+        if is_part:
+            raise SystemExit(INTERRUPTED) from stop
+        raise _stopped(sum(not folder.is_done(cell) for cell in cells)) from stop
+
+
+def _stopped(left: int) -> InterruptedRun:
+    return InterruptedRun(f"stopped, {left} cells are left to do; what was saved is kept, and the same command goes on")
 
 
 def _complain(failed: list[dict[str, object]]) -> None:

@@ -44,7 +44,9 @@ def sweep(
         dataset, teacher=name, student=student, method=method, config=read, assignments=assignments, seed=seed
     )
     chosen = given_space(space) if space is not None else own_space(resolve(layers).method.name)
-    task = SweepTask(tuple(layers), chosen, trials, prune=not no_prune, teacher_dirs=tuple(teacher_dirs))
+    task = SweepTask(
+        tuple(layers), chosen, trials, prune=not no_prune, teacher_dirs=tuple(teacher_dirs), space_file=space
+    )
     study = Sweep(task, env.place)
     env.output.say(f"sweep folder: {study.folder}")
     found = study.run(lambda trial: env.output.say(describe_trial(trial, study.watch)))

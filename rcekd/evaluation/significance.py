@@ -53,7 +53,7 @@ def over_seeds(first_S: Sequence[float], second_S: Sequence[float]) -> SeedTest:
     """
     difference_S = _differences(first_S, second_S, "seeds")
     mean, effect, t = _mean_effect_t(difference_S, first_S)
-    return SeedTest(len(difference_S), mean, effect, t, _wilcoxon(difference_S))
+    return SeedTest(len(difference_S), mean, effect, t, _wilcoxon(difference_S, first_S))
 
 
 def over_users(first_U: Values, second_U: Values, *, draws: int = DRAWS, seed: int = 0) -> UserTest:
@@ -105,7 +105,7 @@ def _mean_effect_t(difference_N: Values, first_N: Sequence[float] | Values) -> t
     mean = float(difference_N.mean())
     if len(difference_N) < 2:
         return mean, None, None
-    if not difference_N.any():
+    if not _unequal(difference_N, first_N).any():
         return 0.0, 0.0, 1.0
     spread = float(difference_N.std(ddof=1))
     if spread <= ROUNDING * float(np.abs(first_N).max(initial=abs(mean))):
@@ -114,14 +114,20 @@ def _mean_effect_t(difference_N: Values, first_N: Sequence[float] | Values) -> t
     return mean, mean / spread, float(p)
 
 
-def _wilcoxon(difference_N: Values) -> float | None:
-    """The exact test where scipy has it: few pairs, which is what seeds are. Pairs that are equal are left out."""
+def _wilcoxon(difference_N: Values, first_N: Sequence[float] | Values) -> float | None:
+    """The exact test where scipy has it: few pairs, as seeds are. Pairs equal up to rounding are left out."""
     if len(difference_N) < 2:
         return None
-    unequal = difference_N[difference_N != 0.0]
+    unequal = difference_N[_unequal(difference_N, first_N)]
     if not unequal.size:
         return 1.0
     return float(require("scipy.stats", "report").wilcoxon(unequal).pvalue)
+
+
+def _unequal(difference_N: Values, first_N: Sequence[float] | Values) -> npt.NDArray[np.bool_]:
+    """Which pairs differ by more than the order of adding can."""
+    found: npt.NDArray[np.bool_] = np.abs(difference_N) > ROUNDING * np.abs(first_N).max(initial=0.0)
+    return found
 
 
 def _bootstrap(difference_U: Values, draws: int, seed: int) -> tuple[float, float] | None:

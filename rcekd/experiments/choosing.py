@@ -1,34 +1,49 @@
 """Which cells of an experiment `--only LABEL …` means."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from rcekd.errors import InputError
 from rcekd.experiments.plan import Cell, Experiment, Labels
 
-Kinds = frozenset[str]
-"""Fields of `Labels`; empty for a label that goes over several, such as `mf-mf rcekd`."""
+Fits = Callable[[str, str, str], bool]
+"""(kind, what a place says there, label) → whether the label means it."""
 
 
 class Only:
     """Labels that a cell is to have. Those of one kind (two methods, say) are alternatives; the kinds hold together.
 
-    A label is one word of a cell's labels or several in a row.
+    A label is all that a cell says of a kind (a seed's number, a dataset's file without its folders), or else, where no
+    cell says just that, one word of a cell's labels or several in a row.
     """
 
     def __init__(self, asked: Sequence[str], places: Collection[Labels]) -> None:
         """InputError where none of the places has the labels."""
-        self._alternatives: dict[Kinds, list[str]] = {}
+        self._alternatives: dict[frozenset[str], list[_Asked]] = {}
         for label in asked:
-            kinds = frozenset(kind for place in places for kind, text in _parts(place) if _has(text, label))
-            if not kinds and not any(_has(str(place), label) for place in places):
+            meant = _meant(label, places)
+            if not any(map(meant.takes, places)):
                 raise InputError(f"{_command(asked)}: no cell has the label {label!r}; there are {_known(places)}")
-            self._alternatives.setdefault(kinds, []).append(label)
+            self._alternatives.setdefault(meant.kinds, []).append(meant)
         if not any(map(self.takes, places)):
             raise InputError(f"{_command(asked)}: no cell has these labels together")
 
     def takes(self, place: Labels) -> bool:
         """Whether a cell of these labels is meant."""
-        return all(_has_any(place, kinds, labels) for kinds, labels in self._alternatives.items())
+        return all(any(meant.takes(place) for meant in group) for group in self._alternatives.values())
+
+
+class _Asked(NamedTuple):
+    """A label and the kinds in which it occurs; none for one that goes over several, such as `mf-mf rcekd`."""
+
+    label: str
+    fits: Fits
+    kinds: frozenset[str]
+
+    def takes(self, place: Labels) -> bool:
+        if not self.kinds:
+            return _has("", str(place), self.label)
+        return any(kind in self.kinds and self.fits(kind, text, self.label) for kind, text in _parts(place))
 
 
 def chosen_cells(experiment: Experiment, asked: Sequence[str]) -> list[Cell]:
@@ -43,18 +58,28 @@ def chosen_cells(experiment: Experiment, asked: Sequence[str]) -> list[Cell]:
     return list(found.values())
 
 
+def _meant(label: str, places: Collection[Labels]) -> _Asked:
+    for fits in (_is, _has):
+        kinds = frozenset(kind for place in places for kind, text in _parts(place) if fits(kind, text, label))
+        if kinds:
+            return _Asked(label, fits, kinds)
+    return _Asked(label, _has, frozenset())
+
+
 def _parts(place: Labels) -> Iterator[tuple[str, str]]:
     for kind, value in place._asdict().items():
         yield kind, f"seed {value}" if kind == "seed" else value
 
 
-def _has(text: str, label: str) -> bool:
+def _is(kind: str, text: str, label: str) -> bool:
+    if kind == "seed":
+        return text in (label, f"seed {label}")
+    return text == label or (kind == "dataset" and text.endswith(f"/{label}"))
+
+
+def _has(kind: str, text: str, label: str) -> bool:
+    del kind
     return f" {label} " in f" {text} "
-
-
-def _has_any(place: Labels, kinds: Kinds, labels: Sequence[str]) -> bool:
-    texts = [text for kind, text in _parts(place) if kind in kinds] or [str(place)]
-    return any(_has(text, label) for text in texts for label in labels)
 
 
 def _command(asked: Sequence[str]) -> str:

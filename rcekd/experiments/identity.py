@@ -63,11 +63,22 @@ def student_identity(settings: RunSettings, data: Interactions, teacher: str | N
     values = as_before(settings.to_values())
     student = {key: value for key, value in values["student"].items() if key != "time_bias"}
     own = {"student": student, "seed": values["seed"], "eval": values["eval"], "train": _training(values["train"])}
+    own |= renewed(settings)
     if teacher is not None:
         own |= {"method": values["method"], "teacher": teacher}
         if "temperature" in values["teacher"]:
             own["temperature"] = values["teacher"]["temperature"]
     return digest({"kind": "student", "data": data.fingerprint, **_read(settings.student, data), **own})
+
+
+def renewed(settings: RunSettings) -> dict[str, Any]:
+    """What tells a student from one of an earlier version, which the same settings trained to other weights."""
+    marks: dict[str, Any] = {}
+    if settings.student_start != settings.seed:
+        marks["start"] = settings.student_start
+    if settings.teacher.temperature != 1.0 and "factors" in settings.method.needs():
+        marks["temperature_on"] = "both sides"
+    return marks
 
 
 def features_read(backbone: ModelSettings, data: Interactions) -> dict[str, str]:

@@ -51,7 +51,7 @@ def moments(run: FinishedRun, teacher: TeacherKnowledge, user_N: Tensor) -> Iter
     known = run.folder.moments.read_all()
     known.setdefault(run.summary["best_epoch"] + 1, run.tables)
     if len(known) == 1:
-        known[0] = build_model(run.settings.student, run.data, seed=run.settings.seed).tables()
+        known[0] = build_model(run.settings.student, run.data, seed=run.settings.student_start).tables()
     method = rcekd_part(run.settings.method)
     built = build_method(method, teacher, run.data, seed=run.settings.seed) if method else None
     for epochs, tables in sorted(known.items()):

@@ -13,7 +13,7 @@ from rcekd.config import RunSettings, Values, merge, read_config, resolve
 from rcekd.datasets.places import at_home
 from rcekd.errors import InputError, nearest
 from rcekd.evaluation.ranking import METRICS
-from rcekd.experiments.identity import as_before, digest
+from rcekd.experiments.identity import as_before, digest, renewed
 from rcekd.experiments.layers import lasting, nested, with_preset
 from rcekd.settings import Settings
 
@@ -216,6 +216,8 @@ class Cell(NamedTuple):
         if self.is_teacher:
             values["teacher"].pop("temperature", None)
             values = {key: values[key] for key in ("dataset", "data", "teacher", "eval", "seed")}
+        else:
+            values |= renewed(self.settings)
         return digest({"kind": f"cell of a {kind}", **values})
 
 
@@ -253,7 +255,11 @@ class Experiment(NamedTuple):
             yield from cells
 
     def _cell(self, labels: Labels, method: Choice, variant: Choice) -> Cell:
-        settings = _settings(labels, method, [self.grid.set, variant.set, method.set])
+        try:
+            settings = _settings(labels, method, [self.grid.set, variant.set, method.set])
+        except InputError as error:
+            place = " ".join(filter(None, labels[:-1]))
+            raise InputError(f"experiment {self.name}, {place}: {error}") from error
         return Cell(labels, settings, self.grid.keep_trajectory)
 
 

@@ -143,7 +143,7 @@ def briefly_taught(settings: RunSettings) -> RunSettings:
 
 
 def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, epochs: int) -> Task:
-    model = build_model(settings.student, data, seed=settings.seed)
+    model = build_model(settings.student, data, seed=settings.student_start)
     method = None
     if teacher is not None:
         check_needs(settings.method, teacher.knowledge)

@@ -142,7 +142,7 @@ def student_alone(settings: RunSettings, data: Interactions, place: Place, *, tr
         return None
 
     def make_task() -> Task:
-        model = build_model(settings.student, data, seed=settings.seed)
+        model = build_model(settings.student, data, seed=settings.student_start)
         title = f"student alone {_label(data, settings.student)}"
         identity = student_identity(settings, data, None)
         return Task(title, model, data, settings.train, settings.eval, settings.seed, identity)
@@ -180,7 +180,7 @@ def student_task(
     keep_moments: bool = False,
 ) -> Task:
     """The distillation of a student, ready to train."""
-    model = build_model(settings.student, data, seed=settings.seed)
+    model = build_model(settings.student, data, seed=settings.student_start)
     identity = student_identity(settings, data, teacher_id)
     return Task(
         title,
@@ -192,6 +192,7 @@ def student_task(
         identity,
         method,
         settings.method.weight,
+        idle_epochs=settings.method.idle_epochs(),
         keep_moments=keep_moments,
     )
 

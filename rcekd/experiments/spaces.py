@@ -43,6 +43,10 @@ class Range(Settings):
     def is_whole(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
+    def ends(self) -> list[Scalar]:
+        """The values to be checked by themselves."""
+        return [self.low, self.high]
+
     def contains(self, value: object) -> bool:
         if not isinstance(value, int | float) or isinstance(value, bool) or (self.is_whole and value % 1):
             return False
@@ -65,6 +69,9 @@ class Choices(Settings):
         if not values:
             raise ValueError("give at least one value")
         return [_as_number(value) for value in values]
+
+    def ends(self) -> list[Scalar]:
+        return self.values
 
     def contains(self, value: object) -> bool:
         return value in self.values

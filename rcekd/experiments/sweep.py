@@ -18,15 +18,15 @@ import yaml
 
 from rcekd.config import RunSettings, Values, resolve
 from rcekd.datasets import Interactions
-from rcekd.errors import DivergedError, InputError
+from rcekd.errors import DivergedError, InputError, UnknownSetting
 from rcekd.experiments import pipeline
 from rcekd.experiments.claims import claim
-from rcekd.experiments.identity import digest
+from rcekd.experiments.identity import digest, renewed
 from rcekd.experiments.journal import open_journal
 from rcekd.experiments.layers import Layer, nested, of_one_variant
 from rcekd.experiments.place import Place
 from rcekd.experiments.runs import once_free
-from rcekd.experiments.spaces import Space
+from rcekd.experiments.spaces import Choices, Space
 from rcekd.extras import require
 from rcekd.streams import stream_seed
 from rcekd.training.checkpoint import Progress
@@ -49,6 +49,8 @@ class SweepTask:
     trials: int
     prune: bool = True
     teacher_dirs: tuple[Path, ...] = ()
+    space_file: Path | None = None
+    """Where the user has written the space; None: it is the package's."""
 
     @cached_property
     def base(self) -> RunSettings:
@@ -57,8 +59,44 @@ class SweepTask:
 
     def settings(self, point: dict[str, Any]) -> RunSettings:
         """The settings of a trial. InputError where the space holds what the settings refuse."""
-        layers = [*self.layers, ("the search space", nested(point))]
-        return resolve(of_one_variant(layers, self.base.method.name))
+        named = "the search space" if self.space_file is None else f"the search space {self.space_file}"
+        return resolve(of_one_variant([*self.layers, (named, nested(point))], self.base.method.name))
+
+    def fitted(self, data: Interactions) -> "SweepTask":
+        """The same, with what the package's space has and this data or these settings have no room for left out.
+
+        InputError where a user's own space has such lists, or settings that nothing has.
+        """
+        if self.space_file is not None:
+            self._check_space(data)
+            return self
+        space = dict(self.space)
+        for key, part in self.space.items():
+            if isinstance(part, Choices):
+                fitting = [value for value in part.values if self._has_room(key, value, data)]
+                space[key] = Choices(values=fitting or part.values)
+        return replace(self, space=space)
+
+    def _has_room(self, key: str, value: object, data: Interactions) -> bool:
+        try:
+            self.settings({key: value}).method.check_catalogue(data)
+        except InputError:
+            return False
+        return True
+
+    def _check_space(self, data: Interactions) -> None:
+        for key, part in self.space.items():
+            for value in part.ends():
+                try:
+                    settings = self.settings({key: value})
+                except UnknownSetting:
+                    raise
+                except InputError:  # may be right together with others
+                    continue
+                try:
+                    settings.method.check_catalogue(data)
+                except InputError as error:
+                    raise InputError(f"{self.space_file}: {error}") from error
 
     def identity(self, data: Interactions) -> str:
         """What the study depends on, the number of trials and pruning aside. InputError for a teacher that is gone."""
@@ -68,23 +106,25 @@ class SweepTask:
         more |= {"features": {name: found.digest for name, found in data.features.items()}} if data.features else {}
         more |= {"times": data.times.digest} if data.times is not None else {}
         own = {"base": self.base.to_values(), "data": data.fingerprint, "space": space, "seed": self.base.seed}
-        return digest({"kind": "sweep", **own, **more})
+        return digest({"kind": "sweep", **own, **more, **renewed(self.base)})
 
 
 class Sweep:
     """One process's part in a study."""
 
     def __init__(self, task: SweepTask, place: Place) -> None:
-        self._task, self._place = task, place
+        self._place = place
         self._optuna = require("optuna", "sweep")
         first = task.settings({})
         data = place.data(first)
+        first.method.check_catalogue(data)
         if not data.is_validated:
             raise InputError(
                 f"{data.name}, split {data.split}: no interaction is held out for validation, and a sweep chooses by "
                 "that; give another data.split, or a data.valid_share above 0"
             )
-        stem = f"{first.dataset.rsplit('/', 1)[-1]}-{first.teacher.backbone.model}-{first.student.model}"
+        self._task = task = task.fitted(data)
+        stem = f"{data.name}-{first.teacher.backbone.model}-{first.student.model}"
         self.folder = place.runs_dir / f"sweep-{stem}-{first.method.name}-{task.identity(data)}"
         self.watch = first.train.watch
         self._study = self._open(first)
@@ -167,9 +207,8 @@ class Sweep:
         """Train a trial and tell the study how it ended. InputError where it was refused."""
         states = self._optuna.trial.TrialState
         point = {key: part.suggest(trial, key) for key, part in self._task.space.items()}
-        place = replace(self._place, observer=_Pruning(self._place.observer, trial, self._optuna, self.watch))
         try:
-            summary = self._train(trial, point, place)
+            summary = self._train(trial, point)
             self._study.tell(trial, summary["valid"][self.watch])
         except self._optuna.TrialPruned:
             self._study.tell(trial, state=states.PRUNED)
@@ -182,9 +221,13 @@ class Sweep:
             self._study.tell(trial, state=states.FAIL)
             raise
 
-    def _train(self, trial: Any, point: dict[str, Any], place: Place) -> dict[str, Any]:
+    def _train(self, trial: Any, point: dict[str, Any]) -> dict[str, Any]:
+        settings = self._task.settings(point)
+        idle = settings.method.idle_epochs()
+        observer = _Pruning(self._place.observer, trial, self._optuna, self.watch, idle)
+        place = replace(self._place, observer=observer)
         if "run_dir" not in trial.user_attrs:
-            folder = pipeline.prepare(self._task.settings(point), place, teacher_dirs=self._task.teacher_dirs)
+            folder = pipeline.prepare(settings, place, teacher_dirs=self._task.teacher_dirs)
             trial.set_user_attr("run_dir", str(folder.path))
         run_dir = Path(trial.user_attrs["run_dir"])  # the teacher, say, the first of several processes trains
         return once_free(lambda: pipeline.resume(run_dir, place), f"trial {trial.number}", place)
@@ -205,8 +248,9 @@ class Sweep:
 class _Pruning:
     """Passes everything on, and stops a trial that falls behind the others at its age."""
 
-    def __init__(self, inner: Observer, trial: Any, optuna: Any, watch: str) -> None:
+    def __init__(self, inner: Observer, trial: Any, optuna: Any, watch: str, idle: int) -> None:
         self._inner, self._trial, self._optuna, self._watch = inner, trial, optuna, watch
+        self._idle = idle
         self._reported = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
         self._is_student = True
 
@@ -224,7 +268,8 @@ class _Pruning:
             return
         if line["epoch"] not in self._reported:  # after a kill some epochs happen again, to the same values
             self._trial.report(line["valid"][self._watch], line["epoch"])
-        if self._trial.should_prune():
+        # What the method has not touched yet is no ground to stop a trial.
+        if line["epoch"] >= self._idle + WARMUP_EPOCHS and self._trial.should_prune():
             self._inner.end(progress)
             raise self._optuna.TrialPruned
 

@@ -68,6 +68,10 @@ class MethodSettings(Settings):
         del teacher_dim, student_dim
         return None
 
+    def idle_epochs(self) -> int:
+        """Epochs before the method begins, in which the base loss is alone; patience is not tried by them."""
+        return 0
+
     def list_lengths(self) -> dict[str, int]:
         """The settings that ask for so many items of the catalogue, by the key that a user writes."""
         return {}
@@ -128,7 +132,8 @@ class Method(ABC):
         self.clock = Stopwatch(data.device)
         self.trained = nn.Module()
         self._weighting = weighting
-        self._length_U = data.train.lengths()
+        # A user who has seen everything is in no batch: there is no negative.
+        self._length_U = data.train.lengths().where(data.seen.lengths() < data.n_items, 0)
         self._one_1U = torch.ones(1, data.n_users, device=data.device)
         self._share_U = self._epoch_share(self._length_U)
 

@@ -63,6 +63,9 @@ class BDSettings(VariantSettings):
     def needs(self) -> frozenset[Need]:
         return frozenset({"live"})
 
+    def idle_epochs(self) -> int:
+        return self.warm_up
+
 
 class BD(Method):
     """Both models learn from each other; the student is what is kept."""

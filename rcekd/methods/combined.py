@@ -36,6 +36,9 @@ class CombinedSettings(MethodSettings):
         dims = (part.assistant_dim(teacher_dim, student_dim) for part in self.parts.values())
         return next((dim for dim in dims if dim is not None), None)
 
+    def idle_epochs(self) -> int:
+        return min(part.idle_epochs() for part in self.parts.values())
+
     def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
         for name, part in self.parts.items():
             part.check_catalogue(data, f"{prefix}.{name}")

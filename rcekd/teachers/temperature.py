@@ -156,8 +156,13 @@ def golden_section(value: Callable[[float], float], low: float, high: float, exa
 
 
 def warmed(tables: FactorTables, temperature: float) -> FactorTables:
-    """The tables of score / τ, so that a softmax at temperature 1 is the calibrated one. InputError as `in_range`."""
-    divided = FactorTables(tables.user_UD / temperature, tables.item_ID)
+    """The tables of score / τ, so that a softmax at temperature 1 is the calibrated one. InputError as `in_range`.
+
+    Both sides bear a part, near √τ, so that a loss on factors weighs them as before. The items' is a power of two: no
+    bit of a score depends on how τ is shared out.
+    """
+    items = 2.0 ** round(math.log2(temperature) / 2.0)
+    divided = FactorTables(tables.user_UD / (temperature / items), tables.item_ID / items)
     return in_range(divided, f"at temperature {temperature:g}", "give a larger one")
 
 

@@ -63,6 +63,8 @@ class Task:
     weight: float = 0.0
     section: str = "train"
     """The key under which a user finds the settings in `train`."""
+    idle_epochs: int = 0
+    """Epochs before the method begins: patience counts from there."""
     keep_trajectory: bool = False
     """Whether the model at some moments of its training is kept, for methods that teach from them."""
     keep_moments: bool = False
@@ -158,6 +160,8 @@ class Trainer:
             with self._clock.phase("evaluation"):
                 line["valid"] = evaluate_valid(task.model.tables(), task.data, task.evaluation)
             line["best"] = progress.best.update(epoch, line["valid"][task.train.watch], task.model.state_dict())
+            if epoch < task.idle_epochs:
+                progress.best.stale = 0
         if task.keep_trajectory:
             self._folder.trajectory.keep(epoch + 1, task.model.tables())
         if task.keep_moments:

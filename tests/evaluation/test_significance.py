@@ -81,6 +81,13 @@ def test_identical_values_do_not_differ() -> None:
     assert (users.difference, users.effect, users.t, users.interval) == (0.0, 0.0, 1.0, (0.0, 0.0))
 
 
+def test_values_that_differ_by_rounding_do_not_differ() -> None:
+    first = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    second = [float(np.nextafter(value, 0.0)) for value in first]
+    found = over_seeds(first, second)
+    assert (found.t, found.wilcoxon, found.effect) == (1.0, 1.0, 0.0)
+
+
 def test_a_constant_difference_has_no_t_test() -> None:
     """Rounding makes its spread 1e-17 and not 0: a t of 1e15 would be a figment."""
     found = over_seeds([value + 0.1 for value in FIRST], FIRST)

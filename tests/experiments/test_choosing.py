@@ -38,11 +38,25 @@ def test_labels_of_several_kinds_hold_together() -> None:
     ]
 
 
-def test_a_label_is_some_whole_words() -> None:
-    assert {place.method for place in chosen("w/o S")} == {"w/o S", "w/o S T"}
-    assert {place.method for place in chosen("w/o S T")} == {"w/o S T"}
+def test_a_label_is_a_whole_one_or_else_some_whole_words() -> None:
+    assert {place.method for place in chosen("w/o S")} == {"w/o S"}
+    assert {place.method for place in chosen("w/o")} == {place.method for place in chosen("S")} == {"w/o S", "w/o S T"}
     with pytest.raises(InputError, match=r"^--only 'w/o' --only 'rce': no cell has the label 'rce'; there are board, "):
         chosen("w/o", "rce")
+
+
+def test_a_seed_is_no_number_in_another_label() -> None:
+    places = [place._replace(variant=f"K = {k}", seed=seed) for place in PLACES[:1] for k in (1, 2) for seed in (0, 1)]
+    only = Only(["0", "1"], places)
+    assert [place for place in places if only.takes(place)] == places
+    assert [place.seed for place in places if Only(["1"], places).takes(place)] == [1, 1]
+    assert [place.variant for place in places if Only(["2"], places).takes(place)] == ["K = 2", "K = 2"]
+
+
+def test_a_file_of_data_is_known_by_the_end_of_its_path() -> None:
+    places = [place._replace(dataset=path) for place in PLACES[:1] for path in ("/a/my ratings.csv", "/a/ratings.csv")]
+    for label, found in (("ratings.csv", 1), ("a/my ratings.csv", 0), ("/a/ratings.csv", 1)):
+        assert [place for place in places if Only([label], places).takes(place)] == [places[found]]
 
 
 def test_a_label_over_several_kinds_stands_beside_its_likes() -> None:

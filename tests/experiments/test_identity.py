@@ -9,7 +9,7 @@ from rcekd.config import RunSettings, parse_assignment, resolve
 from rcekd.datasets import Interactions, Times
 from rcekd.datasets.item_features import ItemFeatures
 from rcekd.errors import InputError
-from rcekd.experiments.identity import as_before, digest, student_identity, teacher_identity
+from rcekd.experiments.identity import as_before, digest, renewed, student_identity, teacher_identity
 
 
 def settings(*assignments: str) -> RunSettings:
@@ -149,3 +149,17 @@ def test_without_validation_it_is_no_run_of_an_earlier_version(tiny_interactions
     assert unvalidated.fingerprint == tiny_interactions.fingerprint
     pairs = zip(identities(tiny_interactions), identities(unvalidated), strict=True)
     assert all(one != other for one, other in pairs)
+
+
+def test_a_student_as_wide_as_its_teacher_starts_elsewhere_and_is_no_run_of_an_earlier_version() -> None:
+    same, other_seed, wider = "student.dim=400", "teacher.seed=7", "student.dim=399"
+    assert settings(same).student_start != settings(same).seed == 0
+    assert settings(same, other_seed).student_start == settings(wider).student_start == settings().student_start == 0
+    assert renewed(settings(same)) == {"start": settings(same).student_start}
+    assert renewed(settings(wider)) == {}
+    assert len({settings(same, f"seed={seed}").student_start for seed in range(5)}) == 5
+
+
+def test_tables_at_a_temperature_are_others_than_before_for_losses_on_factors() -> None:
+    assert renewed(settings("method.name=de", "teacher.temperature=2")) == {"temperature_on": "both sides"}
+    assert renewed(settings("method.name=de")) == renewed(settings("teacher.temperature=2")) == {}

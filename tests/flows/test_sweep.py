@@ -112,11 +112,11 @@ def test_a_trial_asked_for_by_a_process_that_died_is_taken_up_and_a_live_one_s_i
 
 
 def test_a_trial_that_is_refused_has_failed_and_does_not_use_up_the_study(sweep: Command, tmp_path: Path) -> None:
-    (tmp_path / "space.yaml").write_text("method.K: [99999]\n")
+    (tmp_path / "space.yaml").write_text("method.K: [0]\n")
     for _ in range(2):
         done = sweep("--trials", 1)
         assert done.code == 2
-        assert "K=99999" in done.err.splitlines()[-1]
+        assert "K=0" in done.err.splitlines()[-1]
     (folder,) = Path("runs").glob("sweep-*")
     assert [trial.state.name for trial in study_in(folder).get_trials()] == ["FAIL", "FAIL"]
 
@@ -206,4 +206,20 @@ def test_a_point_that_the_settings_refuse_is_one_line(rcekd: Command, tmp_path: 
     (tmp_path / "space.yaml").write_text("method.lamda: [1, 2]\n")
     done = rcekd("sweep", "--dataset", "synthetic", "--method", "ce", "--space", "space.yaml", "--trials", 1)
     assert done.code == 2
-    assert "unknown setting 'method.lamda' (from the search space); did you mean 'lambda'" in done.error
+    assert "unknown setting 'method.lamda' (from the search space space.yaml); did you mean 'lambda'" in done.error
+    assert not Path("runs").exists()
+
+
+def test_a_space_is_fitted_to_the_data(rcekd: Command) -> None:
+    pairs = [(user, (user * 7 + step * 3) % 60) for user in range(40) for step in range(12)]
+    Path("own.csv").write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in pairs))
+    small = [f"--set={key}" for key in ("train.epochs=1", "teacher.train.epochs=1", "teacher.dim=4", "student.dim=2")]
+    words = ("sweep", "--dataset", "own.csv", "--method", "rcekd", "--trials", 6, "--threads", 1, "--json", *small)
+    found = rcekd(*words)
+    assert found.code == 0, found.err
+    assert Path(found.result["sweep_dir"]).name.startswith("sweep-own-mf-mf-rcekd-")
+    assert max(trial["point"]["method.K"] for trial in found.result["trials"]) <= 60
+    Path("space.yaml").write_text("method.K: [50, 61]\n")
+    refused = rcekd(*words, "--space", "space.yaml")
+    assert refused.code == 2
+    assert refused.error.endswith("space.yaml: method.K=61 is more than the 60 items of own; give at most 60")

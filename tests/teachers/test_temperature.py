@@ -104,3 +104,15 @@ def test_scores_that_say_nothing_get_no_temperature(world: tuple[FactorTables, I
 @pytest.mark.parametrize("least", [-3.0, 0.2, 7.0])
 def test_golden_section(least: float) -> None:
     assert golden_section(lambda x: abs(x - least) ** 1.5, -3.0, 7.0, 0.001) == pytest.approx(least, abs=0.001)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.7, 3.0, 20.0])
+def test_both_sides_bear_a_temperature_and_no_bit_of_a_score_tells(
+    world: tuple[FactorTables, Interactions], temperature: float
+) -> None:
+    tables, _ = world
+    found = warmed(tables, temperature)
+    users, items = (float(after.norm() / before.norm()) for after, before in zip(found, tables, strict=True))
+    assert 0.5 <= users / items <= 2.0
+    one_sided = (tables.user_UD / temperature)[:, None, :] * tables.item_ID
+    assert torch.equal(found.user_UD[:, None, :] * found.item_ID, one_sided)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,12 @@ def test_early_stopping(tiny_interactions: Interactions, tmp_path: Path) -> None
     """A step too small to change any ranking: the first evaluation stays the best."""
     task = make_task(tiny_interactions, epochs=50, patience=3, learning_rate=1e-12, weight_decay=0)
     assert make_trainer(task, tmp_path)[0].run().epochs == 4
+
+
+def test_patience_begins_with_the_method(tiny_interactions: Interactions, tmp_path: Path) -> None:
+    task = make_task(tiny_interactions, epochs=50, patience=3, learning_rate=1e-12, weight_decay=0)
+    trained = make_trainer(replace(task, idle_epochs=10), tmp_path)[0].run()
+    assert (trained.best_epoch, trained.epochs) == (0, 13)
 
 
 def test_without_a_validation_pair_the_last_epoch_is_kept_and_nothing_stops_it(

@@ -149,18 +149,20 @@ def _part(whole: Evidence, asked: Sequence[str]) -> Evidence:
     only = Only(asked, whole.places)
     places = [labels for labels in whole.places if only.takes(labels)]
     placed = [entry for entry in whole.placed if only.takes(entry.labels)]
-    labels = " ".join(f"--only {label!r}" for label in asked)
+    failed = [failure for failure in whole.failed if only.takes(failure.labels)]
+    words = " ".join(f"--only {label!r}" for label in asked)
     if not placed:
-        raise InputError(f"{labels}: nothing of {_cells(len(places))} is finished")
+        why = f"; failed: {failed[0].labels}: {failed[0].error}" if failed else ""
+        raise InputError(f"{words}: nothing of {_cells(len(places))} is finished{why}")
     seeds = {place.seed for place in places}
     return replace(
         whole,
         places=places,
         placed=placed,
-        failed=[failure for failure in whole.failed if only.takes(failure.labels)],
+        failed=failed,
         open=[labels for labels in whole.open if only.takes(labels)],
         paper=[figure for figure in whole.paper if any(only.takes(_beside(figure, seed)) for seed in seeds)],
-        notes=[*whole.notes, f"a part of the experiment: {labels}; Holm's correction is for the tests of this part"],
+        notes=[*whole.notes, f"a part of the experiment: {words}; Holm's correction is for the tests of this part"],
     )
 
 

@@ -49,6 +49,8 @@ def guess_format(request: ImportRequest) -> FormatName:
             return "vectors"
     elif len(suffixes) == 1:
         (suffix,) = suffixes
+        if suffix == ".npy":
+            raise InputError(f"{request.files[0]}: one table of two; give the users' file and then the items'")
         if suffix == ".npz":
             return "implicit" if npz_names(request.files[0]) >= set(IMPLICIT_KEYS) else "npz"
         if suffix == ".safetensors":
