@@ -137,7 +137,7 @@ def _check_same_features(summary: dict[str, Any], data: Interactions, folder: Ru
     if entry is None or not entry.settings.READS_FEATURES:
         return
     digests = {name: features["digest"] for name, features in summary["dataset"].get("features", {}).items()}
-    if digests != features_read(entry.settings(model=summary["model"]), data):
+    if digests != features_read(entry.settings.model_validate({"model": summary["model"]}), data):
         here = ", ".join(data.features) or "none"
         raise InputError(
             f"{folder.path}: this {summary['model']} was made with other features of items ({', '.join(digests)}; "

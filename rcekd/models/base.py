@@ -54,6 +54,7 @@ class ModelSettings(Settings):
     """Whether the model depends on the features of items that come with the data."""
 
     model: str
+    dim: int
 
     def of_width(self, dim: int) -> Self:
         """The same model of about this width, one that its other settings allow. ValueError for none."""
