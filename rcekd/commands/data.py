@@ -44,6 +44,7 @@ def show(
     output = Output(as_json=as_json, quiet=quiet)
     if name is not None and dataset is not None:
         raise InputError(f"both {name!r} and --dataset {dataset!r}: give the dataset once")
+    options.check_rooms(assignments, ("data",), "data info")
     settings = resolve(
         options.run_layers(
             dataset if name is None else name, config=options.config_file(config), assignments=assignments, seed=None

@@ -20,7 +20,7 @@ def export(
     seen_items: options.SeenItems = "all",
     no_onnx: Annotated[bool, typer.Option("--no-onnx", help="leave the ONNX models out")] = False,
     no_index: Annotated[bool, typer.Option("--no-index", help="leave the usearch index out")] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace what the folder holds")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace the export that the folder holds")] = False,
     data_dir: options.DataDir = None,
     device: options.Device = "auto",
     threads: options.Threads = None,

@@ -50,6 +50,7 @@ def import_teacher(
     env = options.environment(
         data_dir=data_dir, runs_dir=runs_dir, device="cpu", threads=threads, quiet=quiet, as_json=as_json
     )
+    options.check_rooms(assignments, ("data", "eval"), "import-teacher")
     settings = resolve(
         options.run_layers(dataset, config=options.config_file(config), assignments=assignments, seed=None)
     )

@@ -230,6 +230,14 @@ def given_layers(
     return given + [(f"--set {text}", alias(parse_assignment(text))) for text in assignments or []]
 
 
+def check_rooms(assignments: list[str] | None, rooms: tuple[str, ...], command: str) -> None:
+    """InputError where --set says something that the command does not read."""
+    for text in assignments or []:
+        if not parse_assignment(text).keys() <= {"dataset", *rooms}:
+            taken = " and ".join(f"{room}.…" for room in rooms)
+            raise InputError(f"--set {text}: {command} takes only {taken} settings")
+
+
 def flag_values(
     dataset: str | None, *, teacher: str | None, student: str | None, method: str | None, seed: int | None
 ) -> Values:

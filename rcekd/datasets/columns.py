@@ -40,9 +40,11 @@ def find_columns(header: Sequence[str], given: ColumnSettings, path: Path) -> Co
     if user is None or item is None:
         missing = "user" if user is None else "item"
         shown = ", ".join(repr(name) for name in header[:8])
+        # Names that are numbers are those of no column: the file begins with an interaction.
+        no_header = all(without_type(name).replace(".", "", 1).isdigit() for name in header)
+        remedy = "" if no_header else f", or name it with data.columns.{missing}"
         raise InputError(
-            f"{path}, line 1: no {missing} column among {shown}; "
-            f"the first line must name the columns, or name it with data.columns.{missing}"
+            f"{path}, line 1: no {missing} column among {shown}; the first line must name the columns{remedy}"
         )
     if user == item:
         raise InputError(f"{path}, line 1: column {user!r} cannot be both user and item; set data.columns.item")

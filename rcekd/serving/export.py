@@ -24,6 +24,7 @@ from rcekd.serving.top import Lists, rank
 from rcekd.training.files import write_json, write_text
 
 TOP = 10
+CARD = "model_card.md"
 MOST_COMPARED = 256  # users whose lists onnxruntime and the index are compared on
 REQUESTS = 300
 
@@ -54,10 +55,10 @@ class Wanted:
 def export(run: FinishedRun, to: Path, wanted: Wanted, *, force: bool = False) -> dict[str, Any]:
     """Write the run into the folder `to`, whole or not at all. Returns the model card.
 
-    InputError where `to` holds something (unless `force`) or the run itself, an extra is missing, or onnxruntime's
-    scores are not ours.
+    InputError where `to` holds something (but for an export under `force`) or the run itself, an extra is missing, or
+    onnxruntime's scores are not ours.
     """
-    with whole_folder(to, force=force, spared=[run.path]) as folder:
+    with whole_folder(to, force=force, replaces={*WHAT, CARD}, spared=[run.path]) as folder:
         measured: dict[str, Any] = {"seen": wanted.seen, "onnx": {}}
         map_ = fit(run.tables, run.data)
         _write_tables(folder, run, map_, wanted.seen)
@@ -71,7 +72,7 @@ def export(run: FinishedRun, to: Path, wanted: Wanted, *, force: bool = False) -
         measured["files"] = _files(folder)
         facts = card.facts(run, measured)
         write_json(folder / "card.json", facts)
-        write_text(folder / "model_card.md", card.as_markdown(facts))
+        write_text(folder / CARD, card.as_markdown(facts))
     return facts
 
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,12 +11,15 @@ from rcekd.errors import InputError
 
 
 @contextmanager
-def whole_folder(to: Path, *, force: bool, spared: Sequence[Path] = ()) -> Iterator[Path]:
+def whole_folder(
+    to: Path, *, force: bool, replaces: Collection[str] | None = None, spared: Sequence[Path] = ()
+) -> Iterator[Path]:
     """An empty folder beside `to`, renamed to it on success and removed on any failure. Of a link, its target is meant.
 
+    replaces: the names that `force` may take away; None: any.
     spared: folders that `force` must not take away; the one that the process works in is another.
-    InputError where `to` is a file, holds anything (unless `force`, which replaces it), is or holds a spared folder, or
-    cannot be written.
+    InputError where `to` is a file, holds anything (unless `force`, which replaces it) or what is not to be replaced,
+    is or holds a spared folder, or cannot be written.
     """
     path = to.resolve()
     for kept in (*spared, Path.cwd()):
@@ -26,6 +29,10 @@ def whole_folder(to: Path, *, force: bool, spared: Sequence[Path] = ()) -> Itera
         raise InputError(f"--to {to}: is a file; name a folder")
     if path.is_dir() and any(path.iterdir()) and not force:
         raise InputError(f"--to {to}: not empty; choose another folder, or give --force to replace it")
+    if force and replaces is not None and path.is_dir():
+        others = sorted(inner.name for inner in path.iterdir() if inner.name not in replaces)
+        if others:
+            raise InputError(f"--to {to}: holds {others[0]!r}, which stays; move it, or choose another folder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))

@@ -106,6 +106,8 @@ def test_distill(rcekd: Command, words: list[str], says: str) -> None:
         ("data info ~nosuch/x.csv", "dataset '~nosuch/x.csv': no such file"),
         ("data features out.csv --tags tags.dat", "out.csv: features are written as Parquet"),
         ("data prepare synthetic --set data.synthetic.users=none", "data.synthetic.users='none'"),
+        ("data info ml-100k --set student.dim=3", "--set student.dim=3: data info takes only data.… settings"),
+        ("import-teacher --dataset ml-100k m.npz --set train.epochs=3", "import-teacher takes only data.… and eval.…"),
     ],
 )
 def test_other_commands(rcekd: Command, words: str, says: str) -> None:

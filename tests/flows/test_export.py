@@ -48,6 +48,23 @@ def score_py(folder: Path, *words: str, environment: dict[str, str] | None = Non
     return [(item, float(score)) for item, score in lines]
 
 
+def test_the_example_says_what_is_wrong_in_a_line(exported: Path) -> None:
+    asked = {
+        "": "python score.py USER [N]",
+        "0 -3": "python score.py USER [N]",
+        "--history": "python score.py USER [N]",
+    }
+    for words, says in {
+        **asked,
+        "nobody": "'nobody' is no id here",
+        "--history 3,none": "'none' is no id here",
+    }.items():
+        command = [sys.executable, str(exported / "score.py"), *words.split()]
+        ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+        assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (1, "", 1)
+        assert says in ended.stderr
+
+
 @pytest.fixture
 def exported(rcekd: Command, finished: Path) -> Path:
     """An export of the finished student."""
@@ -70,7 +87,7 @@ def test_the_folder(exported: Path, finished: Path) -> None:
     vectors = pl.read_parquet(exported / "item_factors.parquet")
     assert vectors.columns == ["place", "id", "vector"]
     assert vectors["id"].to_list() == json.loads((exported / "ids.json").read_text())["items"]
-    assert len((exported / "score.py").read_text().splitlines()) <= 30
+    assert len((exported / "score.py").read_text().splitlines()) <= 36
 
 
 def test_every_way_of_scoring_agrees(exported: Path, finished: Path, rcekd: Command) -> None:
@@ -142,10 +159,14 @@ def test_a_teacher_and_a_folder_that_is_replaced(rcekd: Command, finished: Path)
     Path("out/mine").touch()
     words = ("export", teacher, "--to", "out", "--no-onnx", "--no-index")
     assert "not empty" in rcekd(*words).error
+    refused = rcekd(*words, "--force")
+    assert (refused.code, "holds 'mine', which stays" in refused.error) == (2, True)
+    Path("out/mine").unlink()
+    Path("out/index.usearch").touch()
     done = rcekd(*words, "--force")
     assert done.code == 0
     assert "teacher (mf 8)" in done.out
-    assert not Path("out/mine").exists()
+    assert not Path("out/index.usearch").exists()
 
 
 def test_a_teacher_that_nothing_was_held_out_for(rcekd: Command) -> None:

@@ -63,9 +63,9 @@ def test_import_and_distil(import_teacher: Command, distill: Command, pair: list
     # Softmax was all but flat over the 80 items; after it is not.
     assert report["calibration"]["before"]["effective"] > report["calibration"]["after"]["effective"]
     weights = load_file(Path(summary["run_dir"], "model.safetensors"))
-    torch.testing.assert_close(weights["item"].flip(0), torch.from_numpy(np.load("item.npy")))
-    user_UD = torch.from_numpy(np.load("user.npy"))
-    torch.testing.assert_close(weights["user"].flip(0) * report["temperature"], user_UD)
+    user_UD, item_ID = (torch.from_numpy(np.load(f"{side}.npy")) for side in ("user", "item"))
+    score_UI = weights["user"].flip(0) @ weights["item"].flip(0).T
+    torch.testing.assert_close(score_UI * report["temperature"], user_UD @ item_ID.T)
     student = distill("--teacher", summary["run_dir"])
     assert student.code == 0, student.err
     assert student.result["teacher"]["run_dir"] == summary["run_dir"]
@@ -196,7 +196,8 @@ def test_short_lists(
     ("words", "says"),
     [
         (["none.npz"], "none.npz: cannot be read"),
-        (["user.npy"], "the format is not plain from the name"),
+        (["user.npy"], "user.npy: one table of two; give the users' file and then the items'"),
+        (["user.factors"], "the format is not plain from the name"),
         (["user.npy", "item.npy", "--item-ids", "user.txt"], "50 item ids for 80 rows"),
         (["item.npy", "user.npy"], "80 user rows, but synthetic has 50 users; give --user-ids FILE"),
         (["user.npy", "item.npy", "--format", "numpy"], "--format 'numpy' is unknown"),

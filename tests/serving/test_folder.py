@@ -40,6 +40,18 @@ def test_what_is_there_is_refused_or_replaced_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["out"]
 
 
+def test_what_is_not_to_be_replaced_is_refused_though_forced(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in ("sub", "card.json"):
+        (out / name).mkdir(parents=True)
+    with pytest.raises(InputError, match="holds 'sub'"), whole_folder(out, force=True, replaces={"card.json"}):
+        raise AssertionError("refused before anything is done")
+    assert (names(tmp_path), names(out)) == (["out"], ["card.json", "sub"])
+    with whole_folder(out, force=True, replaces={"card.json", "sub"}) as aside:
+        (aside / "card.json").touch()
+    assert names(out) == ["card.json"]
+
+
 def test_a_link_to_an_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to("disk")
