@@ -197,7 +197,7 @@ def test_short_lists(
     [
         (["none.npz"], "none.npz: cannot be read"),
         (["user.npy"], "user.npy: one table of two; give the users' file and then the items'"),
-        (["user.factors"], "the format is not plain from the name"),
+        (["user.npy", "user.txt"], "the format is not plain from the name"),
         (["user.npy", "item.npy", "--item-ids", "user.txt"], "50 item ids for 80 rows"),
         (["item.npy", "user.npy"], "80 user rows, but synthetic has 50 users; give --user-ids FILE"),
         (["user.npy", "item.npy", "--format", "numpy"], "--format 'numpy' is unknown"),
