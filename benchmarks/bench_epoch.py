@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.measure import stamp
 from rcekd.datasets import DataSettings, Interactions, load_dataset
-from rcekd.evaluation.metrics import hits, ndcg
+from rcekd.evaluation.metrics import ndcg
 from rcekd.evaluation.ranking import EvalSettings
 from rcekd.methods import RCEKD, RCEKDSettings
 from rcekd.models import FactorTables, MFSettings, build_model
@@ -104,7 +104,7 @@ class PlainTorch:
     @torch.no_grad()
     def evaluate(self) -> None:
         score_UI = (self.user @ self.item.T).masked_fill_(self.seen_UI, float("-inf"))
-        hit_UN = hits(score_UI.topk(20).indices, self.data.valid)
+        hit_UN = self.data.valid.holds(score_UI.topk(20).indices)
         ndcg(hit_UN, self.data.valid.lengths(), 10)
 
 

@@ -8,6 +8,7 @@ the records and the raw bytes beside them.
 
 import io
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -83,13 +84,22 @@ def read_checkpoint(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             (record,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-            content = _Reader(io.BytesIO(archive.read(record))).load()
+            pickled = archive.read(record)
+            _check_places(pickled)
+            content = _Reader(io.BytesIO(pickled)).load()
             return _built(content, archive, record.removesuffix("data.pkl"))
     except Exception as error:  # a pickle that is not what torch writes can fail in every way there is
         raise InputError(
             f"{path}: damaged, or not to be read without running its code ({type(error).__name__}); load it where you "
             "trust it, and save the tables: safetensors.torch.save_file({'user': U, 'item': I}, 'teacher.safetensors')"
         ) from error
+
+
+def _check_places(pickled: bytes) -> None:
+    """ValueError where a pickle files a value at a place beyond its own length: Python would make room up to there."""
+    for opcode, place, _ in pickletools.genops(pickled):
+        if opcode.name.endswith("PUT") and int(place) > len(pickled):
+            raise ValueError(f"a value at place {place} of a pickle of {len(pickled)} bytes")
 
 
 def _built(value: Any, archive: zipfile.ZipFile, folder: str) -> Any:

@@ -178,6 +178,14 @@ def test_a_damaged_checkpoint_is_read_or_refused(changes: list[tuple[int, bytes]
             read_checkpoint(path)
 
 
+def test_a_place_beyond_the_pickle_takes_up_no_memory(tmp_path: Path) -> None:
+    """A byte of a file overwritten, and Python would make room for two thousand million values."""
+    with zipfile.ZipFile(tmp_path / "m.pth", "w") as archive:
+        archive.writestr("m/data.pkl", b"\x80\x02X\x01\x00\x00\x00ar\x00\x00\x00\x70.")
+    with pytest.raises(InputError, match=r"m.pth: damaged, .* \(ValueError\)"):
+        read_checkpoint(tmp_path / "m.pth")
+
+
 def test_what_is_no_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "m.pt"
     torch.save({"model": 3, "name": "x"}, path)
