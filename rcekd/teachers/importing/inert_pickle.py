@@ -98,7 +98,7 @@ def read_checkpoint(path: Path) -> Any:
 def _check_places(pickled: bytes) -> None:
     """ValueError where a pickle files a value at a place beyond its own length: Python would make room up to there."""
     for opcode, place, _ in pickletools.genops(pickled):
-        if opcode.name.endswith("PUT") and int(place) > len(pickled):
+        if opcode.name.endswith("PUT") and place is not None and place > len(pickled):
             raise ValueError(f"a value at place {place} of a pickle of {len(pickled)} bytes")
 
 
