@@ -63,7 +63,10 @@ def student_identity(settings: RunSettings, data: Interactions, teacher: str | N
     values = as_before(settings.to_values())
     student = {key: value for key, value in values["student"].items() if key != "time_bias"}
     own = {"student": student, "seed": values["seed"], "eval": values["eval"], "train": _training(values["train"])}
-    own |= renewed(settings)
+    marks = renewed(settings)
+    if teacher is None:
+        marks.pop("temperature_on", None)
+    own |= marks
     if teacher is not None:
         own |= {"method": values["method"], "teacher": teacher}
         if "temperature" in values["teacher"]:

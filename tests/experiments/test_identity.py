@@ -163,3 +163,8 @@ def test_a_student_as_wide_as_its_teacher_starts_elsewhere_and_is_no_run_of_an_e
 def test_tables_at_a_temperature_are_others_than_before_for_losses_on_factors() -> None:
     assert renewed(settings("method.name=de", "teacher.temperature=2")) == {"temperature_on": "both sides"}
     assert renewed(settings("method.name=de")) == renewed(settings("teacher.temperature=2")) == {}
+
+
+def test_a_student_alone_knows_no_temperature(tiny_interactions: Interactions) -> None:
+    plain, warm = (identities(tiny_interactions, "method.name=de", *more) for more in ((), ("teacher.temperature=2",)))
+    assert (plain[1] == warm[1], plain[2] == warm[2]) == (True, False)
