@@ -53,7 +53,7 @@ def distill(
         settings, place, with_scratch=with_scratch, teacher_dirs=teacher_dirs, keep_trajectory=keep_trajectory
     )
     data = place.data(settings)
-    return runs.once_free(lambda: _distill_in(folder, settings, data, place), str(folder.path), place)
+    return runs.once_free(lambda: _distill_in(folder, data, place), str(folder.path), place)
 
 
 def prepare(
@@ -67,6 +67,7 @@ def prepare(
 ) -> RunFolder:
     """A new run folder with all that `resume` needs to distil in it; nothing is trained yet.
 
+    teacher_dirs: as in `distill`; the folder's settings say of their teacher what that run's own say.
     run_dir: the folder; None: one beside the other runs, with a number of its own.
     """
     data = place.data(settings)
@@ -77,6 +78,7 @@ def prepare(
     teacher = "+".join(dict.fromkeys(given)) or settings.teacher.backbone.model
     stem = f"distill-{data.name}-{teacher}-{settings.student.model}-{settings.method.name}"
     folder = RunFolder(run_dir or next_free(place.runs_dir, f"{stem}-s{settings.seed}"))
+    settings = teaching.adopted(settings, teacher_dirs)
     own: dict[str, Any] = {"kind": "distill", "with_scratch": with_scratch}
     own |= {"keep_trajectory": True} if keep_trajectory else {}
     own |= {"teacher_dirs": [str(path.resolve()) for path in teacher_dirs]} if teacher_dirs else {}
@@ -96,7 +98,7 @@ def resume(run_dir: Path, place: Place) -> dict[str, Any]:
     if kind == "distill":
         if folder.is_complete():
             return runs.finished(folder)
-        return _distill_in(folder, settings, data, place)
+        return _distill_in(folder, data, place)
     if kind not in ("teacher", "alone"):
         raise InputError(f"{folder.config_file}: not the settings of a run (kind: {kind!r})")
     expected = (runs.teacher_folder if kind == "teacher" else runs.scratch_folder)(settings, data, run_dir.parent)
@@ -151,15 +153,16 @@ def _check_protocol(overrides: list[tuple[str, Values]]) -> None:
                 raise InputError(f"{name}: the model is trained already, so evaluate takes only eval.… settings")
 
 
-def _distill_in(folder: RunFolder, settings: RunSettings, data: Interactions, place: Place) -> dict[str, Any]:
+def _distill_in(folder: RunFolder, data: Interactions, place: Place) -> dict[str, Any]:
     """Distil in a folder that `prepare` has made, as its config.yaml asks."""
     with _resumable(folder):
         folder.lock()
         try:
             # Read now that nobody else can change it, or be finishing it.
-            own, _ = split_run_config(folder.read_config())
+            own, config = split_run_config(folder.read_config())
             if folder.is_complete():
                 return runs.finished(folder)
+            settings = resolve([(str(folder.config_file), config)])
             return _distill_locked(folder, own, settings, data, place)
         finally:
             folder.unlock()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rcekd.config import RunSettings, resolve, split_run_config
+from rcekd.config import RunSettings, TeacherSettings, resolve, split_run_config
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.evaluation.ranking import evaluate, per_user, rank
@@ -83,6 +83,32 @@ def given(folder: RunFolder, data: Interactions) -> Teaching:
     settings = resolve([(str(folder.config_file), values)])
     backbone = settings.teacher.backbone if own.get("kind") == "teacher" else settings.student
     return Teaching(summary, _trained(folder, backbone, data))
+
+
+def adopted(settings: RunSettings, folders: Sequence[Path]) -> RunSettings:
+    """Settings that say of their teacher what the run in `folders` says: model, training, and seed of its first values.
+
+    Of several, the one that the student would start like (`RunSettings.student_start`), else the first. An imported
+    teacher has no settings, and the given ones stay.
+    """
+    found = [settings.model_copy(update={"teacher": own}) for own in map(_own_teacher, folders) if own is not None]
+    if not found:
+        return settings
+    chosen = next((each for each in found if each.student_start != settings.seed), found[0])
+    kept = {"mix": settings.teacher.mix, "temperature": settings.teacher.temperature}
+    return chosen.model_copy(update={"teacher": chosen.teacher.model_copy(update=kept)})
+
+
+def _own_teacher(path: Path) -> TeacherSettings | None:
+    """What the run in a folder would be as the teacher of another; None for an imported one."""
+    folder = RunFolder(path)
+    own, values = split_run_config(folder.read_config())
+    if own.get("kind") == "imported":
+        return None
+    settings = resolve([(str(folder.config_file), values)])
+    if own.get("kind") == "teacher":
+        return settings.teacher.model_copy(update={"seed": settings.teacher_seed})
+    return TeacherSettings(backbone=settings.student, train=settings.train, seed=settings.student_start)
 
 
 def tempered(teaching: Teaching, settings: RunSettings, data: Interactions, place: Place) -> Teaching:

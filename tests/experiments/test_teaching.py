@@ -1,6 +1,8 @@
 """A run's teacher, found again as it taught, and its assistant: between whom one stands, and how wide it is."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +11,13 @@ from rcekd.config import RunSettings, merge, resolve
 from rcekd.datasets import Interactions
 from rcekd.errors import InputError
 from rcekd.experiments.layers import run_settings
+from rcekd.experiments.pipeline import distill, train_teacher
 from rcekd.experiments.place import Place
 from rcekd.experiments.teaching import (
     Teaching,
     _assistant,
     _best_member,
+    adopted,
     check_assistant,
     find,
     find_or_train,
@@ -30,6 +34,37 @@ def test_a_teacher_is_found_at_its_temperature(settings: RunSettings, place: Pla
     there, again = find_or_train(warm, data, place, []), find(warm, data, place, [])
     for one, other in zip(there.knowledge.tables, again.knowledge.tables, strict=True):
         assert torch.equal(one, other)
+
+
+def test_the_settings_adopt_a_given_teacher_that_the_student_would_start_like(
+    settings: RunSettings, place: Place
+) -> None:
+    width = settings.student.dim
+
+    def trained(dim: int, seed: int) -> Path:
+        own = changed(settings, teacher={"dim": dim, "seed": seed, "temperature": 3.0})
+        return Path(train_teacher(own, place)["run_dir"])
+
+    alike, other_seed, wider = trained(width, 0), trained(width, 7), trained(width + 1, 0)
+    student = Path(distill(changed(settings, teacher={"dim": width}), place)["run_dir"])
+    for folders, start_is_own in (
+        ([alike], True),
+        ([other_seed], False),
+        ([wider], False),
+        ([wider, other_seed, alike], True),
+        ([student], False),
+    ):
+        found = adopted(settings, folders)
+        assert (found.student_start != found.seed) == start_is_own
+        assert found.teacher.temperature == settings.teacher.temperature
+        assert resolve([("written", found.to_values())]) == found
+    assert adopted(settings, [wider, other_seed]).teacher.backbone.dim == width + 1
+    assert adopted(settings, [student]).teacher.seed == changed(settings, teacher={"dim": width}).student_start
+    assert adopted(settings, []) is settings
+
+
+def changed(settings: RunSettings, **values: Any) -> RunSettings:
+    return resolve([("changed", merge(settings.to_values(), values))])
 
 
 def test_an_automatic_temperature_that_finds_none_is_told(settings: RunSettings, place: Place) -> None:

@@ -135,6 +135,17 @@ def test_a_teacher_from_a_run_folder(distill: Command) -> None:
     assert third["teacher"]["dim"] == 3
 
 
+def test_a_student_as_wide_as_a_given_teacher_does_not_start_from_its_numbers(distill: Command) -> None:
+    """As where the settings name that teacher; what the run's config.yaml says of its teacher is the given one."""
+    wide = {"teacher.dim": 3, "train.epochs": 2}
+    named = distill(**wide).result
+    given = distill("--teacher", named["teacher"]["run_dir"], **{"train.epochs": 2}).result
+    configs = [yaml.safe_load(Path(run["run_dir"], "config.yaml").read_text()) for run in (named, given)]
+    assert given["identity"] == named["identity"]
+    assert given["test"] == named["test"]
+    assert configs[1]["teacher"] == {**configs[0]["teacher"], "seed": 0}
+
+
 def test_quiet_prints_nothing_but_errors(rcekd: Command, distill: Command) -> None:
     plain = rcekd("distill", "--dataset", "synthetic", "--quiet", *assignments())
     assert (plain.code, plain.out, plain.err) == (0, "", "")
