@@ -48,12 +48,12 @@ class _Asked(NamedTuple):
 
 def chosen_cells(experiment: Experiment, asked: Sequence[str]) -> list[Cell]:
     """The cells to be run, equal ones once, by the first of their labels. InputError for none."""
-    cells = list(experiment.cells())
-    only = Only(asked, [cell.labels for cell in cells])
+    places = list(experiment.places())
+    only = Only(asked, [labels for labels, _ in places])
     found: dict[str, Cell] = {}
     # Labels first: a cell may stand in the tables more than once, and any of its labels is its own.
-    for cell in cells:
-        if only.takes(cell.labels):
+    for labels, cell in places:
+        if only.takes(labels):
             found.setdefault(cell.identity, cell)
     return list(found.values())
 

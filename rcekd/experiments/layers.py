@@ -13,6 +13,9 @@ from rcekd.errors import InputError
 
 DEFAULT_DATASET = "ml-100k"
 
+GROUPS = {"teacher": "teacher.model=mf", "student": "student.model=mf", "method": "method.name=rcekd"}
+"""What chooses the preset says so inside a group of settings, by such an assignment."""
+
 Layer = tuple[str, Values]
 """Where values come from, as a user would call it, and the values."""
 
@@ -79,21 +82,25 @@ class Names(NamedTuple):
 def names_in(given: list[Layer], *, method: str = "rcekd") -> Names:
     """What layers name, the last word of each, and what stands where they say nothing. method: that of the method."""
     asked: Values = {}
-    for _, values in given:
+    for name, values in given:
+        _check_groups(name, values)
         asked = merge(asked, values)
     return Names(
         str(asked.get("dataset", DEFAULT_DATASET)),
-        _name(asked, "teacher", "model", "mf"),
-        _name(asked, "student", "model", "mf"),
-        _name(asked, "method", "name", method),
+        str(asked.get("teacher", {}).get("model", "mf")),
+        str(asked.get("student", {}).get("model", "mf")),
+        str(asked.get("method", {}).get("name", method)),
     )
 
 
-def _name(asked: Values, room: str, field: str, default: str) -> str:
-    value = asked.get(room, {})
-    if not isinstance(value, dict):
-        raise InputError(f"setting {room}: expected a group of settings, e.g. {room}.{field}={default}, not {value!r}")
-    return str(value.get(field, default))
+def _check_groups(layer: str, values: Values) -> None:
+    """InputError where a layer puts a single value in the place of a group, which would wipe what stands below."""
+    for room, example in GROUPS.items():
+        value = values.get(room, {})
+        if not isinstance(value, Mapping):
+            raise InputError(
+                f"setting {room} (from {layer}): expected a group of settings, e.g. {example}, not {value!r}"
+            )
 
 
 def lasting(dataset: str) -> str:

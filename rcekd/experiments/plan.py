@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, StrictInt, ValidationError, field_validator, model_validator
 
 from rcekd.config import RunSettings, Values, merge, read_config, resolve
 from rcekd.datasets.places import at_home
@@ -57,6 +57,13 @@ class Choice(Settings):
     set: dict[str, Any] = Field(default_factory=dict, description="dotted keys, e.g. {method.beta: 5}")
 
     _check_set = field_validator("set")(_not_labelled)
+
+
+def _metric(name: str) -> str:
+    """ValueError where no table has such a column."""
+    if name not in METRICS:
+        raise ValueError(f"{name!r} is no metric{nearest(name, METRICS)}")
+    return name
 
 
 class PaperFigure(Settings):
@@ -110,7 +117,7 @@ class Grid(Settings):
     pairs: list[str] = Field(default=["mf-mf"])
     methods: list[Choice]
     variants: list[Choice] = Field(default=[Choice(label="")])
-    seeds: list[int]
+    seeds: list[StrictInt]
     set: dict[str, Any] = Field(default_factory=dict, description="settings of every cell, by dotted key")
     teachers: bool = Field(default=True, description="whether the teachers stand in the table too")
     keep_trajectory: bool = Field(
@@ -133,6 +140,16 @@ class Grid(Settings):
     def _names(cls, value: Any) -> Any:
         """A bare name is short for a choice without settings."""
         return [{"label": v} if isinstance(v, str) else v for v in value] if isinstance(value, list) else value
+
+    @field_validator("variants")
+    @classmethod
+    def _of_all_methods(cls, variants: list[Choice]) -> list[Choice]:
+        for variant in variants:
+            if variant.method is not None:
+                raise ValueError(
+                    f"{variant.label!r}: a variant is of all methods; put {variant.method} under `methods`"
+                )
+        return variants
 
     @field_validator("methods")
     @classmethod
@@ -161,9 +178,14 @@ class Grid(Settings):
     @field_validator("metric")
     @classmethod
     def _known_metric(cls, metric: str | None) -> str | None:
-        if metric is not None and metric not in METRICS:
-            raise ValueError(f"{metric!r} is no metric{nearest(metric, METRICS)}")
-        return metric
+        return metric if metric is None else _metric(metric)
+
+    @model_validator(mode="after")
+    def _paper_in_columns_of_ours(self) -> "Grid":
+        for figure in self.paper_figures():
+            if not figure.metric.startswith("ov@"):  # Table 7's columns
+                _metric(figure.metric)
+        return self
 
     @model_validator(mode="after")
     def _against_one_of_its_methods(self) -> "Grid":
@@ -235,6 +257,19 @@ class Experiment(NamedTuple):
             for dataset in grid.datasets:
                 for pair in grid.pairs:
                     yield from self._block(dataset, pair, seed)
+
+    def places(self) -> Iterator[tuple[Labels, Cell]]:
+        """Every place of the tables and its cell: a teacher, which is one cell, stands in each of its variants."""
+        cells = list(self.cells())
+        teachers = {cell.identity: cell for cell in cells if cell.is_teacher}
+        told: set[Labels] = set()
+        for cell in cells:
+            beside = Cell(cell.labels._replace(method=TEACHER), cell.settings)
+            if not cell.is_teacher and beside.identity in teachers and beside.labels not in told:
+                told.add(beside.labels)
+                yield beside.labels, teachers[beside.identity]
+            if not cell.is_teacher:
+                yield cell.labels, cell
 
     def lasting_values(self) -> Values:
         """The grid's values with every path made absolute: they stand for the same cells in any folder."""

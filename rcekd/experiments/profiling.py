@@ -79,7 +79,7 @@ def profile(
     """Train some epochs and say where the time went. Nothing is left in the runs folder.
 
     The teacher is the one in `teacher_dirs`, else the trained one of these settings, else one trained for a few epochs:
-    what a method costs hardly depends on how good its teacher is.
+    what a method costs hardly depends on how good its teacher is. A method's warm-up is left out.
     trace: a file for torch's own profile of the measured run, to be read by chrome://tracing or Perfetto.
     """
     data = place.data(settings)
@@ -147,7 +147,7 @@ def _task(settings: RunSettings, data: Interactions, teacher: Teaching | None, e
     method = None
     if teacher is not None:
         check_needs(settings.method, teacher.knowledge)
-        method = build_method(settings.method, teacher.knowledge, data, seed=settings.seed)
+        method = build_method(settings.method.at_once(), teacher.knowledge, data, seed=settings.seed)
     train = settings.train.model_copy(update={"epochs": epochs, "patience": 0, "checkpoint_seconds": NEVER_SAVED})
     weight = settings.method.weight
     return Task("profile", model, data, train, settings.eval, settings.seed, "profile", method, weight)

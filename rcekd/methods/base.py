@@ -1,7 +1,7 @@
 """What a distillation method supplies: something to do when an epoch starts, and a loss for a batch."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 import torch
 from pydantic import Field, model_validator
@@ -71,6 +71,10 @@ class MethodSettings(Settings):
     def idle_epochs(self) -> int:
         """Epochs before the method begins, in which the base loss is alone; patience is not tried by them."""
         return 0
+
+    def at_once(self) -> Self:
+        """These settings, at full work from the first epoch on: what an epoch costs in the long run."""
+        return self
 
     def list_lengths(self) -> dict[str, int]:
         """The settings that ask for so many items of the catalogue, by the key that a user writes."""

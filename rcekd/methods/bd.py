@@ -19,7 +19,7 @@ averaged: the same expectation at less variance. Both models are trained beforeh
 """
 
 import copy
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -65,6 +65,9 @@ class BDSettings(VariantSettings):
 
     def idle_epochs(self) -> int:
         return self.warm_up
+
+    def at_once(self) -> Self:
+        return self.model_copy(update={"warm_up": 0})
 
 
 class BD(Method):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import create_model, model_validator
 from torch import Tensor, nn
@@ -38,6 +38,9 @@ class CombinedSettings(MethodSettings):
 
     def idle_epochs(self) -> int:
         return min(part.idle_epochs() for part in self.parts.values())
+
+    def at_once(self) -> Self:
+        return self.model_copy(update={name: part.at_once() for name, part in self.parts.items()})
 
     def check_catalogue(self, data: Interactions, prefix: str = "method") -> None:
         for name, part in self.parts.items():

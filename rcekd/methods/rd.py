@@ -14,7 +14,7 @@ student learns the list; r̂ = ⌊I · share⌋ against r − 1. Both codes draw
 training sequence); here they are drawn per user without replacement. The authors add α L_RD to the base loss, others
 weigh the two by 1 − α and α: λ is α, or α / (1 − α)."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -48,6 +48,9 @@ class RDSettings(VariantSettings):
 
     def needs(self) -> frozenset[Need]:
         return frozenset({"lists"})
+
+    def at_once(self) -> Self:
+        return self.model_copy(update={"warm_up": 0})
 
     def list_lengths(self) -> dict[str, int]:
         return {"K": self.top_k, "Q": self.samples}

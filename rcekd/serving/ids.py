@@ -26,15 +26,15 @@ class IdMap:
         found = asked.join(self._places, on="id", how="left", maintain_order="left")["place"]
         return torch.from_numpy(found.cast(pl.Int64).fill_null(UNKNOWN).to_numpy().astype(np.int32))
 
-    def refuse_unknown(self, written: Sequence[str], place_N: Tensor, where: str) -> None:
-        """InputError that names the first unknown id and how many there are."""
+    def refuse_unknown(self, written: Sequence[str], place_N: Tensor, where: str, hint: str = "") -> None:
+        """InputError that names the first unknown id and how many there are. hint: what may be the reason."""
         missing = (place_N == UNKNOWN).nonzero().flatten()
         if missing.numel():
             first = written[int(missing[0])]
             others = f", and {missing.numel() - 1} more of {len(written)}" if missing.numel() > 1 else ""
             raise InputError(
                 f"{where}: {self.what} {first[:_SHOWN]!r} is not in the data this model was trained on{others}; "
-                f"correct it, or give --skip-unknown"
+                f"correct it{hint}, or give --skip-unknown"
             )
 
     def names(self, place: np.ndarray) -> pl.Series:

@@ -38,7 +38,8 @@ class Served:
 
     def __init__(self, folder: Path, seen: CSR, top: int) -> None:
         factors = _read(folder / "factors.safetensors")
-        self.user_UD, self.item_ID, self.seen, self.top = factors["user"], factors["item"], seen, top
+        self.user_UD, self.item_ID, self.seen = factors["user"], factors["item"], seen
+        self.top = min(top, self.item_ID.shape[0])
         for table in (self.user_UD, self.item_ID):
             table.sum()  # every page is there once it has been read
 

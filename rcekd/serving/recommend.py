@@ -24,6 +24,9 @@ from rcekd.serving.titles import with_titles
 from rcekd.serving.top import frame, rank
 
 
+_SEPARATORS = " (between the items of a line stand tabs, else commas, else spaces)"
+
+
 class Answer(NamedTuple):
     """users: whom lists were asked for, in order, whether or not anything is left to list. lists: see `Recommender`."""
 
@@ -32,10 +35,14 @@ class Answer(NamedTuple):
 
 
 class Recommender:
-    """A trained model at work. `seen`: which known items a user's list leaves out. `titles`: see `read_titles`."""
+    """A trained model at work. `seen`: which known items a user's list leaves out. `titles`: see `read_titles`.
+
+    k: length of a list; what is more than the catalogue's is cut.
+    """
 
     def __init__(self, run: FinishedRun, k: int, seen: Seen, titles: pl.DataFrame | None = None) -> None:
-        self.run, self.k, self.seen, self.titles = run, k, seen, titles
+        self.run, self.seen, self.titles = run, seen, titles
+        self.k = min(k, run.data.n_items)
 
     @cached_property
     def users(self) -> IdMap:
@@ -90,7 +97,7 @@ class Recommender:
         for number, written in enumerate(lines, start=1):
             item_N = self.items.find(written)
             if not skip_unknown:
-                self.items.refuse_unknown(written, item_N, f"{where}, line {number}")
+                self.items.refuse_unknown(written, item_N, f"{where}, line {number}", _SEPARATORS)
             read.append(item_N[item_N != UNKNOWN])
             if times is not None:
                 when.append(torch.tensor(times[number - 1], dtype=torch.float64)[item_N != UNKNOWN])

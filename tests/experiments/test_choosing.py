@@ -1,12 +1,13 @@
 """Which cells the labels of `--only` mean."""
 
 import itertools
+from typing import Any
 
 import pytest
 
 from rcekd.errors import InputError
-from rcekd.experiments.choosing import Only
-from rcekd.experiments.plan import Labels
+from rcekd.experiments.choosing import Only, chosen_cells
+from rcekd.experiments.plan import Labels, parse_experiment
 
 PLACES = [
     Labels(dataset, pair, method, variant, seed)
@@ -71,3 +72,13 @@ def test_a_label_over_several_kinds_stands_beside_its_likes() -> None:
 def test_labels_that_no_cell_has_together() -> None:
     with pytest.raises(InputError, match=r"^--only 'teacher' --only 'wide': no cell has these labels together$"):
         chosen("teacher", "wide")
+
+
+def test_a_teacher_that_variants_share_is_found_by_the_label_of_each() -> None:
+    grid = {"datasets": ["synthetic"], "methods": ["none"], "seeds": [0], "variants": ["", thin(5), thin(4)]}
+    found = chosen_cells(parse_experiment("mine", grid, None, "mine.yaml"), ["dim 4"])
+    assert [(cell.is_teacher, cell.labels.variant) for cell in found] == [(True, ""), (False, "dim 4")]
+
+
+def thin(dim: int) -> dict[str, Any]:
+    return {"label": f"dim {dim}", "set": {"student.dim": dim}}

@@ -58,19 +58,26 @@ def test_a_cell_takes_as_long_as_its_nearest_kin(wanted: Labels, seconds: float)
         took = {cell("ce"): 10.0, cell("ce", "thin"): 90.0, cell("ce", "thin", seed=1): 90.0}
     elif wanted != cell("ce", "thin"):
         took |= {cell("ce", seed=2): 14.0}
-    assert left(took, wanted) == Forecast(seconds, 0)
+    assert left(took, wanted)[:2] == (seconds, 0)
 
 
 def test_what_is_done_is_not_counted_and_what_has_no_kin_is_unknown() -> None:
     took = {cell("ce"): 10.0}
     assert left(took) == Forecast(0.0, 0)
     strangers = [cell("ce", dataset="ml-100k", seed=seed) for seed in (0, 1)]
-    assert left(took, cell("ce", seed=1), cell("ce", seed=2), *strangers) == Forecast(20.0, 2)
+    assert left(took, cell("ce", seed=1), cell("ce", seed=2), *strangers) == Forecast(20.0, 2, teachers=4)
 
 
 def test_cells_that_are_not_to_be_run_now_tell_how_long_the_others_take() -> None:
     cells = [found for found in CELLS if found.labels == cell("ce", seed=2)]
-    assert forecast(cells, Told({cell("ce"): 10.0}), CELLS) == Forecast(10.0, 0)
+    assert forecast(cells, Told({cell("ce"): 10.0}), CELLS) == Forecast(10.0, 0, teachers=1)
+
+
+def test_teachers_that_have_no_cell_to_be_done_are_counted_once() -> None:
+    took = {cell("ce"): 10.0}
+    assert left(took, cell("ce", "thin"), cell("none", seed=1)).teachers == 0, "of seed 0 it is there"
+    assert left(took, cell("ce", seed=1), cell("ce", "thin", seed=1), cell("ce", seed=2)).teachers == 2
+    assert left(took, cell("ce", seed=1), cell("teacher", seed=1)).teachers == 0
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,7 @@ def test_cells_that_are_not_to_be_run_now_tell_how_long_the_others_take() -> Non
         (Forecast(3540.0, 0), "about 59 min"),
         (Forecast(3600.0, 0), "about 1 h 00 min"),
         (Forecast(0.0, 3), "unknown for 3 cells, until one like them is done"),
+        (Forecast(60.0, 0, 2), "about 1 min, beside up to 2 teachers that have no cell here"),
         (Forecast(9 * 3600 + 301.0, 3), "about 9 h 05 min and 3 cells of unknown length"),
     ],
     ids=str,

@@ -132,6 +132,12 @@ def test_a_scale_makes_it_smaller_under_a_name_of_its_own() -> None:
         ({"metric": "ndcg@11"}, "mine.yaml: metric: 'ndcg@11' is no metric; did you mean 'ndcg@10'"),
         ({"against": "rcedk"}, "mine.yaml: against: 'rcedk' is no label of a method here; did you mean 'rcekd'"),
         ({"against": "teacher"}, "mine.yaml: against: 'teacher' is no label of a method here"),
+        ({"seeds": [True, 2]}, "mine.yaml: seeds.0: input should be a valid integer"),
+        ({"variants": ["", {"label": "v", "method": "de"}]}, "mine.yaml: variants: 'v': a variant is of all methods"),
+        (
+            {"paper": [{"dataset": "d", "pair": "mf-mf", "method": "ce", "metric": "ndgc@10", "value": 1}]},
+            "mine.yaml: 'ndgc@10' is no metric; did you mean 'ndcg@10'",
+        ),
         ({"methods": [{"method": "ce"}]}, "mine.yaml: methods.0.label: field required"),
         ({"set": {"seed": 7}}, "mine.yaml: set: seed is what `seeds` of the experiment says; leave it out"),
         ({"variants": [{"label": "a", "set": {"student": {"model": "lightgcn"}}}]}, "student.model is what `pairs`"),
@@ -151,6 +157,8 @@ def test_what_is_no_experiment_is_one_line(changes: dict[str, Any], says: str) -
     [
         ({"methods": ["rcdk"]}, "unknown method 'rcdk'"),
         ({"pairs": ["mf-mg"]}, "unknown model 'mg'"),
+        ({"set": {"teacher": "lightgcn"}}, r"setting teacher \(from the experiment's teacher\): expected a group of"),
+        ({"variants": [{"label": "a", "set": {"method": "de"}}]}, "expected a group of settings, e.g. method.name="),
         ({"set": {"train.epoch": 3}}, r"unknown setting 'train.epoch' \(from the experiment's train.epoch\)"),
     ],
 )
@@ -227,15 +235,15 @@ def test_a_table_of_the_paper_is_its_numbers_one_by_one() -> None:
     table = {
         "source": "Table 8",
         "datasets": ["a", "b"],
-        "metrics": ["x", "y"],
+        "metrics": ["recall@10", "ndcg@10"],
         "values": {"mf-mf": {"ce": [1, 2, 3, 4]}},
     }
     found = experiment(paper_tables=[table]).grid.paper_figures()
     assert [(f.dataset, f.metric, f.value) for f in found] == [
-        ("a", "x", 1),
-        ("a", "y", 2),
-        ("b", "x", 3),
-        ("b", "y", 4),
+        ("a", "recall@10", 1),
+        ("a", "ndcg@10", 2),
+        ("b", "recall@10", 3),
+        ("b", "ndcg@10", 4),
     ]
     assert {(f.pair, f.method, f.variant, f.source) for f in found} == {("mf-mf", "ce", "", "Table 8")}
     table["values"] = {"mf-mf": {"ce": [1, 2, 3]}}

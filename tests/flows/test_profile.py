@@ -38,6 +38,13 @@ def test_the_student_alone_and_a_trained_teacher(profile: Command, finished: Pat
     assert profile("--teacher", next(finished.parent.glob("teacher-*"))).result["teacher"]["is"] == "trained"
 
 
+@pytest.mark.parametrize(("method", "lists"), [("bd", {"K": None}), ("rd", {"K": 10, "Q": 10})])
+def test_a_methods_warm_up_is_left_out(profile: Command, method: str, lists: dict[str, int | None]) -> None:
+    own = {f"method__{key}": value for key, value in lists.items()}
+    found = profile("--method", method, method__warm_up=3, method__L=None, **own).result
+    assert found["phases"]["sampling"]["seconds"] > 0
+
+
 def test_a_phase_that_does_not_run_in_every_epoch_has_the_rate_of_its_own_seconds(profile: Command) -> None:
     found = profile(train__eval_every=2).result["phases"]["evaluation"]
     assert found["flops"] > 0

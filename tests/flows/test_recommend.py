@@ -53,6 +53,8 @@ def test_the_lists_are_those_that_evaluation_judges(rcekd: Command, finished: Pa
 def test_seen_items_are_left_out_unless_kept(rcekd: Command, finished: Path) -> None:
     kept = rcekd("recommend", finished, "--users", "3", "-k", 80, "--keep-seen", "--json").result
     left = rcekd("recommend", finished, "--users", "3", "-k", 80, "--json").result
+    endless = rcekd("recommend", finished, "--users", "3", "-k", 10**11, "--json").result
+    assert endless["recommendations"] == left["recommendations"]
     assert len(kept["recommendations"][0]["items"]) == 80
     assert 0 < len(left["recommendations"][0]["items"]) < 80
     assert (kept["seen"], left["seen"]) == ("none", "all")
@@ -155,6 +157,7 @@ def test_titles(rcekd: Command, finished: Path) -> None:
         (("--users-file", "none"), "none: cannot read"),
         (("--history", "histories", "--history-times", "histories"), "reads no times, only an HSTU"),
         (("--history", "histories"), "histories, line 2: item '999' is not"),
+        (("--history", "histories"), "correct it (between the items of a line stand tabs, else commas"),
         (("--users", "1", "--titles", "none.csv"), "none.csv"),
     ],
 )

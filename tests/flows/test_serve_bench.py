@@ -35,7 +35,7 @@ def test_teacher_and_student(rcekd: Command, finished: Path) -> None:
 
 
 def test_one_run_alone(rcekd: Command, finished: Path) -> None:
-    done = rcekd("serve-bench", finished, *FEW, "--threads", 1, "--only", "--no-index")
+    done = rcekd("serve-bench", finished, *FEW, "--threads", 1, "--only", "--no-index", "-k", 10**11)
     assert done.code == 0
     assert "student, rcekd (mf 3)" in done.out
     assert "teacher" not in done.out

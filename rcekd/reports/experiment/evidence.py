@@ -1,6 +1,6 @@
 """What an experiment folder holds, each cell at its place in the plan."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rcekd.config import Values, read_config
 from rcekd.errors import InputError
 from rcekd.experiments.choosing import Only
-from rcekd.experiments.plan import TEACHER, Cell, Experiment, Grid, Labels, PaperFigure, parse_experiment
+from rcekd.experiments.plan import Experiment, Grid, Labels, PaperFigure, parse_experiment
 from rcekd.reports.experiment.records import Failure, Record, read_failures, read_records
 
 
@@ -64,26 +64,11 @@ def _experiment(values: Values, file: Path) -> Experiment:
 
 
 def _resolved(experiment: Experiment) -> list[tuple[Labels, str]]:
-    """The plan; empty where it names what this version does not know, though its cells are there."""
+    """Every place of the tables and its cell; empty where the plan names what this version does not know."""
     try:
-        return list(_planned(experiment))
+        return [(labels, cell.identity) for labels, cell in experiment.places()]
     except InputError:
         return []
-
-
-def _planned(experiment: Experiment) -> Iterator[tuple[Labels, str]]:
-    """Every place of the tables and the cell that belongs there; a teacher stands beside each of its variants."""
-    cells = list(experiment.cells())
-    teachers = {cell.identity for cell in cells if cell.is_teacher}
-    told: set[Labels] = set()
-    for cell in cells:
-        if cell.is_teacher:
-            continue
-        teacher = Cell(cell.labels._replace(method=TEACHER), cell.settings)
-        if teacher.identity in teachers and teacher.labels not in told:
-            told.add(teacher.labels)
-            yield teacher.labels, teacher.identity
-        yield cell.labels, cell.identity
 
 
 def _as_planned(
