@@ -24,7 +24,7 @@ from rcekd.datasets.times import Times
 from rcekd.kernels.csr import CSR
 
 # Raise it whenever the same raw file and settings would be prepared differently.
-_VERSION = 3
+_VERSION = 4
 _PARTS = ("train", "valid", "test")
 
 

@@ -9,6 +9,7 @@ from rcekd.datasets.settings import ColumnSettings
 from rcekd.errors import InputError, nearest
 
 UNREAD = "-"
+ATOMIC_TYPES = ("token", "token_seq", "float", "float_seq")  # RecBole's, after a column's name
 
 # Compared in lower case without punctuation; earlier names win over later ones.
 USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -98,8 +99,9 @@ def _named(kind: str, header: Sequence[str], given: str, path: Path) -> str:
 
 
 def without_type(name: str) -> str:
-    """`user_id:token` (RecBole) -> `user_id`."""
-    return name.split(":")[0]
+    """`user_id:token` (RecBole) -> `user_id`; what follows another colon is part of the name, as in `user:a`."""
+    before, _, kind = name.rpartition(":")
+    return before if kind in ATOMIC_TYPES else name
 
 
 def plain(name: str) -> str:

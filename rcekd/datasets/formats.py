@@ -40,16 +40,28 @@ def _table_format(path: Path) -> FormatName | None:
 
 
 def header_line(path: Path) -> str:
-    """The first line without its end. Raises InputError for a missing, empty or binary file."""
+    """The first line without its end. Raises InputError for a missing, empty or binary file, and for JSON."""
     refuse_empty(path)
     with path.open("rb") as file:
         line = file.readline(_HEADER_LIMIT)
     if line.startswith(_COMPRESSED):
         raise InputError(f"{path}: a compressed file; unpack it first")
     try:
-        return line.decode("utf-8-sig").rstrip("\r\n")
+        header = line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise InputError(f"{path}, line 1: not UTF-8 text; convert the file to UTF-8") from None
+    _refuse_json(path, header)
+    return header
+
+
+def _refuse_json(path: Path, header: str) -> None:
+    """The fields of an object would pass for names of columns."""
+    if header.lstrip(" [").startswith("{"):
+        reader = "read_json" if header.lstrip().startswith("[") else "read_ndjson"
+        raise InputError(
+            f"{path}, line 1: JSON, which is not read; convert it to CSV or Parquet, as by "
+            f"polars.{reader}({path.name!r}).write_parquet({path.with_suffix('.parquet').name!r})"
+        )
 
 
 def guess_separator(header: str) -> str:

@@ -20,7 +20,8 @@ def read_ids(path: Path) -> pl.Series:
         values = read_array(path)
         if values.ndim != 1 or values.dtype.kind not in "iuU":
             raise InputError(f"{path}: expected a vector of integer or text ids, not {values.dtype} {values.shape}")
-        return ids(pl.Series(values.astype(np.int64) if values.dtype.kind in "iu" else values.tolist()))
+        wide = {"i": np.int64, "u": np.uint64}.get(values.dtype.kind)
+        return ids(pl.Series(values.tolist() if wide is None else values.astype(wide)))
     refuse_empty(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")

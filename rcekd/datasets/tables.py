@@ -4,12 +4,13 @@ import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from polars.exceptions import PolarsError
 
 from rcekd.datasets.binary import one_line, reading_parquet
-from rcekd.datasets.columns import Columns, find_columns
+from rcekd.datasets.columns import ATOMIC_TYPES, Columns, find_columns
 from rcekd.datasets.formats import guess_separator, header_line
 from rcekd.datasets.settings import ColumnSettings
 from rcekd.errors import InputError
@@ -32,18 +33,22 @@ def read_csv(path: Path, columns: ColumnSettings, separator: str | None) -> pl.D
     """
     header = header_line(path)
     separator = separator or guess_separator(header)
-    quote = '"' if path.suffix.lower() == ".csv" else None
+    quote = _quote(path)
     names = _fields(header, separator, quote)
     return _read_text(path, names, columns, separator, quote)
 
 
 def read_recbole(path: Path, columns: ColumnSettings) -> pl.DataFrame:
-    """As `read_csv`, for RecBole's atomic files: tabs, and a header of `name:type`."""
+    """As `read_csv`, for RecBole's atomic files: tabs, and a header of `name:type`, one of the four atomic types."""
     names = header_line(path).split("\t")
     for name in names:
         if ":" not in name:
             raise InputError(
                 f"{path}, line 1: {name!r} is not name:type, as in user_id:token; a RecBole header has tabs between"
+            )
+        if name.strip().rpartition(":")[2] not in ATOMIC_TYPES:
+            raise InputError(
+                f"{path}, line 1: the type of {name!r} is none of RecBole's; write one of {', '.join(ATOMIC_TYPES)}"
             )
     return _read_text(path, names, columns, "\t", None)
 
@@ -58,28 +63,45 @@ def read_parquet(path: Path, columns: ColumnSettings) -> pl.DataFrame:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """All columns of a Parquet file, or of a CSV or TSV file with every field as text."""
+    """All columns of a Parquet file, or of a CSV or TSV file with every field as text, without spaces around it.
+
+    Blank lines are passed over, but in a table of one column, where they are rows without a value. Raises InputError
+    with the line for a bad header or a wrong number of fields.
+    """
     if path.suffix.lower() in PARQUET:
         with reading_parquet(path):
             return pl.read_parquet(path, glob=False)
-    try:
-        separator = guess_separator(header_line(path))
-        quote = '"' if path.suffix.lower() == ".csv" else None
-        return pl.read_csv(path, glob=False, separator=separator, quote_char=quote, infer_schema=False)
-    except (PolarsError, OSError) as error:
-        raise InputError(f"{path}: not a readable table ({one_line(error)})") from error
+    header = header_line(path)
+    if not header.strip():
+        raise InputError(f"{path}, line 1: blank; the first line must name the columns")
+    separator, quote = guess_separator(header), _quote(path)
+    names = _stripped(path, _fields(header, separator, quote))
+    table = _rows(path, len(names), {f"{place}": f"{place}" for place in range(len(names))}, separator, quote)
+    table = table.drop(_LINE)
+    table.columns = names
+    return table
 
 
 def _read_text(
     path: Path, names: list[str], columns: ColumnSettings, separator: str, quote: str | None
 ) -> pl.DataFrame:
-    names = [name.strip() for name in names]
-    if len(set(names)) != len(names):
-        raise InputError(f"{path}, line 1: a column name occurs twice; rename one")
+    names = _stripped(path, names)
     place = {
         kind: f"{names.index(name)}" for kind, name in find_columns(names, columns, path)._asdict().items() if name
     }
-    first = _first_filled_line(path)
+    return _typed(path, _rows(path, len(names), place, separator, quote), "line")
+
+
+def _stripped(path: Path, names: list[str]) -> list[str]:
+    names = [name.strip() for name in names]
+    if len(set(names)) != len(names):
+        raise InputError(f"{path}, line 1: a column name occurs twice; rename one")
+    return names
+
+
+def _rows(path: Path, width: int, place: dict[str, str], separator: str, quote: str | None) -> pl.DataFrame:
+    """Text below the header: the number of each line, and by the names in `place` the columns at these places."""
+    first = _first_filled_line(path) if width > 1 else 2
     # Columns go by place, so that no name of the user's can clash with the line numbers.
     lazy = pl.scan_csv(
         path,
@@ -88,12 +110,12 @@ def _read_text(
         quote_char=quote,
         has_header=False,
         skip_rows=first - 1,
-        schema={f"{place}": pl.String for place in range(len(names))},
+        schema={f"{number}": pl.String for number in range(width)},
         row_index_name=_LINE,
         row_index_offset=first,
     )
-    chosen = [pl.col(_LINE), *(pl.col(name).alias(kind) for kind, name in place.items())]
-    rest = [f"{number}" for number in range(len(names)) if f"{number}" not in place.values()]
+    chosen = [pl.col(_LINE), *(pl.col(number).alias(name) for name, number in place.items())]
+    rest = [f"{number}" for number in range(width) if f"{number}" not in place.values()]
     if quote and rest:
         # A stray quotation mark swallows rows, and Polars sees it only in columns that it reads; a bit for each row
         # makes it read them and keeps none of their text.
@@ -101,14 +123,19 @@ def _read_text(
     try:
         table = lazy.select(chosen).collect().drop(_REST, strict=False)
     except PolarsError as error:
-        raise _diagnosis(path, first, len(names), separator, quote, error) from error
+        raise _diagnosis(path, first, width, separator, quote, error) from error
     fields = [name for name in table.columns if name != _LINE]
     table = table.with_columns(pl.col(fields).str.strip_chars())
     blank = pl.all_horizontal(pl.col(name).is_null() | (pl.col(name) == "") for name in fields)
-    if table.select(blank.any()).item():
+    if width > 1 and table.select(blank.any()).item():
         # Fields that are not read tell a row without ids from a blank line.
         table = table.filter(~(blank & pl.col(_LINE).is_in(_blank_lines(path, quote))))
-    return _typed(path, table, "line")
+    return table
+
+
+def _quote(path: Path) -> str | None:
+    """What holds a field together; elsewhere it is a letter."""
+    return '"' if path.suffix.lower() == ".csv" else None
 
 
 def _first_filled_line(path: Path) -> int:
@@ -209,7 +236,10 @@ def _typed(path: Path, table: pl.DataFrame, row: str) -> pl.DataFrame:
 
 def ids(values: pl.Series) -> pl.Series:
     """Int64 where every id is an integer plainly written, else String, so that "007" stays apart from "7"."""
-    if values.dtype.is_integer() or values.dtype.is_float():
+    if values.dtype.is_integer():
+        whole = values.cast(pl.Int64, strict=False)
+        return whole if whole.null_count() == values.null_count() else values.cast(pl.String)
+    if values.dtype.is_float():
         whole = values.cast(pl.Int64, strict=False)
         return whole.set(whole.cast(pl.Float64) != values.cast(pl.Float64), None)
     text = cast(values, pl.String())
@@ -223,14 +253,21 @@ def id_column(table: pl.DataFrame, column: str, path: Path) -> pl.Series:
     found = ids(table[column])
     wrong = found.is_null()
     if wrong.any():
-        raise InputError(f"{path}, {place_of(path, wrong)}: {column} is empty or no id; give every row an id")
+        shown = _shown(table[column][int(wrong.arg_true()[0])])
+        raise InputError(f"{path}, {place_of(path, wrong)}: {column} is {shown}, not {_ID}; give every row one")
     return found
 
 
 def place_of(path: Path, wrong: pl.Series) -> str:
-    """Where the first of the wrong rows stands in the file: its row, or its line below a header."""
+    """Where the first of the wrong rows of `read_table` stands in the file: its row, or its line below a header."""
     number = int(wrong.arg_true()[0])
-    return f"row {number + 1}" if path.suffix.lower() in PARQUET else f"line {number + 2}"
+    if path.suffix.lower() in PARQUET:
+        return f"row {number + 1}"
+    line, header, quote = number + 2, header_line(path), _quote(path)
+    if len(_fields(header, guess_separator(header), quote)) > 1:
+        for blank in _blank_lines(path, quote):
+            line += blank <= line
+    return f"line {line}"
 
 
 def cast(values: pl.Series, kind: pl.DataType) -> pl.Series:
@@ -289,20 +326,25 @@ def _refuse_unplain_dates(path: Path, values: pl.Series) -> None:
         )
 
 
-_WANTED = {"user": "an id", "item": "an id", "rating": "a finite number", "time": "a timestamp or date like 2020-03-15"}
+_ID = "an id (a whole number or text)"
+_WANTED = {"user": _ID, "item": _ID, "rating": "a finite number", "time": "a timestamp or date like 2020-03-15"}
 
 
 def _refuse_null(path: Path, table: pl.DataFrame, kind: str, values: pl.Series, row: str) -> None:
     if not values.null_count():
         return
     at = values.is_null().arg_true()[0]
-    raw = table[kind][at]
-    raw = raw.to_list() if isinstance(raw, pl.Series) else raw
-    shown = "empty" if raw is None or raw == "" else repr(str(raw)[:40])
+    shown = _shown(table[kind][at])
     remedy = f"; data.columns.{kind}=- leaves the column unread" if kind in ("rating", "time") else ""
     raise InputError(
         f"{path}, {row} {table[_LINE][at]}: the {kind} is {shown}, not {_WANTED[kind]}; correct the file{remedy}"
     )
+
+
+def _shown(raw: Any) -> str:
+    """A field as a message quotes it."""
+    raw = raw.to_list() if isinstance(raw, pl.Series) else raw
+    return "empty" if raw is None or raw == "" else repr(str(raw)[:40])
 
 
 def _fields(line: str, separator: str, quote: str | None) -> list[str]:

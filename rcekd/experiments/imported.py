@@ -19,7 +19,7 @@ from rcekd.teachers.lists import ListTeacher
 from rcekd.training.run_folder import RunFolder
 
 # Raised when the same files would be imported to other tables than before.
-VERSION = 4
+VERSION = 5
 
 
 def import_teacher(

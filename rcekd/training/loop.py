@@ -81,7 +81,8 @@ class Task:
 class Trained:
     """The best epoch's model (in `task.model`), its metrics, and what the run cost.
 
-    Where the data has no validation pair, the last epoch stands for the best.
+    Where the data has no validation pair, the last epoch stands for the best. seconds_per_epoch: the median, from where
+    the method begins.
     """
 
     epochs: int
@@ -281,10 +282,11 @@ class Trainer:
         if task.keep_trajectory:
             self._folder.trajectory.finish(progress.best.epoch + 1, progress.epochs)
         self._folder.write_model(progress.best.weights, {"model": task.model.name, "identity": task.identity})
+        at_work = progress.seconds[task.idle_epochs :] or progress.seconds  # a method's idle epochs cost less
         return Trained(
             epochs=progress.epochs,
             best_epoch=progress.best.epoch,
-            seconds_per_epoch=statistics.median(progress.seconds) if progress.seconds else math.nan,
+            seconds_per_epoch=statistics.median(at_work) if at_work else math.nan,
             seconds_total=sum(progress.seconds),
             phases={name: seconds / progress.epochs for name, seconds in progress.phases.items()},
             metrics=evaluate_model(task.model, task.data, task.evaluation),

@@ -25,6 +25,7 @@ PATH = Path("table.csv")
         (["reviewerID", "asin", "overall", "unixReviewTime"], ("reviewerID", "asin", "overall", "unixReviewTime")),
         (["user_name", "user_id", "item", "item_id"], ("user_id", "item_id", None, None)),
         (["uid", "iid", "score"], ("uid", "iid", "score", None)),
+        (["user_id:token", "item_id:token", "time:x"], ("user_id:token", "item_id:token", None, None)),
     ],
 )
 def test_usual_names_are_guessed(header: list[str], expected: tuple[str | None, ...]) -> None:
@@ -44,6 +45,7 @@ def test_given_names_win_and_may_omit_the_type() -> None:
         (["user", "b"], ColumnSettings(), "no item column"),
         (["user", "item"], ColumnSettings(item="itm"), "did you mean 'item'?"),
         (["user", "item"], ColumnSettings(item="user"), "cannot be both"),
+        (["user:a", "item:p"], ColumnSettings(), "no user column among 'user:a', 'item:p'"),
         (["user", "-"], ColumnSettings(item="x"), "data.columns.item='x' is not a column"),
     ],
 )

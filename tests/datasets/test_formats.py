@@ -49,6 +49,18 @@ def test_a_compressed_file_is_to_be_unpacked(tmp_path: Path) -> None:
         header_line(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"user": 1, "item": 2}\n', r"polars\.read_ndjson\('a\.jsonl'\)\.write_parquet\('a\.parquet'\)"),
+        ('[{"user": 1,\n', r"polars\.read_json\('a\.jsonl'\)"),
+    ],
+)
+def test_json_is_to_be_converted(write: Write, text: str, said: str) -> None:
+    with pytest.raises(InputError, match=rf"a\.jsonl, line 1: JSON, which is not read; convert it .*{said}"):
+        guess_formats([write("a.jsonl", text)])
+
+
 def test_blank_file_is_refused(write: Write) -> None:
     with pytest.raises(InputError, match="nothing but blank lines"):
         guess_formats([write("a.txt", "\n \n")])

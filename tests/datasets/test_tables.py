@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from rcekd.datasets.settings import ColumnSettings
-from rcekd.datasets.tables import ids, read_csv, read_parquet, read_recbole
+from rcekd.datasets.tables import id_column, ids, read_csv, read_parquet, read_recbole, read_table
 from rcekd.errors import InputError
 from tests.datasets.aid import Write
 
@@ -80,6 +80,41 @@ def test_ids_are_integers_only_where_nothing_is_lost(texts: list[str], expected:
 
 
 @pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pl.Series([7, 2**63], dtype=pl.UInt64), ["7", str(2**63)]),
+        (pl.Series([7, None, 2**63 - 1], dtype=pl.UInt64), [7, None, 2**63 - 1]),
+    ],
+)
+def test_whole_numbers_beyond_int64_are_text_as_in_csv(values: pl.Series, expected: list[object]) -> None:
+    assert ids(values).to_list() == expected
+    assert ids(values.cast(pl.String)).to_list() == expected
+
+
+def test_a_table_is_read_as_a_dataset_is(write: Write) -> None:
+    path = write("t.csv", '\ufeffa, line ,0\r\n\r\n 1 ,"x, y ",3\r\n\r\n4,,\r\n \r\n')
+    assert read_table(path).to_dict(as_series=False) == {"a": ["1", "4"], "line": ["x, y", None], "0": ["3", None]}
+
+
+def test_a_table_wants_its_header(write: Write) -> None:
+    with pytest.raises(InputError, match=r"t\.csv, line 1: blank; the first line must name the columns"):
+        read_table(write("t.csv", "\nuser,item\n1,2\n"))
+
+
+def test_the_line_of_an_id_counts_blank_lines_too(write: Write) -> None:
+    path = write("t.csv", 'a,b\n\n1,"x"\n\n,2\n\n')
+    with pytest.raises(InputError, match=r"t\.csv, line 5: a is empty, not an id \(a whole number or text\)"):
+        id_column(read_table(path), "a", path)
+
+
+def test_a_fraction_is_no_id(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"a": [1.0, 0.5]}).write_parquet(path)
+    with pytest.raises(InputError, match=r"row 2: a is '0\.5', not an id \(a whole number or text\)"):
+        id_column(read_table(path), "a", path)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("978300760", 978300760),
@@ -138,6 +173,8 @@ def test_times_and_dates(write: Write, text: str, expected: float) -> None:
         ("user,item,x\n\n7\n1,2,3\n", "line 3: only 1 of the 3 fields"),
         ("user,item,date\n1,2,01/02/2020\n1,3,02/11/2020\n", "dates like '01/02/2020' would be read as day/month/year"),
         ("user,item,date\n1,2,1.13.2020\n", "write them as year-month-day"),
+        ('{"user_id": "a", "item_id": "p"}\n{"user_id": "b", "item_id": "p"}\n', "line 1: JSON, which is not read"),
+        ("user:a,item:p\nuser:b,item:q\n", "no user column among 'user:a', 'item:p'; the first line must name"),
     ],
 )
 def test_broken_csv_is_refused_with_its_line(write: Write, text: str, said: str) -> None:
@@ -164,7 +201,10 @@ def test_unread_columns_may_hold_anything(write: Write) -> None:
     assert read_csv(path, ColumnSettings(rating="-", time="-"), None).rows() == [(1, 2)]
 
 
-@pytest.mark.parametrize("header", ["user_id\titem_id", "user_id:token item_id:token", "1\t2"])
+@pytest.mark.parametrize(
+    "header",
+    ["user_id\titem_id", "user_id:token item_id:token", "1\t2", "user_id:token\titem_id:int", "user:a\titem:b"],
+)
 def test_recbole_wants_its_header(write: Write, header: str) -> None:
     with pytest.raises(InputError, match="line 1"):
         read_recbole(write("r.inter", f"{header}\n1\t2\n"), GUESS)
@@ -218,7 +258,7 @@ def test_parquet_times_keep_their_fractions(tmp_path: Path, times: list[object],
             "row 2: the time is '18446744073709551615'",
         ),
         ({"user": [1, 2], "item": [1, None]}, "row 2: the item is empty"),
-        ({"user": [1.0, 2.5], "item": [1, 2]}, "row 2: the user is '2.5'"),
+        ({"user": [1.0, 2.5], "item": [1, 2]}, "row 2: the user is '2.5', not an id (a whole number or text)"),
         ({"user": [1, 2], "item": [1, 2], "rating": [1.0, float("nan")]}, "row 2: the rating is 'nan'"),
         ({"user": [], "item": []}, "no interactions"),
         ({"a": [1], "b": [2]}, "no user column"),

@@ -209,6 +209,7 @@ def test_short_lists(
         (["user.npy", "item.npy", "--max-missing", "2"], "--max-missing"),
         (["user.npy", "item.npy", "--item-bias", "user"], "--item-bias 'user'"),
         (["user.npy", "item.npy", "--user-ids", "strangers.txt"], "50 of the 50 users that synthetic trains on"),
+        (["user.npy", "item.npy", "--user-key", "user"], "read as format npy, which --user-key does not concern"),
         (["top.csv", "--user-ids", "user.txt"], "which --user-ids does not concern"),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,8 @@ def test_patience_begins_with_the_method(tiny_interactions: Interactions, tmp_pa
     task = make_task(tiny_interactions, epochs=50, patience=3, learning_rate=1e-12, weight_decay=0)
     trained = make_trainer(replace(task, idle_epochs=10), tmp_path)[0].run()
     assert (trained.best_epoch, trained.epochs) == (0, 13)
+    seconds = [line["seconds"] for line in lines(tmp_path)]
+    assert trained.seconds_per_epoch == statistics.median(seconds[10:])
 
 
 def test_without_a_validation_pair_the_last_epoch_is_kept_and_nothing_stops_it(

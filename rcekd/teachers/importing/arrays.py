@@ -3,7 +3,8 @@
 Nothing is unpickled: an array of Python objects is refused.
 """
 
-import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,36 +30,32 @@ def read_npy_pair(request: ImportRequest) -> RawFactors:
 
 
 def read_npz(request: ImportRequest) -> RawFactors:
-    """An archive of arrays by name."""
+    """An archive of arrays by name; one of implicit's two tables and no others is implicit's where nothing is asked."""
     (path,) = request.files
-    return factors_from("npz", load_npz(path), request, str(path))
+    arrays = load_npz(path)
+    if request.format is None and arrays.keys() == set(IMPLICIT_KEYS):
+        return _from_implicit(arrays, request, path)
+    return factors_from("npz", arrays, request, str(path))
 
 
 def read_implicit(request: ImportRequest) -> RawFactors:
     """A model that `implicit` has saved: ALS, BPR or logistic MF; it saves a GPU model as its CPU twin.
 
     implicit keeps the biases of its BPR and logistic models inside the factors, so the inner product is the score.
+    InputError for an archive without its two tables.
     """
     (path,) = request.files
     arrays = load_npz(path)
-    if not is_implicit(arrays):
+    if not arrays.keys() >= set(IMPLICIT_KEYS):
         raise InputError(f"{path}: holds no {' and '.join(IMPLICIT_KEYS)}, so no matrix factorisation of implicit's")
-    user, item = (as_table(arrays[key], f"{path}, {key}") for key in IMPLICIT_KEYS)
-    return joined("implicit", user, item, None, str(path))
+    return _from_implicit(arrays, request, path)
 
 
-def is_implicit(arrays: dict[str, Any]) -> bool:
-    """Whether an archive holds what implicit's models save."""
-    return all(key in arrays for key in IMPLICIT_KEYS)
-
-
-def npz_names(path: Path) -> set[str]:
-    """The names in an archive; nothing for what is none."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy") for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError):
-        return set()
+def _from_implicit(arrays: Mapping[str, Any], request: ImportRequest, path: Path) -> RawFactors:
+    """As of any archive, but that the tables' names are known: one with a single factor is a table too."""
+    user, item = IMPLICIT_KEYS
+    named = replace(request, user_key=request.user_key or user, item_key=request.item_key or item)
+    return factors_from("implicit", arrays, named, str(path))
 
 
 def read_bias_file(path: Path) -> Any:

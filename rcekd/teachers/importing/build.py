@@ -45,7 +45,6 @@ def build(request: ImportRequest, data: Interactions, *, temperature: Temperatur
     raw = read(request)
     where = " and ".join(str(path) for path in request.files)
     if isinstance(raw, RawLists):
-        _refuse_factor_options(request, where)
         return _lists(raw, data, where, temperature, max_missing)
     return _factors(_with_bias(raw, request, where), request, data, where, temperature, max_missing)
 
@@ -174,7 +173,7 @@ def _with_bias(raw: RawFactors, request: ImportRequest, where: str) -> RawFactor
         bias_Y = read_bias_file(Path(request.item_bias))
         rest = {"user_ids": raw.user_ids, "item_ids": raw.item_ids, "notes": raw.notes}
         return joined(raw.format, raw.user_XD, raw.item_YD, bias_Y, where, **rest)
-    if raw.format in ("npy", "vectors", "implicit"):
+    if raw.format in ("npy", "vectors"):
         raise InputError(
             f"--item-bias {request.item_bias!r}: format {raw.format} has no named biases; give a .npy file"
         )
@@ -193,19 +192,6 @@ def _ids(inside: pl.Series | None, file: Path | None, side: str) -> pl.Series | 
 def _order_notes(user_ids: pl.Series | None, item_ids: pl.Series | None) -> list[str]:
     sides = [side for side, ids in (("users", user_ids), ("items", item_ids)) if ids is None]
     return [f"no ids of {' and '.join(sides)} given: rows are taken to be in the dataset's own order"] if sides else []
-
-
-def _refuse_factor_options(request: ImportRequest, where: str) -> None:
-    given = {
-        "--user-ids": request.user_ids,
-        "--item-ids": request.item_ids,
-        "--user-key": request.user_key,
-        "--item-key": request.item_key,
-        "--item-bias": request.item_bias,
-    }
-    for option, value in given.items():
-        if value is not None:
-            raise InputError(f"{where}: read as top-N lists, which {option} does not concern; leave it out")
 
 
 def _refuse_dropped(placed: PlacedLists, data: Interactions, max_missing: float) -> None:

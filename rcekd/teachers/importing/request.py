@@ -24,7 +24,7 @@ class ImportRequest:
 
     files: one file, or that of the users and that of the items. user_key, item_key: names of the tables inside a file.
     item_bias: a .npy file, or the name of a vector inside the file. user_ids, item_ids: files that give each row's
-    original id. *_column: columns of a top-N table.
+    original id. user_column, item_column: columns of ids in a table; score_column, rank_column: of a top-N table.
     """
 
     files: tuple[Path, ...]

@@ -40,8 +40,10 @@ def _id_table(path: Path, side: str) -> pl.Series:
     name = others[0] if len(others) == 1 else usual_column(others, (*USUAL[side], "id"))
     if name is None:
         raise InputError(f"{path}: which column holds the {side} ids? keep `row` and `{side}_id` alone of {header}")
-    if row is not None:
-        table = table.with_columns(numbers(table, row, path).alias(row)).sort(row)
-        if not np.array_equal(table[row].to_numpy(), np.arange(len(table))):
-            raise InputError(f"{path}: column {row!r} must number the rows from 0 to {len(table) - 1}, each once")
-    return id_column(table, name, path)
+    found = id_column(table, name, path)
+    if row is None:
+        return found
+    place = numbers(table, row, path)
+    if not np.array_equal(place.sort().to_numpy(), np.arange(len(table))):
+        raise InputError(f"{path}: column {row!r} must number the rows from 0 to {len(table) - 1}, each once")
+    return found.gather(place.arg_sort())

@@ -16,17 +16,16 @@ from rcekd.teachers.importing.request import ImportRequest
 def read_vectors(request: ImportRequest) -> RawFactors:
     """users.parquet and items.parquet: a column of ids, and one of vectors or a column of numbers per factor.
 
-    Where both files call these columns alike, a factor is paired with that of its name, else with that of its place.
+    Where both files call these columns alike, a factor is paired with that of its name; where no name is in both, with
+    that of its place. InputError where only some names are: the others may be no factors, or those of another order.
     """
     user_file, item_file = request.files
     user_ids, users = _side(user_file, "user", request.user_column)
     item_ids, items = _side(item_file, "item", request.item_column)
-    factors = _fractions(users)
-    user_XD = as_table(_vectors(users, factors, user_file), str(user_file))
-    if set(factors) != set(_fractions(items)):
-        factors = _fractions(items)
-    item_YD = as_table(_vectors(items, factors, item_file), str(item_file))
     where = f"{user_file} and {item_file}"
+    user_factors, item_factors = _paired(users, items, where)
+    user_XD = as_table(_vectors(users, user_factors, user_file), str(user_file))
+    item_YD = as_table(_vectors(items, item_factors, item_file), str(item_file))
     return joined("vectors", user_XD, item_YD, None, where, user_ids=user_ids, item_ids=item_ids)
 
 
@@ -36,6 +35,31 @@ def _side(path: Path, side: str, given: str | None) -> tuple[pl.Series, pl.DataF
     usual = (*USUAL[side], "id")
     name = needed_column(table.columns, usual, given, f"{side} id", f"--{side}-column", path)
     return id_column(table, name, path), table.drop(name)
+
+
+def _paired(users: pl.DataFrame, items: pl.DataFrame, where: str) -> tuple[list[str], list[str]]:
+    """The columns of fractions of both, a factor of the one at the place of its partner in the other."""
+    ours, theirs = _fractions(users), _fractions(items)
+    shared = set(ours) & set(theirs)
+    if not shared or _is_nested(users) or _is_nested(items):
+        return ours, theirs
+    if set(ours) != set(theirs):
+        odd = {"users": [name for name in ours if name not in shared]}
+        odd["items"] = [name for name in theirs if name not in shared]
+        told = " and ".join(f"only {side} have {_few(names)}" for side, names in odd.items() if names)
+        raise InputError(
+            f"{where}: of the columns of fractions {told}, the others are in both; drop what is no factor, or name "
+            "the factors alike in both files"
+        )
+    return ours, ours
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:4])) + (", …" if len(names) > 4 else "")
+
+
+def _is_nested(table: pl.DataFrame) -> bool:
+    return any(isinstance(kind, pl.List | pl.Array) for kind in table.schema.values())
 
 
 def _fractions(table: pl.DataFrame) -> list[str]:

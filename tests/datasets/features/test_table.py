@@ -63,7 +63,7 @@ def test_a_list_column_and_a_named_id_column(tmp_path: Path) -> None:
         ({"item": [1, 2], "v": [[1.0], [None]]}, "equally many numbers"),
         ({"item": [1, 2], "v": [["a"], ["b"]]}, "equally many numbers"),
         ({"item": [1, 2], "v": [[1.0], [float("nan")]]}, "item 2 is not finite"),
-        ({"item": [1, None], "v": [[1.0], [2.0]]}, "row 2: item is empty or no id"),
+        ({"item": [1, None], "v": [[1.0], [2.0]]}, "row 2: item is empty, not an id"),
         ({"item": [1, 2], "v": [[1.0], [2.0]], "w": [[1.0], [2.0]]}, "several columns hold vectors (v, w)"),
         ({"item": [1, 2]}, "no column of vectors"),
     ],

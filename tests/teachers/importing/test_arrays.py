@@ -1,6 +1,7 @@
 """NumPy files: pairs, archives and implicit's models, and what is wrong with some of them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,12 @@ import torch
 from rcekd.errors import InputError
 from rcekd.teachers.importing import RawFactors, read
 from tests.teachers.importing.aid import npz, request, tables
+
+
+def read_factors(*files: Path, **options: Any) -> RawFactors:
+    found = read(request(*files, **options))
+    assert isinstance(found, RawFactors)
+    return found
 
 
 def test_a_pair_of_npy(tmp_path: Path) -> None:
@@ -48,6 +55,35 @@ def test_an_archive_with_biases(tmp_path: Path) -> None:
     assert found.format == "npz"
     torch.testing.assert_close(found.user_XD @ found.item_YD.T, user_UD @ item_ID.T + bias_I)
     assert any("biases" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("options", [{}, {"item_bias": "item_biases"}, {"format": "implicit"}])
+def test_biases_beside_implicits_names_are_folded_in(tmp_path: Path, options: dict[str, Any]) -> None:
+    user_UD, item_ID = tables()
+    bias_I = torch.arange(40.0)
+    path = npz(tmp_path / "m.npz", user_factors=user_UD, item_factors=item_ID, item_biases=bias_I)
+    found = read_factors(path, **options)
+    assert found.format == options.get("format", "npz")
+    torch.testing.assert_close(found.user_XD @ found.item_YD.T, user_UD @ item_ID.T + bias_I)
+
+
+def test_other_tables_beside_implicits_names_can_be_chosen(tmp_path: Path) -> None:
+    user_UD, item_ID = tables()
+    path = npz(tmp_path / "m.npz", user_factors=user_UD, item_factors=item_ID, user_final=2 * user_UD)
+    with pytest.raises(InputError, match=r"several tables may be the users'.*--user-key"):
+        read(request(path))
+    assert torch.equal(read_factors(path, user_key="user_final").user_XD, 2 * user_UD)
+    assert torch.equal(read_factors(path, format="implicit").user_XD, user_UD)
+    assert torch.equal(read_factors(path, format="implicit", user_key="user_final").user_XD, 2 * user_UD)
+
+
+def test_an_implicit_model_of_one_factor_may_have_its_tables_named(tmp_path: Path) -> None:
+    user_UD, item_ID = tables(1)
+    path = npz(tmp_path / "als.npz", user_factors=user_UD, item_factors=item_ID)
+    assert torch.equal(read_factors(path).item_YD, item_ID)
+    assert torch.equal(read_factors(path, item_key="item_factors").item_YD, item_ID)
+    with pytest.raises(InputError, match="--item-key 'items' is not in it; did you mean 'item_factors'"):
+        read(request(path, item_key="items"))
 
 
 def test_names_are_asked_for_with_their_shapes(tmp_path: Path) -> None:

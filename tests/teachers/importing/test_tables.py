@@ -49,6 +49,33 @@ def test_factors_of_one_name_belong_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("user_odd", "item_odd", "says"),
+    [
+        (["age"], ["price"], "only users have 'age' and only items have 'price', the others are in both"),
+        ([], ["price"], "only items have 'price', the others are in both"),
+        (["a", "b", "c", "d", "e"], [], "only users have 'a', 'b', 'c', 'd', …, the others"),
+    ],
+)
+def test_factors_of_which_some_have_a_partner_of_their_name_are_refused(
+    tmp_path: Path, user_odd: list[str], item_odd: list[str], says: str
+) -> None:
+    paths = vectors(tmp_path, wide=True)
+    for path, odd in zip(paths, (user_odd, item_odd), strict=True):
+        pl.read_parquet(path).with_columns(pl.lit(0.5).alias(name) for name in odd).write_parquet(path)
+    with pytest.raises(InputError, match=rf"users\.parquet and .*items\.parquet: .*{says}.*; drop what is no factor"):
+        read(request(*paths))
+
+
+def test_fractions_beside_a_column_of_vectors_are_no_factors(tmp_path: Path) -> None:
+    paths = vectors(tmp_path)
+    for path, odd in zip(paths, ("age", "price"), strict=True):
+        pl.read_parquet(path).with_columns(pl.lit(0.5).alias(odd), pl.lit(0.5).alias("both")).write_parquet(path)
+    found = read(request(*paths))
+    assert isinstance(found, RawFactors)
+    assert torch.equal(found.item_YD, tables()[1])
+
+
+@pytest.mark.parametrize(
     ("column", "says"),
     [
         ([[1.0, 2.0], [3.0]], "equally many numbers"),
@@ -81,6 +108,12 @@ def test_lists_are_ordered_by_score(tmp_path: Path) -> None:
     assert read(request(path, format="lists")).notes == ("scores from 'prediction'",)
 
 
+def test_spaces_and_blank_lines_are_passed_over_as_in_a_dataset(tmp_path: Path) -> None:
+    path = tmp_path / "top.csv"
+    path.write_text("user, item, score\r\n\r\n7 , b, 0.5\r\n  \r\n7, a ,0.9\r\n\r\n\r\n")
+    assert read_lists(path).rows() == [(7, "a", 0.9), (7, "b", 0.5)]
+
+
 def test_ranks_order_equal_scores_or_stand_for_them(tmp_path: Path) -> None:
     path = tmp_path / "top.parquet"
     frame = pl.DataFrame({"user": [1, 1, 1], "item": [5, 6, 7], "rank": [2, 1, 0], "score": [0.5, 0.5, 0.7]})
@@ -91,7 +124,8 @@ def test_ranks_order_equal_scores_or_stand_for_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "says"), [("user", "row 1: user is empty or no id"), ("score", r"row 1: score is \[1\], not a number")]
+    ("column", "says"),
+    [("user", r"row 1: user is '\[1\]', not an id"), ("score", r"row 1: score is \[1\], not a number")],
 )
 def test_columns_of_lists(tmp_path: Path, column: str, says: str) -> None:
     table: dict[str, list[object]] = {"user": [1], "item": [1], "score": [1], column: [[1]]}
@@ -111,7 +145,12 @@ def test_columns_of_lists(tmp_path: Path, column: str, says: str) -> None:
         ("user,item\n1,2\n", "no score column among"),
         ("who,item,score\n1,2,3\n", "no user column.*--user-column"),
         ("user,item,score\n", "a header but no rows"),
-        ("user,item,score\n1,2,3,4,5\n", "not a readable table"),
+        ("user,item,score\n1,2,3,4\n", "line 2: 4 fields where the header names 3"),
+        ("user,item,score\n\n1,2,3\n \n1,3,x\n\n", "line 5: score is 'x', not a number"),
+        ("user,item,score\n1,2,3\n\n,,\n", "line 4: user is empty"),
+        ("user,item,score,score\n1,2,3,4\n", "line 1: a column name occurs twice"),
+        ('{"user": 1, "item": 2, "score": 3}\n', "line 1: JSON, which is not read"),
+        ("user:a,item:p,score:1\nuser:a,item:q,score:0.5\n", "no user column among 'user:a'"),
     ],
 )
 def test_wrong_lists(tmp_path: Path, text: str, says: str) -> None:
@@ -137,6 +176,10 @@ def test_ids(tmp_path: Path) -> None:
     assert read_ids(tmp_path / "c.npy", "user").to_list() == [4, 2]
     np.save(tmp_path / "d.npy", np.array(["u", "v"]))
     assert read_ids(tmp_path / "d.npy", "user").to_list() == ["u", "v"]
+    np.save(tmp_path / "g.npy", np.array([7, 2**63], dtype=">u8"))
+    assert read_ids(tmp_path / "g.npy", "user").to_list() == ["7", str(2**63)]
+    np.save(tmp_path / "h.npy", np.array([7, 2], dtype=np.uint64))
+    assert read_ids(tmp_path / "h.npy", "user").to_list() == [7, 2]
     (tmp_path / "e.csv").write_text("anything\n9\n8\n")
     assert read_ids(tmp_path / "e.csv", "user").to_list() == [9, 8]
     (tmp_path / "f.csv").write_text("user_id,row\n9,1\n8,0\n")
@@ -150,6 +193,8 @@ def test_ids(tmp_path: Path) -> None:
         ("a.csv", "user_id,row\n9,1\n8,3\n", "must number the rows from 0 to 1"),
         ("a.csv", "p,q\n9,1\n", "which column holds the user ids"),
         ("a.csv", "user\n9\n\n", "line 3: user is empty"),
+        ("a.csv", "user\n\n9\n", "line 2: user is empty"),
+        ("a.csv", "user_id,row\n9,1\n,0\n", "line 3: user_id is empty"),
         ("a.npy", "no", "not a .npy file"),
     ],
 )
