@@ -17,7 +17,8 @@ def report(
     formats: Annotated[str, typer.Option("--format", help="which of md, tex, csv, html")] = "md,tex,csv,html",
     metric: Annotated[str | None, typer.Option("--metric", help="what the tests are about [ndcg@10]")] = None,
     against: Annotated[
-        str | None, typer.Option("--against", metavar="METHOD", help="the method tested against the others [rcekd]")
+        str | None,
+        typer.Option("--against", metavar="LABEL", help="the method tested against the others [rcekd, or the file's]"),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="LABEL", help="show a part, chosen as by `rcekd run --only`")

@@ -147,7 +147,8 @@ class StudentBlock:
         """rank 0, share 0 and score −inf at padding; shares and the ideal DCG are of softmax_J: NDCG has no scale."""
         log_student_BW = torch.log_softmax(score_BW, dim=1).masked_fill(share_BW == 0.0, 0.0)
         ce_B = -(share_BW * log_student_BW).sum(1)
-        dcg_B = (share_BW / torch.log2(1.0 + rank_BW.clamp(min=1))).sum(1)
+        # A whole number plus 1.0 would be float32.
+        dcg_B = (share_BW / torch.log2(1.0 + rank_BW.clamp(min=1).double())).sum(1)
         missing_B = rank_BW.amax(1) - size_B
         return Judged(size_B, missing_B, ce_B, (dcg_B / ideal_B).log(), log_mass_B)
 

@@ -23,7 +23,6 @@ from rcekd.serving.seen import Seen, seen_between, seen_of
 from rcekd.serving.titles import with_titles
 from rcekd.serving.top import frame, rank
 
-
 _SEPARATORS = " (between the items of a line stand tabs, else commas, else spaces)"
 
 

@@ -109,6 +109,14 @@ def test_the_bound_holds_at_every_temperature(case: Case, tau: float) -> None:
     assert not found.violated.any()
 
 
+def test_discounts_are_float64_to_the_last_digit() -> None:
+    """Where student and teacher agree, NDCG is 1: not nearly."""
+    score_I = torch.arange(200, 0, -1).float()
+    block = StudentBlock(score_I[None], TeacherBlock(score_I[None], tau=100.0))
+    for found in (block.judge_catalogue(), block.judge(torch.arange(50)[None])):
+        assert abs(found.log_ndcg.item()) < 1e-14
+
+
 SMALL = st.floats(-5.0, 5.0, width=32)
 
 

@@ -11,6 +11,9 @@ from rcekd.experiments.plan import TEACHER, Labels, PaperFigure
 from rcekd.reports.experiment.evidence import Evidence, Placed
 from rcekd.reports.experiment.records import Failure, Record
 
+UNLABELLED = "as it is"
+"""What the variant without a label is called where variants stand side by side."""
+
 
 class Role(Enum):
     """What a row is to the comparison; the order is that of the rows."""
@@ -96,14 +99,14 @@ def every_block(evidence: Evidence, subject: str) -> list[Block]:
 
     InputError where cells of one block do not compare.
     """
-    methods = _methods(evidence)
+    methods = methods_by_label(evidence)
     places = dict.fromkeys((labels.dataset, labels.pair, labels.variant) for labels in evidence.places)
     pairs = list(dict.fromkeys(place[:2] for place in places))
     places_in_order = sorted(places, key=lambda place: pairs.index(place[:2]))
     return [_block(evidence, place, subject, methods) for place in places_in_order]
 
 
-def _methods(evidence: Evidence) -> dict[str, str]:
+def methods_by_label(evidence: Evidence) -> dict[str, str]:
     """Label → method: of the plan, where cells say nothing else."""
     planned = evidence.grid.methods if evidence.grid is not None else []
     found = {entry.labels.method: _method_name(entry.record) for entry in reversed(evidence.placed)}
@@ -230,7 +233,7 @@ def _teachers(block: Block) -> set[str]:
 
 def _beside(fits: list[Block], dropped: list[Block]) -> Block:
     """One row per variant; what failed or is open of the blocks that are dropped for it is named here."""
-    known = [(block.variant or "as it is", row) for block in fits if (row := block.subject) is not None]
+    known = [(block.variant or UNLABELLED, row) for block in fits if (row := block.subject) is not None]
     rows = [replace(row, name=variant, role=Role.KIN) for variant, row in known]
     base, title = fits[0], f"variants of {known[0][1].name}"
     rows[0] = replace(rows[0], role=Role.SUBJECT)

@@ -43,8 +43,8 @@ def _cells(block: Block) -> Iterator[Line]:
 
 def _rows(section: Section, document: Document) -> Iterator[Line]:
     block = section.block
-    tests = {entry.other.name: entry for entry in section.comparisons}
     for row in block.rows:
+        test = next((entry for entry in section.comparisons if entry.other is row), None)  # two may have one name
         line: Line = {"dataset": block.dataset, "pair": block.pair, "variant": block.variant, "method": row.name}
         line |= {"role": row.role.value, "seeds": len(row.records)}
         for metric in document.metrics:
@@ -52,7 +52,7 @@ def _rows(section: Section, document: Document) -> Iterator[Line]:
             line |= {metric: row.mean(metric), f"{metric} sd": row.deviation(metric)}
             line |= {f"{metric} paper": None if paper is None else paper.value}
         line |= {"seconds_per_epoch": _only(row), "training_peak_rss_bytes": row.peak_bytes()}
-        yield line | _tests(tests.get(row.name), document)
+        yield line | _tests(test, block, document.metric)
 
 
 def _only(row: Row) -> float | None:
@@ -61,12 +61,12 @@ def _only(row: Row) -> float | None:
     return seconds[0] if len(seconds) == 1 else None
 
 
-def _tests(entry: Comparison | None, document: Document) -> Line:
+def _tests(entry: Comparison | None, block: Block, metric: str) -> Line:
     seeds, users = (entry.seeds, entry.users) if entry is not None else (None, None)
     low, high = users.interval if users is not None and users.interval is not None else (None, None)
     return {
-        "tested against": document.against if entry is not None else None,
-        "tested metric": document.metric if entry is not None else None,
+        "tested against": block.subject.name if entry is not None and block.subject is not None else None,
+        "tested metric": metric if entry is not None else None,
         "seeds t p": seeds.t if seeds else None, "seeds t p holm": entry.t_holm if entry else None,
         "seeds wilcoxon p": seeds.wilcoxon if seeds else None,
         "seeds wilcoxon p holm": entry.wilcoxon_holm if entry else None, "seeds d_z": seeds.effect if seeds else None,

@@ -12,7 +12,7 @@ import yaml
 from rcekd.errors import InputError, nearest
 from rcekd.evaluation.ranking import METRICS
 from rcekd.experiments.plan import TEACHER
-from rcekd.reports.experiment.blocks import Block, every_block, with_variants
+from rcekd.reports.experiment.blocks import Block, every_block, methods_by_label, with_variants
 from rcekd.reports.experiment.evidence import Evidence, read_evidence
 from rcekd.reports.experiment.judging import Comparison, compare
 from rcekd.reports.experiment.provenance import protocol_lines, provenance_sheet
@@ -81,7 +81,7 @@ def make_document(
     InputError for what it does not hold, or what does not compare.
 
     to: where the report will be written, by default folder/report. metric: what is tested [ndcg@10]. against: the
-    method under test [rcekd]. only: labels of the cells to be shown; none: all.
+    method under test [the experiment's own, else rcekd]. only: labels of the cells to be shown; none: all.
     """
     evidence = read_evidence(folder, only)
     metrics = _metrics(evidence)
@@ -104,7 +104,12 @@ def make_document(
         against=subject,
         metrics=metrics,
         protocol=protocol_lines([block for block, _ in judged]),
-        notes=[*evidence.notes, *_untabled(evidence, [block for block, _ in judged]), *_not_analysed(material)],
+        notes=[
+            *evidence.notes,
+            *_untested(evidence, subject),
+            *_untabled(evidence, [block for block, _ in judged]),
+            *_not_analysed(material),
+        ],
         overview=overview_sheet(judged, tested) if several else None,
         extras=[extra] if extra is not None else [],
         sections=sections,
@@ -133,7 +138,23 @@ def _subject(against: str | None, evidence: Evidence) -> str:
     if against is not None and against not in methods:
         raise InputError(f"--against {against!r}: no finished cell of this method{nearest(against, methods)}")
     usual = evidence.grid.against if evidence.grid is not None else None
-    return against or usual or AGAINST
+    return against or usual or _by_method(evidence)
+
+
+def _by_method(evidence: Evidence) -> str:
+    """The label of rcekd, whatever it is, where one row alone is of that method."""
+    shown, known = {labels.method for labels in evidence.places}, methods_by_label(evidence)
+    found = [label for label, method in known.items() if method == AGAINST and label in shown - {TEACHER}]
+    return found[0] if len(found) == 1 and AGAINST not in shown else AGAINST
+
+
+def _untested(evidence: Evidence, subject: str) -> list[str]:
+    """Why there are no tests where several rows are finished and none will be of the method under test."""
+    rows = {(labels.method, labels.variant) for labels, _ in evidence.placed if labels.method != TEACHER}
+    if len(rows) < 2 or any(labels.method == subject for labels in evidence.places):
+        return []
+    known = dict.fromkeys(labels.method for labels, _ in evidence.placed if labels.method != TEACHER)
+    return [f"nothing is tested: no row is labelled {subject!r}; give --against LABEL ({', '.join(known)})"]
 
 
 def _untabled(evidence: Evidence, shown: Sequence[Block]) -> list[str]:

@@ -1,6 +1,7 @@
 """A report as LaTeX: tables to be \\input into a paper, and a document of them that compiles by itself."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +16,11 @@ SIGNS = {
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "×": r"$\times$", "→": r"$\rightarrow$",
     "−": r"$-$", "–": "--", "·": r"$\cdot$", "∪": r"$\cup$", "∩": r"$\cap$", "∖": r"$\setminus$",
     "ᵀ": r"\textsuperscript{T}", "ˢ": r"\textsuperscript{S}", "≤": r"$\leq$", "≥": r"$\geq$", "…": r"\ldots{}",
-    "`": r"\textasciigrave{}",
+    "`": r"\textasciigrave{}", "≈": r"$\approx$", "≠": r"$\neq$", "∞": r"$\infty$", "∈": r"$\in$", "∉": r"$\notin$",
+    "∅": r"$\emptyset$", "⊂": r"$\subset$", "⊆": r"$\subseteq$", "∑": r"$\sum$", "√": r"$\surd$", "∂": r"$\partial$",
+    "∇": r"$\nabla$", "∝": r"$\propto$", "∼": r"$\sim$", "≪": r"$\ll$", "≫": r"$\gg$", "←": r"$\leftarrow$",
+    "↔": r"$\leftrightarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "⇒": r"$\Rightarrow$", "ℓ": r"$\ell$",
+    "′": r"$'$",
 }  # fmt: skip
 GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
@@ -68,8 +73,15 @@ def as_document(document: Document, tables: str, to: Path) -> str:
 def escape(text: str) -> str:
     """Plain text that means nothing to TeX and stays on its line."""
     signs = SIGNS | {letter: rf"$\{name}$" for letter, name in GREEK.items()}
-    plain = "".join(signs.get(sign, sign) for sign in " ".join(text.split()).translate(LATIN))
+    plain = "".join(signs.get(sign) or _moved(sign) for sign in " ".join(text.split()).translate(LATIN))
     return re.sub(r"(?<![\w\\])d\\_z(?![\w\\])", "$d_z$", plain)  # the effect, not a part of somebody's name
+
+
+def _moved(sign: str) -> str:
+    """₁ and ² as the signs that they are, moved down or up; any other as it is."""
+    kind, *codes = unicodedata.decomposition(sign).split() or [""]
+    how = {"<sub>": "textsubscript", "<super>": "textsuperscript"}.get(kind)
+    return sign if how is None else rf"\{how}{{{escape(''.join(chr(int(code, 16)) for code in codes))}}}"
 
 
 def _table(sheet: Sheet) -> str:

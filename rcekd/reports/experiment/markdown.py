@@ -9,7 +9,7 @@ from urllib.parse import quote
 from rcekd.reports.experiment.document import Document
 from rcekd.reports.experiment.sheets import Column, Entry, Mark, Sheet
 
-SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
+SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&$])")
 
 
 def as_markdown(document: Document, to: Path) -> str:

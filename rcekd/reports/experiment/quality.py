@@ -1,6 +1,7 @@
 """The main table of a block: quality of every row, beside what it cost."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rcekd.experiments.plan import TEACHER
 from rcekd.reports.experiment import texts
@@ -17,7 +18,7 @@ def quality_sheet(name: str, block: Block, metrics: Sequence[str]) -> Sheet:
     rows = [
         [
             Entry(row_name(row)),
-            *(_quality(row, metric, marks, anchor(name, place)) for metric in metrics),
+            *(_quality(row, metric, marks.get((place, metric), Mark.NONE), anchor(name, place)) for metric in metrics),
             *_costs(row, block.machines, anchor(name, place)),
         ]
         for place, row in enumerate(block.rows)
@@ -59,22 +60,24 @@ def origin(row: Row) -> str:
     return "\n".join(lines)
 
 
-def _marks(block: Block, metrics: Sequence[str]) -> dict[tuple[str, str], Mark]:
-    marks: dict[tuple[str, str], Mark] = {}
+def _marks(block: Block, metrics: Sequence[str]) -> dict[tuple[int, str], Mark]:
+    """By the row's place: two may have one name, such as a variant that is called as the one without a label is."""
+    marks: dict[tuple[int, str], Mark] = {}
     for metric in metrics:
         for mark, rows in ((Mark.BOLD, best_rows(block, metric)), (Mark.UNDERLINED, best_baselines(block, metric))):
-            for row in rows:
-                marks[row.name, metric] = marks.get((row.name, metric), Mark.NONE) | mark
+            for place, row in enumerate(block.rows):
+                if any(row is best for best in rows):
+                    marks[place, metric] = marks.get((place, metric), Mark.NONE) | mark
     return marks
 
 
-def _quality(row: Row, metric: str, marks: dict[tuple[str, str], Mark], source: str) -> Entry:
+def _quality(row: Row, metric: str, mark: Mark, source: str) -> Entry:
     mean, deviation, paper = row.mean(metric), row.deviation(metric), row.paper.get(metric)
     return Entry(
         texts.metric(mean),
         spread="" if deviation is None else texts.metric(deviation),
         paper="" if paper is None else texts.metric(paper.value),
-        mark=marks.get((row.name, metric), Mark.NONE),
+        mark=mark,
         order=mean,
         hint=origin(row),
         source=source if row.records else "",
@@ -125,12 +128,48 @@ def _notes(block: Block) -> list[str]:
     notes = [spread + "; bold: best student" + ("" if block.of_variants else "; underlined: best baseline")]
     if differ_in_seeds(block):
         notes.append("not all rows have the same seeds; a mean is over its row's own, the gain over common ones")
-    notes += _machine_notes(block)
+    notes += [*_one_run(block), *_other_teachers(block), *_machine_notes(block)]
     codes = sorted({record.summary.code for record in block.records})
     notes += [f"made by several versions of the code: {', '.join(codes)}"] if len(codes) > 1 else []
     notes += [f"not finished: {labels}" for labels in shortened([str(labels) for labels in block.open])]
     notes += [f"failed: {failure.labels}: {failure.error}" for failure in block.failed]
     return notes
+
+
+def _one_run(block: Block) -> list[str]:
+    """The rows whose seeds have run folders in common, as a teacher's whose seed is fixed."""
+    counted = [(row, len({_folder(record.summary.run_dir) for record in row.records})) for row in block.rows]
+    return [
+        f"{row_name(row)}: {'one run stands' if runs == 1 else f'{runs} runs stand'} for its {len(row.records)} seeds, "
+        "so deviations and tests over seeds leave its variance out"
+        for row, runs in counted
+        if runs < len(row.records)
+    ]
+
+
+def _other_teachers(block: Block) -> list[str]:
+    """The rows that learnt, at some seed, from another run than the teacher's row has there."""
+    shown = {
+        seed: _folder(record.summary.run_dir)
+        for row in block.rows
+        if row.role is Role.TEACHER
+        for seed, record in zip(row.seeds, row.records, strict=True)
+    }
+    found: dict[str, list[str]] = {}
+    for row in block.rows:
+        pairs = [(shown.get(seed), record.summary.teacher) for seed, record in zip(row.seeds, row.records, strict=True)]
+        others = [own.size for here, own in pairs if here and own and own.run_dir and _folder(own.run_dir) != here]
+        for size in dict.fromkeys(others):
+            found.setdefault(size, []).append(row_name(row))
+    return [
+        f"{', '.join(names)} learnt from another teacher ({size}), which has no row here"
+        for size, names in found.items()
+    ]
+
+
+def _folder(run_dir: str) -> str:
+    """A run by its folder's name, which has a digest of its settings: the way there may be written otherwise."""
+    return Path(run_dir).name
 
 
 def _paper_note(block: Block, metrics: Sequence[str]) -> str:

@@ -55,6 +55,18 @@ class Versions(Facts):
     commit: str | None = None
 
 
+class TeacherFacts(Facts):
+    """Whom a student learnt from."""
+
+    run_dir: str = ""
+    model: str = "unknown"
+    dim: int | None = None
+
+    @property
+    def size(self) -> str:
+        return self.model if self.dim is None else f"{self.model} {self.dim}"
+
+
 class RunFacts(Facts):
     """What a report needs of a run's summary.json. Costs are None where nothing was trained (an imported teacher)."""
 
@@ -72,6 +84,8 @@ class RunFacts(Facts):
     device: str | None = None
     versions: Versions = Versions()
     commit: str | None = None
+    teacher: TeacherFacts | None = None
+    """None for a teacher, and for a student alone."""
 
     @property
     def machine(self) -> str:

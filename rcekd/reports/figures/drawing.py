@@ -18,12 +18,20 @@ class Kind(NamedTuple):
 
     title: str
     draw: Callable[[Material], Any | None]
+    told: Callable[[Material], list[str]] | None = None
+    """What a caption adds to the title, by what there is to be shown."""
 
 
-_MODULES = (methods, ablation, ranks, train_ndcg, sensitivity, overlap, histogram)
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {name: Kind(module.TITLE, module.draw) for name, module in zip(FIGURES, _MODULES, strict=True)}
+_KINDS = (
+    Kind(methods.TITLE, methods.draw),
+    Kind(ablation.TITLE, ablation.draw),
+    Kind(ranks.TITLE, ranks.draw, ranks.told),
+    Kind(train_ndcg.TITLE, train_ndcg.draw),
+    Kind(sensitivity.TITLE, sensitivity.draw),
+    Kind(overlap.TITLE, overlap.draw, overlap.told),
+    Kind(histogram.TITLE, histogram.draw, histogram.told),
 )
+KINDS: Mapping[str, Kind] = MappingProxyType(dict(zip(FIGURES, _KINDS, strict=True)))
 
 
 def draw_figures(material: Material, folder: Path) -> list[Path]:
@@ -37,14 +45,15 @@ def draw_figures(material: Material, folder: Path) -> list[Path]:
         with style.styled():
             figure = KINDS[name].draw(material)
             if figure is not None:
-                made += style.save(figure, folder, name, _caption(KINDS[name].title, material))
+                made += style.save(figure, folder, name, _caption(KINDS[name], material))
     return made
 
 
-def _caption(title: str, material: Material) -> str:
+def _caption(kind: Kind, material: Material) -> str:
     """What it shows, then the experiment, the protocol and the seeds."""
     name = material.evidence.name
-    return f"{title}. Experiment {name}: {material.evidence.title}. {'; '.join(_protocols(material.blocks))}."
+    words = "; ".join([kind.title, *(kind.told(material) if kind.told is not None else [])])
+    return f"{words}. Experiment {name}: {material.evidence.title}. {'; '.join(_protocols(material.blocks))}."
 
 
 def _protocols(blocks: Sequence[Block]) -> list[str]:

@@ -4,10 +4,11 @@ import statistics
 from typing import Any
 
 from rcekd.experiments.plan import OV_TABLE
-from rcekd.reports.experiment.blocks import Row
+from rcekd.reports.experiment.blocks import Block, Row
 from rcekd.reports.experiment.sheets import Column, Entry, Sheet
 from rcekd.reports.experiment.texts import NOTHING
 from rcekd.reports.figures.material import BEGIN, END, MIDDLE, Material, arrow, moment_at, place_of
+from rcekd.reports.figures.telling import moments_taken, users_drawn, variants_chosen
 
 MOMENTS = (("ov@2", BEGIN), ("ov@20", MIDDLE), ("ov@100", END))
 
@@ -16,11 +17,12 @@ def ov_sheet(material: Material) -> Sheet | None:
     """A row per pair, three columns per dataset; None where the grid does not ask for it, or nothing is analysed."""
     if material.evidence.grid is None or OV_TABLE not in material.evidence.grid.figures:
         return None
-    rows: dict[tuple[str, str], Row] = {}
+    firsts: dict[tuple[str, str], Block] = {}
     for block in material.blocks:
         if block.subject is not None:
-            rows.setdefault((block.dataset, block.pair), block.subject)  # the first variant, as in Figure 9
-    found = {place: material.analyses(row) for place, row in rows.items()}
+            firsts.setdefault((block.dataset, block.pair), block)  # the first variant, as in Figure 9
+    rows = {place: block.subject for place, block in firsts.items()}
+    found = {place: material.analyses(row) for place, row in rows.items() if row is not None}
     if not any(found.values()):
         return None
     datasets, pairs = place_of(material.blocks)
@@ -41,7 +43,9 @@ def ov_sheet(material: Material) -> Sheet | None:
     notes = [
         "OV = |A ∩ I| / |A ∪ I|, I the student's top |A| items, after 2 %, 20 % and 100 % of the epochs; mean over "
         "users, ± standard deviation over seeds",
-        *_moments_taken([analysis for analyses in found.values() for analysis in analyses]),
+        *_elsewhere([analysis for analyses in found.values() for analysis in analyses]),
+        *users_drawn([(firsts[place], analyses) for place, analyses in found.items()]),
+        *variants_chosen([firsts[place] for place, analyses in found.items() if analyses], material.blocks),
     ]
     note = "in brackets: the paper's value (Table 7)" if paper else ""
     return Sheet("ov", "Overlap of A with the closed set of its size", columns, body, notes=notes, paper_note=note)
@@ -61,11 +65,8 @@ def _entry(analyses: list[dict[str, Any]], row: Row | None, name: str, share: fl
     return Entry(f"{mean:.2f}", spread=spread, paper=paper, order=mean)
 
 
-def _moments_taken(analyses: list[dict[str, Any]]) -> list[str]:
-    """How far the kept moments are from the wanted shares, at worst."""
-    taken = []
-    for name, share in MOMENTS:
-        shares = [moment["share"] for a in analyses if (moment := moment_at(a, share)) is not None]
-        if shares and max(abs(got - share) for got in shares) > 0.1 * share:
-            taken.append(f"{name.upper()} at {min(shares):.0%} to {max(shares):.0%}")
-    return [f"the nearest kept moments were taken: {', '.join(taken)} of the epochs"] if taken else []
+def _elsewhere(analyses: list[dict[str, Any]]) -> list[str]:
+    """Which moments were taken, where some lie far from the wanted shares."""
+    pairs = [(share, found["share"]) for _, share in MOMENTS for a in analyses if (found := moment_at(a, share))]
+    far = any(abs(got - share) > 0.1 * share for share, got in pairs)
+    return moments_taken(analyses, [(name.upper(), share) for name, share in MOMENTS]) if far else []

@@ -7,23 +7,32 @@ from typing import Any
 from rcekd.reports.experiment.blocks import Block, Role, Row
 from rcekd.reports.figures import style
 from rcekd.reports.figures.material import END, MIDDLE, Material, moment_at, panel_title
+from rcekd.reports.figures.telling import moments_taken, users_drawn
 
 TITLE = (
-    "Rank that the student gives to what the teacher ranks r-th, median over users, after a fifth and after all of the "
-    "epochs; dotted: equal ranks"
+    "Rank that the student gives to what the teacher ranks r-th, median over users, in the middle and at the end of "
+    "training; dotted: equal ranks"
 )
-MOMENTS = ((MIDDLE, style.FAINT, "--", "20 % of the epochs"), (END, "#D55E00", "-", "all epochs"))
+MOMENTS = ((MIDDLE, style.FAINT, "--", "middle"), (END, "#D55E00", "-", "end"))
 
 
 def draw(material: Material) -> Any | None:
     """A panel per dataset and pair, for the method under test; None where none has been analysed."""
-    shown = []
-    for block in material.blocks:
-        row = _studied(block)
-        found = material.analyses(row) if row is not None else []
-        if found:
-            shown.append((block, [_median(found, share) for share, *_ in MOMENTS]))
+    shown = [(block, [_median(found, share) for share, *_ in MOMENTS]) for block, found in _shown(material)]
     return style.one_each(shown, _panel, title=panel_title, across="teacher's rank", down="student's rank")
+
+
+def told(material: Material) -> list[str]:
+    """The moments and the users that the panels are of."""
+    found = _shown(material)
+    wanted = [(name, share) for share, _, _, name in MOMENTS]
+    return moments_taken([one for _, analyses in found for one in analyses], wanted) + users_drawn(found)
+
+
+def _shown(material: Material) -> list[tuple[Block, list[dict[str, Any]]]]:
+    """The blocks that have a panel, each with what was found of its seeds."""
+    rows = [(block, row) for block in material.blocks if (row := _studied(block)) is not None]
+    return [(block, found) for block, row in rows if (found := material.analyses(row))]
 
 
 def _studied(block: Block) -> Row | None:

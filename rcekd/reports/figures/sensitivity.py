@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rcekd.experiments.plan import Choice
+from rcekd.reports.experiment.blocks import Row
 from rcekd.reports.figures import style
 from rcekd.reports.figures.material import Material, arrow
 
 TITLE = (
-    "Quality against one setting at a time, the others as the preset has them; whiskers: standard deviation over "
-    "seeds; dotted: the preset's value"
+    "Quality against one setting at a time, the others as the experiment has them; whiskers: standard deviation over "
+    "seeds; dotted: the experiment's own value where that was run, a point of the line too"
 )
 SIGNS = {"method.lambda": "λ", "method.beta": "β", "method.K": "K", "method.L": "L"}
 SPREAD = 20.0
@@ -17,7 +18,7 @@ SPREAD = 20.0
 
 
 class Point(NamedTuple):
-    """One setting at one value; usual: what it is where nothing is moved, None where that was not run."""
+    """One setting at one value; usual: what it is in the variant without a label, None where the axis has no such."""
 
     dataset: str
     pair: str
@@ -54,26 +55,49 @@ def _line(panel: Any, points: Sequence[Point], look: dict[str, Any], label: str)
     values = [point.value for point in points]
     spread = [point.deviation or 0.0 for point in points]
     panel.errorbar(values, [p.mean for p in points], yerr=spread, **look, capsize=2, elinewidth=0.9, label=label)
-    if values[0] > 0 and values[-1] / values[0] >= SPREAD:
+    if _logarithmic(values):
         panel.set_xscale("log")
         panel.xaxis.set_major_formatter("{x:g}")
     if points[0].usual is not None:
         panel.axvline(points[0].usual, color=look["color"], linestyle=":", linewidth=0.9)
 
 
+def _logarithmic(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) / min(values) >= SPREAD
+
+
 def _points(material: Material) -> Iterator[Point]:
+    """Every variant of the method under test that moves one number, and on each line the one that moves none."""
+    swept: dict[tuple[str, str, str], list[Point]] = {}
+    for point in _moved_ones(material):
+        swept.setdefault((point.dataset, point.pair, point.key), []).append(point)
+    rows = _subjects(material)
+    for (dataset, pair, key), points in swept.items():
+        values, own = [point.value for point in points], rows.get((dataset, pair, ""))
+        usual = _setting(own.records[0].settings, key) if own is not None else None
+        if usual is not None and usual <= 0 and _logarithmic(values):
+            usual = None  # it has no place on such an axis
+        yield from (point._replace(usual=usual) for point in points)
+        mean = own.mean(material.metric) if own is not None else None
+        if own is not None and usual is not None and mean is not None and usual not in values:
+            yield Point(dataset, pair, key, usual, mean, own.deviation(material.metric), usual)
+
+
+def _subjects(material: Material) -> dict[tuple[str, str, str], Row]:
+    """Dataset, pair and variant → the row of the method under test."""
+    return {(b.dataset, b.pair, b.variant): b.subject for b in material.blocks if b.subject is not None}
+
+
+def _moved_ones(material: Material) -> Iterator[Point]:
     """Every finished variant that moves one number, of the method under test."""
     variants = material.evidence.grid.variants if material.evidence.grid is not None else []
     moved = {variant.label: key for variant in variants if (key := _moved(variant)) is not None}
-    rows = {(b.dataset, b.pair, b.variant): b.subject for b in material.blocks if b.subject is not None}
-    for (dataset, pair, variant), row in rows.items():
+    for (dataset, pair, variant), row in _subjects(material).items():
         key, mean = moved.get(variant, ""), row.mean(material.metric)
         # As it was resolved: in the file 1e-3 is a text, and a number all the same.
         value = _setting(row.records[0].settings, key)
         if value is not None and mean is not None:
-            usual = rows.get((dataset, pair, ""))
-            given = _setting(usual.records[0].settings, key) if usual is not None else None
-            yield Point(dataset, pair, key, value, mean, row.deviation(material.metric), given)
+            yield Point(dataset, pair, key, value, mean, row.deviation(material.metric), None)
 
 
 def _moved(variant: Choice) -> str | None:

@@ -37,7 +37,7 @@ def add_cell(
     cell = "-".join([dataset, pair, method, variant, str(seed)]).replace("/", "")
     labels = {"dataset": dataset, "pair": pair, "method": method, "variant": variant, "seed": seed}
     own = {**SETTINGS, "method": {"name": method}, "seed": seed, **(settings or {})}
-    summary = _summary(dataset, method == "teacher")
+    summary = _summary(dataset, seed, method == "teacher")
     summary["test"] = {name: float(value_U.astype(np.float64).mean()) for name, value_U in users.items()}
     for key, change in changes.items():
         *path, last = key.split("__")
@@ -53,15 +53,15 @@ def add_cell(
     return file
 
 
-def _summary(dataset: str, teacher: bool) -> dict[str, Any]:
+def _summary(dataset: str, seed: int, teacher: bool) -> dict[str, Any]:
     data = {
         "name": dataset, "users": USERS, "items": 50, "train": 900, "valid": 60, "test": 90, "split": "random",
         "fingerprint": f"{dataset:f<64}", "cold_test_share": 0.735,
     }  # fmt: skip
     dim = 40 if teacher else 4
     return {
-        "run_dir": "runs/some-run", "dataset": data, "protocol": {"mask": "train", "users": "all"}, "model": "mf",
-        "dim": dim, "parameters": 90 * dim, "epochs": 9, "best_epoch": 5, "seconds_per_epoch": 0.25,
+        "run_dir": f"runs/some-run-{seed}", "dataset": data, "protocol": {"mask": "train", "users": "all"},
+        "model": "mf", "dim": dim, "parameters": 90 * dim, "epochs": 9, "best_epoch": 5, "seconds_per_epoch": 0.25,
         "training_peak_rss_bytes": 300 << 20, "commit": "a1b2c3d",
         "versions": {"rcekd": "0.1.0", "python": "3.11", "torch": "2.13", "machine": "big iron"},
     }  # fmt: skip

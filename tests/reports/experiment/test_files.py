@@ -91,7 +91,7 @@ def test_markdown(document: Document, tmp_path: Path) -> None:
     assert re.search(r"\| cd \| – \| – \(0\.0121\) \| – \|", text), "what only the paper has"
     assert "| gain over the best baseline | +" in text
     assert "| :-- |" + " --: |" * 8 in lines
-    assert "![Losses & ranks](../figures/one.svg)" in text
+    assert "![Losses \\& ranks](../figures/one.svg)" in text
     for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
 
@@ -131,7 +131,7 @@ def test_names_mean_nothing_to_tex_and_markdown(text: str) -> None:
     tex = latex.escape(text)
     bare = re.sub(r"\\(text\w+|ldots){}|\\[&%$#_{}]", "", tex)
     assert not re.search(r"[&%$#_{}\\~^<>|\"\n]", bare)
-    assert not re.search(r"(?<!\\)[|*_<>`]|\n", markdown.escape(text))
+    assert not re.search(r"(?<!\\)[|*_<>`&$]|\n", markdown.escape(text))
 
 
 def test_students_alone_are_told_apart_by_their_labels(tmp_path: Path) -> None:
@@ -145,6 +145,14 @@ def test_students_alone_are_told_apart_by_their_labels(tmp_path: Path) -> None:
 def test_only_the_effect_is_written_as_mathematics() -> None:
     assert latex.escape("d_z; d_z: Cohen's") == "$d_z$; $d_z$: Cohen's"
     assert latex.escape("rcekd_zipf, old_d_z") == r"rcekd\_zipf, old\_d\_z"
+
+
+def test_signs_that_pdflatex_does_not_know_are_written_for_it() -> None:
+    assert latex.escape("Q₁₂ ≈ x², ∞ ᵤ") == (
+        r"Q\textsubscript{1}\textsubscript{2} $\approx$ x\textsuperscript{2}, $\infty$ \textsubscript{u}"
+    )
+    assert all(latex.escape(sign).isascii() for sign in "≈≠∞∈∉∅⊂⊆∑√∂∇∝∼≪≫←↔↑↓⇒ℓ′≤≥×±→₀₉⁰⁹ₖᵝ")
+    assert latex.escape("café") == "café", "which inputenc knows"
 
 
 def test_greek_letters_are_written_for_tex() -> None:
@@ -211,6 +219,23 @@ def test_csv_has_every_cell_and_every_row(document: Document) -> None:
         assert corrected == [str(p) for p in (entry.t_holm, entry.wilcoxon_holm, entry.users_holm)]
 
 
+def test_csv_tells_variants_apart_and_what_they_are_tested_against(tmp_path: Path) -> None:
+    for seed in range(2):
+        add_cell(tmp_path, "none", 0.1, seed=seed)
+        for place, variant in enumerate(("", "as it is", "beta 5")):
+            add_cell(tmp_path, "rcekd", 0.2 + place / 10 + seed * (place + 1) / 100, seed=seed, variant=variant)
+    rows = list(csv.DictReader(io.StringIO(as_wide(make_document(tmp_path, tmp_path)))))
+    plain = {line["method"]: line["tested against"] for line in rows if line["variant"] == ""}
+    assert plain == {"none": "rcekd", "rcekd": ""}
+    beside = [line for line in rows if line["variant"] == "variants of rcekd"]
+    assert [(line["method"], line["tested against"]) for line in beside] == [
+        ("as it is", ""), ("as it is", "as it is"), ("beta 5", "as it is"),
+    ]  # fmt: skip
+    first, second, third = (line["seeds d_z"] for line in beside)
+    assert first == ""
+    assert "" not in (second, third)
+
+
 def test_csv_has_the_cells_that_stand_only_among_the_variants(tmp_path: Path) -> None:
     for variant in ("", "beta 5"):
         add_cell(tmp_path, "rcekd", 0.3, variant=variant)
@@ -249,6 +274,30 @@ def test_times_of_a_gpu_are_told_apart_from_its_host(tmp_path: Path) -> None:
     add_cell(tmp_path, "rcekd", 0.3, seconds_per_epoch=0.25, device="fast card")
     text = as_markdown(make_document(tmp_path, tmp_path), tmp_path)
     assert "times of different machines do not compare: A: big iron; B: fast card in big iron" in text
+
+
+def test_the_one_row_of_rcekd_is_tested_whatever_its_label(tmp_path: Path) -> None:
+    for label, method in (("none", "none"), ("RCE-KD", "rcekd"), ("both", "rcekd+de")):
+        add_cell(tmp_path, label, 0.3, settings={"method": {"name": method}})
+    made = make_document(tmp_path, tmp_path)
+    assert (made.against, len(made.sections[0].comparisons)) == ("RCE-KD", 2)
+    assert not made.notes
+
+
+def test_a_report_says_why_it_tests_nothing(tmp_path: Path) -> None:
+    for label, method in (("teacher", "rcekd"), ("one", "rcekd"), ("two", "rcekd"), ("de", "de")):
+        add_cell(tmp_path, label, 0.3, settings={"method": {"name": method}})
+    made = make_document(tmp_path, tmp_path)
+    assert made.sections[0].tests is None
+    assert list(made.notes) == ["nothing is tested: no row is labelled 'rcekd'; give --against LABEL (de, one, two)"]
+    asked = make_document(tmp_path, tmp_path, against="two")
+    assert (len(asked.sections[0].comparisons), list(asked.notes)) == (3, [])
+
+
+def test_what_has_one_row_wants_no_test(tmp_path: Path) -> None:
+    add_cell(tmp_path, "teacher", 0.3)
+    add_cell(tmp_path, "de", 0.3)
+    assert not make_document(tmp_path, tmp_path).notes
 
 
 def test_files_are_written_where_asked(document: Document, tmp_path: Path) -> None:

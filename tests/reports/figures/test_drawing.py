@@ -141,7 +141,7 @@ def test_ranks_early_and_late(tmp_path: Path) -> None:
     figure = drawn(worked(tmp_path / "experiments" / "try", ["ranks"], seeds=1), "ranks")
     for panel in shown(figure):
         found = lines(panel)
-        assert found["20 % of the epochs"][0] > found["all epochs"][0] > 1
+        assert found["middle"][0] > found["end"][0] > 1
         assert found["equal ranks"] == [1, 200]
         assert panel.get_xlabel() == "teacher's rank"
     assert [panel.get_ylabel() for panel in shown(figure)] == ["student's rank", "", "student's rank", ""]
@@ -160,7 +160,7 @@ def test_ranks_that_no_user_has_are_left_out_and_a_baseline_stands_for_the_metho
     (panel,) = shown(drawn(folder, "ranks"))
     ends = [[r + 500 * (1 - level * (1 - 0.9**50)) for r in (1, 2, 3, 4)] for level in (0.5, 0.6)]
     expected = [ends[1][0], math.nan, ends[0][2], fmean(end[3] for end in ends)]
-    assert lines(panel)["all epochs"][:4] == pytest.approx(expected, nan_ok=True)
+    assert lines(panel)["end"][:4] == pytest.approx(expected, nan_ok=True)
 
 
 def test_curves_of_training(tmp_path: Path) -> None:
@@ -201,6 +201,19 @@ def test_a_histogram_is_of_three_moments(tmp_path: Path) -> None:
     file.write_text(json.dumps(found))
     (panel,) = shown(drawn(folder, "histogram"))
     assert "end" not in {patch.get_label() for patch in panel.patches}, "of a list that nobody has nothing is mastered"
+
+
+def test_captions_tell_the_moments_and_the_users_that_were_there(tmp_path: Path) -> None:
+    folder = worked(tmp_path / "experiments" / "try", ["histogram", "ranks"], seeds=2, places=1)
+    for seed in (0, 1):
+        file = tmp_path / "experiments" / f"cell-board-mf-mf-rcekd-{seed}" / "analysis.json"
+        kept = [moment(epoch, 0.5) for epoch in (0, 16 + 16 * seed, 50)]
+        file.write_text(json.dumps({"epochs": 50, "users": 30, "moments": kept}))
+    captions = {figure.file.stem: figure.caption for figure in make_document(folder, folder / "report").figures}
+    same = "beginning at 32 %, middle at 32 %, end at 100 % of the epochs; beginning and middle are one moment"
+    assert same in captions["histogram"]
+    assert "middle at 32 to 64 %, end at 100 % of the epochs; of at most 30 drawn users" in captions["ranks"]
+    assert not any("after" in caption for caption in captions.values())
 
 
 def test_the_overlap_of_a_combination(tmp_path: Path) -> None:
@@ -267,8 +280,11 @@ def test_the_overlap_table_and_figure_9_are_of_the_first_variant(tmp_path: Path)
     folder = worked(tmp_path / "experiments" / "try", ["ov", "overlap"], seeds=1, places=1, variants=["", "later"])
     run = add_run(folder, "later", level=0.1)
     add_cell(folder, "rcekd", 0.3, variant="later", run_dir=run)
-    (sheet,) = make_document(folder, folder / "report").extras
+    document = make_document(folder, folder / "report")
+    (sheet,), (figure,) = document.extras, document.figures
     assert sheet.rows[0][3].text == f"{0.5 + 0.5 * (0.72 * (1 - 0.9**50)):.2f}"
+    assert "of several variants the first that has it: as it is" in figure.caption
+    assert "of several variants the first that has it: as it is" in sheet.notes
     assert lines(shown(drawn(folder, "overlap"))[0])["MF → MF"][0] == pytest.approx(0.072)
 
 
@@ -294,6 +310,23 @@ def test_one_setting_at_a_time(tmp_path: Path) -> None:
     assert 10 in usual
 
 
+def test_the_experiments_own_run_is_on_the_line_where_its_value_has_a_place(tmp_path: Path) -> None:
+    for own, wanted in ((3.0, [1, 3, 100]), (100.0, [1, 100]), (0.0, [1, 100])):
+        folder = tmp_path / str(own)
+        variants = ["", *({"label": f"beta {beta}", "set": {"method.beta": beta}} for beta in (1, 100))]
+        add_plan(folder, figures=["sensitivity"], methods=["rcekd"], variants=variants)
+        for label, beta, value in (("", own, 0.25), ("beta 1", 1, 0.2), ("beta 100", 100, 0.3)):
+            settings = {"method": {"name": "rcekd", "beta": beta}}
+            add_cell(folder, "rcekd", value, variant=label, settings=settings)
+        (panel,) = shown(drawn(folder, "sensitivity"))
+        curve, *dotted = panel.lines
+        assert list(curve.get_xdata()) == wanted
+        assert panel.get_xscale() == "log"
+        assert {line.get_xdata()[0] for line in dotted if line.get_linestyle() == ":"} == ({own} if own else set())
+    (figure,) = make_document(folder, folder / "report").figures
+    assert "preset" not in figure.caption
+
+
 def test_a_value_counts_however_it_is_written(tmp_path: Path) -> None:
     """YAML reads 1e-1 as a text, which the settings take for a number; a key may be nested. Of two nobody can tell."""
     sets = {"": {}, "c": {"method": {"beta": 2.5}}, "b": {"method.beta": "1e-1"}, "d": {"method.beta": 0}}
@@ -303,7 +336,7 @@ def test_a_value_counts_however_it_is_written(tmp_path: Path) -> None:
     for label, beta in (("", 3.0), ("c", 2.5), ("b", 0.1), ("d", 0), ("two", 7)):
         add_cell(tmp_path, "rcekd", 0.3, variant=label, settings={"method": {"name": "rcekd", "beta": beta}})
     (panel,) = shown(drawn(tmp_path, "sensitivity"))
-    assert list(panel.lines[0].get_xdata()) == [0, 0.1, 2.5]
+    assert list(panel.lines[0].get_xdata()) == [0, 0.1, 2.5, 3]
 
 
 def test_the_overlap_table_stands_in_the_report(tmp_path: Path) -> None:
@@ -336,7 +369,7 @@ def test_the_overlap_table_is_of_the_seeds_that_have_it_at_the_moments_they_kept
         (f"{fmean(values):.2f}", f"{stdev(values):.2f}") for values in (begun, later, ended)
     ]
     assert sheet.notes[1:] == [
-        "the nearest kept moments were taken: OV@2 at 8% to 12%, OV@20 at 16% to 16% of the epochs"
+        "the nearest kept moments: OV@2 at 8 to 12 %, OV@20 at 16 %, OV@100 at 100 % of the epochs"
     ]
     assert not sheet.paper_note
 
