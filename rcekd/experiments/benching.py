@@ -84,10 +84,8 @@ def _settings(dataset: str, pair: str, method: str, given: list[Layer], flags: V
 
 
 def _meant_for(method: str, values: Values) -> Values:
-    """The settings, without those of a method where they are another's."""
-    group = values.get("method")
-    named = group.get("name", method) if isinstance(group, dict) else method
-    return values if named == method != ALONE else {room: value for room, value in values.items() if room != "method"}
+    """The settings; of a method, only where there is one."""
+    return values if method != ALONE else {room: value for room, value in values.items() if room != "method"}
 
 
 def measure(cell: BenchCell, how: Measuring, teacher: Path | None = None) -> dict[str, Any]:

@@ -58,15 +58,17 @@ def nested(point: Mapping[str, Any]) -> Values:
 def with_preset(given: list[Layer], flags: Values) -> list[Layer]:
     """Every layer in rising order of precedence: the preset, `given`, and the flags, for config.resolve.
 
-    Dataset, teacher, student and method, which choose the preset, may stand in any layer. A layer that changes the
-    method's variant takes the former one's defaults from those below. InputError for unknown names.
+    Dataset, teacher, student and method, which choose the preset, may stand in any layer. What a layer gives a model or
+    method that a later one exchanges goes with it, and a layer that changes the method's variant takes the former one's
+    defaults from those below. InputError for unknown names.
     """
     names = names_in([*given, ("the flags", flags)])
     dataset = lasting(names.dataset)
     models.find(names.teacher), models.find(names.student)
     method = methods.check_name(names.method)
     flags = {**flags, "dataset": dataset, "method": {"name": method}}
-    layers = [("the preset", preset(dataset, names.teacher, names.student, method)), *given, ("the flags", flags)]
+    kept = [(name, _of_those_named(values, names)) for name, values in given]
+    layers = [("the preset", preset(dataset, names.teacher, names.student, method)), *kept, ("the flags", flags)]
     return of_one_variant(layers, method)
 
 
@@ -101,6 +103,20 @@ def _check_groups(layer: str, values: Values) -> None:
             raise InputError(
                 f"setting {room} (from {layer}): expected a group of settings, e.g. {example}, not {value!r}"
             )
+
+
+def _of_those_named(values: Values, names: Names) -> Values:
+    """`values`, without the groups that name another model or method than the one that is trained."""
+    chosen = {
+        "teacher": ("model", names.teacher),
+        "student": ("model", names.student),
+        "method": ("name", names.method),
+    }
+    return {
+        room: group
+        for room, group in values.items()
+        if room not in chosen or str(group.get(chosen[room][0], chosen[room][1])) == chosen[room][1]
+    }
 
 
 def lasting(dataset: str) -> str:

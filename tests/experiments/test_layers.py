@@ -74,3 +74,17 @@ def test_a_link_into_a_store_of_digests_lasts_by_its_own_name(tmp_path: Path) ->
     (tmp_path / "4f2a9c").write_text("user,item\n1,2\n")
     (tmp_path / "ratings.csv").symlink_to(tmp_path / "4f2a9c")
     assert lasting(str(tmp_path / "ratings.csv")) == str(tmp_path / "ratings.csv")
+
+
+def test_what_a_config_gives_another_model_or_method_goes_with_it() -> None:
+    """A run's config.yaml under --teacher, --student or --method: what it says of the others, and of all, stays."""
+    run = run_settings(
+        "synthetic", teacher="hstu", method="cd", sets={"teacher.window": 7, "train.epochs": 9}
+    ).to_values()
+    flags: Values = {"dataset": "synthetic", "teacher": {"model": "lightgcn"}, "method": {"name": "de"}}
+    found = resolve(with_preset([("config.yaml", run), ("--set", {"method": {"E": 3}})], flags))
+    assert found.teacher == run_settings("synthetic", teacher="lightgcn").teacher
+    assert found.method == method_settings({"name": "de", "E": 3})
+    assert found.train.epochs == 9
+    same = resolve(with_preset([("config.yaml", run)], {"method": {"name": "cd"}, "teacher": {"model": "hstu"}}))
+    assert same.to_values() == run
