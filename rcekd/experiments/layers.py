@@ -67,7 +67,7 @@ def with_preset(given: list[Layer], flags: Values) -> list[Layer]:
     models.find(names.teacher), models.find(names.student)
     method = methods.check_name(names.method)
     flags = {**flags, "dataset": dataset, "method": {"name": method}}
-    kept = [(name, _of_those_named(values, names)) for name, values in given]
+    kept = [(name, _of_those_named(values, names._replace(method=method))) for name, values in given]
     layers = [("the preset", preset(dataset, names.teacher, names.student, method)), *kept, ("the flags", flags)]
     return of_one_variant(layers, method)
 
@@ -112,11 +112,15 @@ def _of_those_named(values: Values, names: Names) -> Values:
         "student": ("model", names.student),
         "method": ("name", names.method),
     }
-    return {
-        room: group
-        for room, group in values.items()
-        if room not in chosen or str(group.get(chosen[room][0], chosen[room][1])) == chosen[room][1]
-    }
+
+    def is_meant(room: str, group: Any) -> bool:
+        if room not in chosen:
+            return True
+        field, name = chosen[room]
+        written = str(group.get(field, name))
+        return written == name or (room == "method" and methods.ALIASES.get(written, written) == name)
+
+    return {room: group for room, group in values.items() if is_meant(room, group)}
 
 
 def lasting(dataset: str) -> str:

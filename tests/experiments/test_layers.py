@@ -88,3 +88,6 @@ def test_what_a_config_gives_another_model_or_method_goes_with_it() -> None:
     assert found.train.epochs == 9
     same = resolve(with_preset([("config.yaml", run)], {"method": {"name": "cd"}, "teacher": {"model": "hstu"}}))
     assert same.to_values() == run
+    written: Values = {"dataset": "synthetic", "method": {"name": "rrd+de", "de": {"E": 3}}}
+    both = with_preset([("config.yaml", written)], {"method": {"name": "de-rrd"}})
+    assert resolve(both).method == method_settings({"name": "rrd+de", "de": {"E": 3}})
