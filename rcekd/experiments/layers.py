@@ -13,8 +13,8 @@ from rcekd.errors import InputError
 
 DEFAULT_DATASET = "ml-100k"
 
-GROUPS = {"teacher": "teacher.model=mf", "student": "student.model=mf", "method": "method.name=rcekd"}
-"""What chooses the preset says so inside a group of settings, by such an assignment."""
+NAMED_BY = {"teacher": "model", "student": "model", "method": "name"}
+"""Groups of settings, and the field of each that says whose settings they are."""
 
 Layer = tuple[str, Values]
 """Where values come from, as a user would call it, and the values."""
@@ -97,9 +97,10 @@ def names_in(given: list[Layer], *, method: str = "rcekd") -> Names:
 
 def _check_groups(layer: str, values: Values) -> None:
     """InputError where a layer puts a single value in the place of a group, which would wipe what stands below."""
-    for room, example in GROUPS.items():
+    for room, field in NAMED_BY.items():
         value = values.get(room, {})
         if not isinstance(value, Mapping):
+            example = f"{room}.{field}={'rcekd' if room == 'method' else 'mf'}"
             raise InputError(
                 f"setting {room} (from {layer}): expected a group of settings, e.g. {example}, not {value!r}"
             )
@@ -107,18 +108,13 @@ def _check_groups(layer: str, values: Values) -> None:
 
 def _of_those_named(values: Values, names: Names) -> Values:
     """`values`, without the groups that name another model or method than the one that is trained."""
-    chosen = {
-        "teacher": ("model", names.teacher),
-        "student": ("model", names.student),
-        "method": ("name", names.method),
-    }
+    chosen = names._asdict()
 
     def is_meant(room: str, group: Any) -> bool:
-        if room not in chosen:
+        if room not in NAMED_BY:
             return True
-        field, name = chosen[room]
-        written = str(group.get(field, name))
-        return written == name or (room == "method" and methods.ALIASES.get(written, written) == name)
+        written = str(group.get(NAMED_BY[room], chosen[room]))
+        return methods.ALIASES.get(written, written) == chosen[room]
 
     return {room: group for room, group in values.items() if is_meant(room, group)}
 
