@@ -114,7 +114,7 @@ def _of_those_named(values: Values, names: Names) -> Values:
         if room not in NAMED_BY:
             return True
         written = str(group.get(NAMED_BY[room], chosen[room]))
-        return methods.ALIASES.get(written, written) == chosen[room]
+        return bool(methods.ALIASES.get(written, written) == chosen[room])
 
     return {room: group for room, group in values.items() if is_meant(room, group)}
 
