@@ -4,8 +4,8 @@ from typing import Any
 
 from rcekd.reports.experiment.blocks import Block, Row
 from rcekd.reports.figures import style
+from rcekd.reports.figures.captions import moments_taken, users_drawn
 from rcekd.reports.figures.material import BEGIN, END, MIDDLE, Material, moment_at, panel_title
-from rcekd.reports.figures.telling import moments_taken, users_drawn
 
 TITLE = (
     "Share of the users by s_u, the share of the teacher's top K in the student's (eq. 37), at the beginning, middle "

@@ -7,8 +7,8 @@ from rcekd.experiments.plan import OV_TABLE
 from rcekd.reports.experiment.blocks import Block, Row
 from rcekd.reports.experiment.sheets import Column, Entry, Sheet
 from rcekd.reports.experiment.texts import NOTHING
+from rcekd.reports.figures.captions import moments_taken, users_drawn, variants_chosen
 from rcekd.reports.figures.material import BEGIN, END, MIDDLE, Material, arrow, moment_at, place_of
-from rcekd.reports.figures.telling import moments_taken, users_drawn, variants_chosen
 
 MOMENTS = (("ov@2", BEGIN), ("ov@20", MIDDLE), ("ov@100", END))
 

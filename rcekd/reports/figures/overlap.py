@@ -5,8 +5,8 @@ from typing import Any
 
 from rcekd.reports.experiment.blocks import Block
 from rcekd.reports.figures import style
+from rcekd.reports.figures.captions import variants_chosen
 from rcekd.reports.figures.material import Material, arrow, place_of
-from rcekd.reports.figures.telling import variants_chosen
 
 TITLE = (
     "Mean over users of s_u, the share of the teacher's top K in the student's (eq. 37), at each epoch; mean over "

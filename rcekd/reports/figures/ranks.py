@@ -6,8 +6,8 @@ from typing import Any
 
 from rcekd.reports.experiment.blocks import Block, Role, Row
 from rcekd.reports.figures import style
+from rcekd.reports.figures.captions import moments_taken, users_drawn
 from rcekd.reports.figures.material import END, MIDDLE, Material, moment_at, panel_title
-from rcekd.reports.figures.telling import moments_taken, users_drawn
 
 TITLE = (
     "Rank that the student gives to what the teacher ranks r-th, median over users, in the middle and at the end of "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rcekd.reports.experiment.blocks import every_block
 from rcekd.reports.experiment.evidence import read_evidence
-from rcekd.reports.figures.telling import moments_taken, users_drawn, variants_chosen
+from rcekd.reports.figures.captions import moments_taken, users_drawn, variants_chosen
 from tests.reports.experiment.folders import USERS, add_cell
 from tests.reports.figures.worked import moment
 
